@@ -1,0 +1,2 @@
+//! The one binary: keeper, daemon and command line.
+fn main() {}

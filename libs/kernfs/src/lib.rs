@@ -1,0 +1,1 @@
+//! Readers of proc, sys and cgroup files with reused buffers.
