@@ -1,0 +1,2 @@
+//! `bench-detect --data DIR [--json FILE]`.
+fn main() {}

@@ -1,0 +1,116 @@
+//! Detectors of one series: two tiers, the same reading. Causal, bounded, one configuration for every series.
+pub mod alarm;
+pub mod level;
+pub mod nearest;
+pub mod tail;
+
+use serde::{Deserialize, Serialize};
+
+use alarm::Refractory;
+use level::Level;
+use nearest::{Nearest, SCALE_COUNT, WARM_UP};
+use tail::Tail;
+
+/// Surprise from which a sample may raise an alarm: a chance of one in 560.
+pub const ALARM_SURPRISE: f64 = 2.75;
+/// Samples without a second alarm.
+pub const SILENCE: u32 = 60;
+
+/// What a detector says about one sample.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Reading {
+    /// -log10 of the chance of a sample this strange; not capped, to rank by.
+    pub surprise: f64,
+    /// The same as a probability, never below 1 / (n + 1) after n samples.
+    pub probability: f64,
+    /// Whether this sample raises an alarm.
+    pub alarm: bool,
+    /// How strange the recent past as a whole is, smoothed: to rank ranges by, no unit.
+    pub range: f64,
+}
+
+/// Tier 0: for every series; under 200 bytes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tier0 {
+    level: Level,
+    tail: Tail,
+    refractory: Refractory,
+    range: f64,
+    alarm_surprise: f64,
+}
+
+impl Tier0 {
+    /// A detector that alarms from a surprise on, [`ALARM_SURPRISE`] unless there is a reason.
+    pub fn new(alarm_surprise: f64) -> Self {
+        let refractory = Refractory::new(SILENCE);
+        Tier0 { level: Level::default(), tail: Tail::new(0.02), refractory, range: 0.0, alarm_surprise }
+    }
+
+    /// Reads one sample; `None` where it is not finite.
+    pub fn push(&mut self, value: f64) -> Option<Reading> {
+        if !value.is_finite() {
+            return None;
+        }
+        let score = self.level.push(value);
+        let surprise = self.tail.push(score);
+        self.range += 0.02 * (score - self.range);
+        let alarm = self.refractory.push(surprise >= self.alarm_surprise);
+        Some(Reading { surprise, probability: self.tail.probability(surprise), alarm, range: self.range })
+    }
+
+    /// The learned band: slow mean and standard deviation.
+    pub fn level(&self) -> &Level {
+        &self.level
+    }
+}
+
+/// Tier 1: for the series that matter; under 32 KiB.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tier1 {
+    nearest: Nearest,
+    seen: f64,
+    usual: [f64; SCALE_COUNT],
+    tails: [Tail; SCALE_COUNT],
+    joint: Tail,
+    refractory: Refractory,
+    alarm_surprise: f64,
+}
+
+impl Tier1 {
+    /// A detector that alarms from a surprise on, [`ALARM_SURPRISE`] unless there is a reason.
+    pub fn new(alarm_surprise: f64) -> Self {
+        Tier1 {
+            nearest: Nearest::new(),
+            seen: 0.0,
+            usual: [0.0; SCALE_COUNT],
+            tails: core::array::from_fn(|_| Tail::single(0.01)),
+            joint: Tail::new(0.005),
+            refractory: Refractory::new(SILENCE),
+            alarm_surprise,
+        }
+    }
+
+    /// Reads one sample; `None` where it is not finite. Until [`WARM_UP`] samples are known nothing is claimed.
+    pub fn push(&mut self, value: f64) -> Option<Reading> {
+        if !value.is_finite() {
+            return None;
+        }
+        let distances = self.nearest.push(value);
+        self.seen += 1.0;
+        let floor = 1e-6 * value.abs() + 1e-9;
+        let mut ratios = [0.0; SCALE_COUNT];
+        let mut evidence = 0.0;
+        for (i, distance) in distances.into_iter().enumerate() {
+            self.usual[i] += (1.0 / self.seen).max(0.0003) * (distance - self.usual[i]);
+            ratios[i] = libm::log(distance / (self.usual[i] + floor) + 0.2);
+            evidence += self.tails[i].push(ratios[i]);
+        }
+        let surprise = self.joint.push(evidence);
+        if self.seen <= WARM_UP as f64 {
+            return Some(Reading { surprise: 0.0, probability: 1.0, alarm: false, range: -10.0 });
+        }
+        let alarm = self.refractory.push(surprise >= self.alarm_surprise);
+        let range = ratios[SCALE_COUNT - 2] + ratios[SCALE_COUNT - 1];
+        Some(Reading { surprise, probability: self.joint.probability(surprise), alarm, range })
+    }
+}
