@@ -7,5 +7,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod ranks;
 pub mod rng;
+pub mod sequence;
 pub mod univariate;
