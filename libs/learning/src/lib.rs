@@ -7,6 +7,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod forecast;
 pub mod ranks;
 pub mod rng;
 pub mod sequence;
