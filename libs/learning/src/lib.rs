@@ -7,8 +7,12 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod fdr;
 pub mod forecast;
+pub mod logs;
+pub mod multivariate;
 pub mod ranks;
 pub mod rng;
+pub mod saved;
 pub mod sequence;
 pub mod univariate;

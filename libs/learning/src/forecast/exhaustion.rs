@@ -44,7 +44,7 @@ impl Filling {
             return;
         }
         self.level = level;
-        if self.count % self.block == 0 {
+        if self.count.is_multiple_of(self.block) {
             if self.levels.len() > BLOCKS {
                 self.levels.remove(0);
             }

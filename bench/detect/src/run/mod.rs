@@ -1,0 +1,20 @@
+//! One file a set: ours, the simple methods on the same data, the published figures, the mutants.
+pub mod forecast;
+pub mod logs;
+pub mod nab;
+pub mod syscalls;
+
+use std::path::Path;
+
+use crate::data::DataError;
+use crate::report::Report;
+
+/// Runs every set found below `dir`; a set that is missing is an error.
+pub fn all(dir: &Path) -> Result<Report, DataError> {
+    let mut report = Report::default();
+    nab::run(dir, &mut report)?;
+    syscalls::run(dir, &mut report)?;
+    forecast::run(dir, &mut report)?;
+    logs::run(dir, &mut report)?;
+    Ok(report)
+}

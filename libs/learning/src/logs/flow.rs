@@ -1,0 +1,154 @@
+//! Runs of templates that belong together (a block, a request, an instance): is this run like the normal ones?
+//!
+//! Two surprises are added: how unlikely the run is as a whole under the n-gram model, its beginning and end included,
+//! and how far its counts of templates lie from the nearest counts of a normal run.
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ranks::Ranks;
+use crate::sequence::ngram::Ngrams;
+
+/// Parts for the calibration: every run is scored by a model that has not seen it.
+const FOLDS: usize = 5;
+/// Different count vectors kept.
+const MAX_COUNTS: usize = 1024;
+/// Marks around a run.
+const START: u32 = u32::MAX - 1;
+const END: u32 = u32::MAX - 2;
+
+/// Templates with their counts, sorted by template.
+type Counts = Vec<(u32, u32)>;
+
+/// A trained model of normal runs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Flow {
+    ngrams: Ngrams,
+    counts: Vec<(Counts, u32)>,
+    order: Ranks,
+    amount: Ranks,
+    joint: Ranks,
+}
+
+impl Flow {
+    /// Learns from normal runs only and calibrates itself on them.
+    pub fn train(runs: &[Vec<u32>]) -> Self {
+        let marked: Vec<Vec<u32>> = runs.iter().map(|r| mark(r)).collect();
+        let mut ngrams = Ngrams::new();
+        marked.iter().for_each(|r| ngrams.learn(r));
+        let counts = distinct(runs);
+        let surprises = held_out(&marked);
+        let distances: Vec<f64> = runs.iter().map(|r| nearest(&counts, &count(r), true)).collect();
+        let (order, amount) = (Ranks::new(surprises.clone()), Ranks::new(distances.clone()));
+        let sums = surprises.iter().zip(&distances).map(|(s, d)| order.surprise(*s) + amount.surprise(*d));
+        let joint = Ranks::new(sums.collect());
+        Flow { ngrams, counts, order, amount, joint }
+    }
+
+    /// How unusual a run is, in nats.
+    pub fn score(&self, run: &[u32]) -> f64 {
+        let order = self.order.surprise(total_surprise(&self.ngrams, &mark(run)));
+        order + self.amount.surprise(nearest(&self.counts, &count(run), false))
+    }
+
+    /// The score that a share `rate` of the normal runs exceeds.
+    pub fn threshold(&self, rate: f64) -> f64 {
+        self.joint.quantile(rate)
+    }
+}
+
+fn mark(run: &[u32]) -> Vec<u32> {
+    let mut out = Vec::with_capacity(run.len() + 2);
+    out.push(START);
+    out.extend_from_slice(run);
+    out.push(END);
+    out
+}
+
+fn total_surprise(ngrams: &Ngrams, marked: &[u32]) -> f64 {
+    (1..marked.len()).map(|i| -libm::log(ngrams.probability(marked, i))).sum()
+}
+
+fn held_out(marked: &[Vec<u32>]) -> Vec<f64> {
+    let mut out = alloc::vec![0.0; marked.len()];
+    for fold in 0..FOLDS {
+        let mut model = Ngrams::new();
+        marked.iter().enumerate().filter(|(i, _)| i % FOLDS != fold).for_each(|(_, r)| model.learn(r));
+        for (i, run) in marked.iter().enumerate().filter(|(i, _)| i % FOLDS == fold) {
+            out[i] = total_surprise(&model, run);
+        }
+    }
+    out
+}
+
+fn count(run: &[u32]) -> Counts {
+    let mut sorted = run.to_vec();
+    sorted.sort_unstable();
+    let mut out: Counts = Vec::new();
+    for template in sorted {
+        match out.last_mut() {
+            Some(last) if last.0 == template => last.1 += 1,
+            _ => out.push((template, 1)),
+        }
+    }
+    out
+}
+
+fn distinct(runs: &[Vec<u32>]) -> Vec<(Counts, u32)> {
+    let mut all: Vec<Counts> = runs.iter().map(|r| count(r)).collect();
+    all.sort_unstable();
+    let mut out: Vec<(Counts, u32)> = Vec::new();
+    for counts in all {
+        match out.last_mut() {
+            Some(last) if last.0 == counts => last.1 += 1,
+            _ => out.push((counts, 1)),
+        }
+    }
+    out.truncate(MAX_COUNTS);
+    out
+}
+
+/// Sum of absolute differences to the nearest known counts; with `own`, a vector seen once is not its own neighbour.
+fn nearest(known: &[(Counts, u32)], counts: &Counts, own: bool) -> f64 {
+    let others = known.iter().filter(|k| !own || k.1 > 1 || k.0 != *counts);
+    others.map(|k| distance(&k.0, counts)).min().map_or(0.0, f64::from)
+}
+
+fn distance(a: &Counts, b: &Counts) -> u32 {
+    let (mut i, mut j, mut sum) = (0, 0, 0);
+    while i < a.len() || j < b.len() {
+        let (left, right) = (a.get(i).map_or(u32::MAX, |x| x.0), b.get(j).map_or(u32::MAX, |x| x.0));
+        sum += match left.cmp(&right) {
+            core::cmp::Ordering::Less => a[i].1,
+            core::cmp::Ordering::Greater => b[j].1,
+            core::cmp::Ordering::Equal => a[i].1.abs_diff(b[j].1),
+        };
+        i += usize::from(left <= right);
+        j += usize::from(right <= left);
+    }
+    sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn count_distances_by_hand() {
+        assert_eq!(count(&[7, 3, 7]), [(3, 1), (7, 2)]);
+        assert_eq!(distance(&count(&[7, 3, 7]), &count(&[3, 9])), 3);
+        assert_eq!(distance(&count(&[]), &count(&[1, 1])), 2);
+    }
+
+    #[test]
+    fn a_run_cut_short_and_a_run_out_of_order_stand_out() {
+        let normal =
+            |i: u32| -> Vec<u32> { (0..2 + i % 3).flat_map(|_| [5, 22, 11]).chain([26, 9]).collect() };
+        let runs: Vec<Vec<u32>> = (0..100).map(normal).collect();
+        let flow = Flow::train(&runs);
+        let cut = flow.threshold(0.01);
+        assert!((0..3).all(|i| flow.score(&normal(i)) <= cut));
+        assert!(flow.score(&[5, 22]) > cut);
+        assert!(flow.score(&[9, 26, 11, 22, 5, 11, 22, 5]) > cut);
+    }
+}
