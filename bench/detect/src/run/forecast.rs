@@ -71,10 +71,10 @@ fn absolute_error(days: &[Day], made: &[Vec<f64>], steps: usize) -> f64 {
 fn coverage(days: &[Day], made: &[Vec<Option<Forecast>>], steps: usize) -> (f64, f64) {
     let (mut given, mut inside, mut below) = (0usize, 0usize, 0usize);
     for (day, forecasts) in days.iter().zip(made) {
-        for t in FIRST..day.values.len().saturating_sub(steps) {
-            let Some(forecast) = forecasts[t].filter(|f| f.quantiles[1].is_finite()) else { continue };
+        let outcomes = day.values.iter().skip(steps);
+        for (forecast, &value) in forecasts.iter().zip(outcomes).skip(FIRST) {
+            let Some(forecast) = forecast.filter(|f| f.quantiles[1].is_finite()) else { continue };
             let [low, p95, high] = forecast.quantiles;
-            let value = day.values[t + steps];
             given += 1;
             inside += usize::from(low <= value && value <= high);
             below += usize::from(value <= p95);

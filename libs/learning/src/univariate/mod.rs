@@ -11,8 +11,8 @@ use level::Level;
 use nearest::{Nearest, SCALE_COUNT, WARM_UP};
 use tail::Tail;
 
-/// Surprise from which a sample may raise an alarm: a chance of one in 560.
-pub const ALARM_SURPRISE: f64 = 2.75;
+/// Surprise from which a sample may raise an alarm: a chance of one in 1,000.
+pub const ALARM_SURPRISE: f64 = 3.0;
 /// Samples without a second alarm.
 pub const SILENCE: u32 = 60;
 

@@ -97,7 +97,7 @@ impl Tail {
             self.upper = score;
             self.upper_excess = over;
         }
-        let step = (2.0 / self.above).max(0.02) * self.excess;
+        let step = (2.0 / self.above).max(0.02) * self.excess.max(self.upper - self.lower);
         if score > self.upper {
             let over = (score - self.upper).min(10.0 * self.upper_excess + 1e-12);
             self.upper_excess += (2.0 / (2.0 + self.above * INNER)).max(0.02) * (over - self.upper_excess);
