@@ -1,0 +1,1 @@
+//! Decisions to effects with undo: the only crate that changes the machine.

@@ -1,0 +1,2 @@
+//! Incidents to decisions under rules. Pure.
+#![no_std]

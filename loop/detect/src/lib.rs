@@ -1,0 +1,2 @@
+//! Snapshot to findings and probes. Pure.
+#![no_std]

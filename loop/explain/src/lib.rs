@@ -1,0 +1,2 @@
+//! Findings and topology to incidents. Pure.
+#![no_std]

@@ -1,0 +1,2 @@
+//! Snapshots and outcomes to baselines. Pure.
+#![no_std]

@@ -1,0 +1,1 @@
+//! The machine to samples and events. Reads; changes nothing.

@@ -1,0 +1,1 @@
+//! Samples to snapshots, SQL tables and history.

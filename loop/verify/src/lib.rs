@@ -1,0 +1,2 @@
+//! Effects and later snapshots to outcomes. Pure.
+#![no_std]
