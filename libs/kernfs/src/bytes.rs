@@ -63,6 +63,11 @@ pub(crate) fn value_of<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     lines(text).find_map(|line| line.strip_prefix(key)?.strip_prefix(b":")).map(<[u8]>::trim_ascii)
 }
 
+/// The value behind `key` in a file of `key value` lines.
+pub(crate) fn value_of_word<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    lines(text).find_map(|line| line.strip_prefix(key)?.strip_prefix(b" ")).map(<[u8]>::trim_ascii)
+}
+
 /// Undoes the octal escapes (`\040` for a space) with which the kernel prints paths in tables.
 pub(crate) fn unescape_octal(text: &[u8]) -> Vec<u8> {
     unescape(text, |tail| {

@@ -122,8 +122,7 @@ impl ProcFs {
     /// `st_size` of a file below the root, bytes.
     pub(crate) fn size(&mut self, path: std::fmt::Arguments<'_>, name: &'static str) -> Result<u64> {
         self.set_path(path);
-        let stat =
-            rustix::fs::statat(&self.dir, self.path.as_slice(), rustix::fs::AtFlags::empty());
+        let stat = rustix::fs::statat(&self.dir, self.path.as_slice(), rustix::fs::AtFlags::empty());
         u64::try_from(stat.map_err(os(name))?.st_size).map_err(|_| Error::Malformed { file: name })
     }
 
@@ -146,7 +145,11 @@ impl ProcFs {
 }
 
 /// Passes the entries of an open folder whose names are decimal numbers to `each`.
-fn numeric_entries(dir: BorrowedFd<'_>, room: &mut Vec<u8>, mut each: impl FnMut(u32)) -> rustix::io::Result<()> {
+fn numeric_entries(
+    dir: BorrowedFd<'_>,
+    room: &mut Vec<u8>,
+    mut each: impl FnMut(u32),
+) -> rustix::io::Result<()> {
     let mut entries = RawDir::new(dir, room.spare_capacity_mut());
     while let Some(entry) = entries.next() {
         match entry {

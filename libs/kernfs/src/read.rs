@@ -84,4 +84,13 @@ mod tests {
         }
         assert!(file(dir.as_fd(), "none", "none", End::Zero, &mut text).unwrap_err().is_gone());
     }
+
+    #[test]
+    fn a_file_without_end_is_refused() {
+        let dir = std::fs::File::open("/dev").unwrap();
+        let mut text = Vec::new();
+        let answer = file(dir.as_fd(), "zero", "zero", End::Zero, &mut text);
+        assert_eq!(answer, Err(Error::TooLarge { file: "zero" }));
+        assert!(text.len() <= 2 * MAX_FILE_BYTES);
+    }
 }
