@@ -30,6 +30,7 @@ pub struct TaskId {
 pub struct ProcFs {
     dir: OwnedFd,
     is_kernel: bool,
+    fd_size_counts: bool,
     page_bytes: u64,
     path: Vec<u8>,
     text: Vec<u8>,
@@ -44,14 +45,24 @@ impl ProcFs {
         let dir = read::open(rustix::fs::CWD, root, OFlags::DIRECTORY).map_err(os("proc"))?;
         let is_kernel = rustix::fs::fstatfs(&dir)
             .is_ok_and(|fs| u64::try_from(fs.f_type).is_ok_and(|magic| magic == PROC_SUPER_MAGIC));
+        // Own descriptors are never none, so a size of zero means a kernel before 6.2.
+        let fd_size_counts = is_kernel
+            && rustix::fs::statat(&dir, "self/fd", rustix::fs::AtFlags::empty())
+                .is_ok_and(|stat| stat.st_size > 0);
         let page_bytes = rustix::param::page_size() as u64;
         let entries = Vec::with_capacity(DIR_BYTES);
-        Ok(Self { dir, is_kernel, page_bytes, path: Vec::new(), text: Vec::new(), entries })
+        let (path, text) = (Vec::new(), Vec::new());
+        Ok(Self { dir, is_kernel, fd_size_counts, page_bytes, path, text, entries })
     }
 
     /// True for a mounted proc file system, false for a tree of fixture files.
     pub fn is_kernel(&self) -> bool {
         self.is_kernel
+    }
+
+    /// True when the size of a process' `fd` folder is the number of its descriptors (Linux 6.2).
+    pub(crate) fn fd_size_counts(&self) -> bool {
+        self.fd_size_counts
     }
 
     /// Size of a page of this machine, bytes.

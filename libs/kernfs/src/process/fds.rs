@@ -55,11 +55,8 @@ impl ProcFs {
     ///
     /// One `stat` call from Linux 6.2 on, where the size of the folder is the count; else the folder is listed.
     pub fn fd_count(&mut self, pid: u32) -> Result<u64> {
-        if self.is_kernel() {
-            let count = self.size(format_args!("{pid}/fd"), "fd")?;
-            if count > 0 {
-                return Ok(count);
-            }
+        if self.fd_size_counts() {
+            return self.size(format_args!("{pid}/fd"), "fd");
         }
         let mut count = 0;
         self.numbers(pid, "fd", |_| count += 1)?;
