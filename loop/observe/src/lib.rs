@@ -1,1 +1,23 @@
 //! The machine to samples and events. Reads; changes nothing.
+//!
+//! Read [`Observe::collect`] first: it is one tick, one line a collector. Each source has a file of its own.
+//! What is cheap is read every tick; what is dear when something moved, or by its [`cadence`]; what may hang
+//! is read in a thread of its own and never waited for.
+
+mod config;
+mod ledger;
+mod machine;
+mod mask;
+mod observe;
+mod own;
+mod pressure;
+mod process_detail;
+mod process_info;
+mod processes;
+mod services;
+mod unit;
+
+pub use config::{Bounds, ObserveConfig};
+pub use mask::{mask_arguments, mask_line};
+pub use observe::Observe;
+pub use services::{NoServices, ServiceSource};
