@@ -124,3 +124,10 @@ pub enum Proves {
     /// The spread is stopped; the next rung follows.
     Contained,
 }
+
+impl Default for Mode {
+    /// Nothing is changed until a person allows it.
+    fn default() -> Self {
+        Self::Advise
+    }
+}
