@@ -1,6 +1,9 @@
 //! When what is read less often than every tick is due.
 use vocab::Timestamp;
 
+/// A collector may use this share of one core: where a reading is dearer, it comes less often.
+const COST_SHARE_MAX: f64 = 0.004;
+
 /// A period with a phase, so that slow collectors do not all fall into the same tick.
 #[derive(Debug)]
 pub(crate) struct Cadence {
@@ -25,6 +28,12 @@ impl Cadence {
         }
         is_due
     }
+
+    /// Puts the next time off if the reading at `at` was dear: `cost_us` of CPU time.
+    pub(crate) fn charge(&mut self, at: Timestamp, cost_us: u64) {
+        let earliest = at.plus_seconds(cost_us as f64 / 1e6 / COST_SHARE_MAX);
+        self.next = self.next.max(Some(earliest));
+    }
 }
 
 #[cfg(test)]
@@ -47,5 +56,14 @@ mod tests {
         assert!(cadence.is_due(Timestamp::from_secs(0), 1.0));
         assert!(cadence.is_due(Timestamp::from_secs(60), 1.0));
         assert!(!cadence.is_due(Timestamp::from_secs(61), 1.0));
+    }
+
+    #[test]
+    fn a_dear_reading_comes_less_often() {
+        let mut cadence = Cadence::new(2.0, 2.0);
+        assert!(cadence.is_due(Timestamp::from_secs(0), 1.0));
+        cadence.charge(Timestamp::from_secs(0), 40_000);
+        let due: Vec<_> = (1..=10).filter(|s| cadence.is_due(Timestamp::from_secs(*s), 1.0)).collect();
+        assert_eq!(due, [10]);
     }
 }

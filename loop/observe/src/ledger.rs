@@ -33,8 +33,8 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Runs one collector and notes its CPU time and its report.
-    pub(crate) fn run(&mut self, name: &'static str, work: impl FnOnce(&mut Report)) {
+    /// Runs one collector and notes its CPU time, which it answers, and its report. Unit: us.
+    pub(crate) fn run(&mut self, name: &'static str, work: impl FnOnce(&mut Report)) -> u64 {
         let before = thread_cpu_us();
         let mut report = Report::default();
         work(&mut report);
@@ -43,6 +43,7 @@ impl Ledger {
         let Report { rows, dropped, stalled_s, error } = report;
         let rows = u32::try_from(rows).unwrap_or(u32::MAX);
         self.runs.push(CollectorSample { name, cpu_us, rows, stalled_s, dropped, error });
+        cpu_us
     }
 
     /// The runs of this tick; the next tick starts empty.
@@ -59,6 +60,11 @@ pub(crate) fn thread_cpu_us() -> u64 {
 /// CPU time of this process. Unit: us.
 pub(crate) fn process_cpu_us() -> u64 {
     micros(ClockId::ProcessCPUTime)
+}
+
+/// Time since boot without the time asleep, the clock of the kernel log. Unit: us.
+pub(crate) fn monotonic_us() -> u64 {
+    micros(ClockId::Monotonic)
 }
 
 fn micros(clock: ClockId) -> u64 {

@@ -43,11 +43,12 @@ pub(crate) fn refresh(
         changed |= info.uid != status.euid;
         info.uid = status.euid;
     }
-    if let Ok(cgroups) = proc.cgroups(pid) {
-        changed |= set_cgroup(info, cgroups);
-    }
+    // A thread of the kernel has no program, no limits, and lives in the root group but for rare exceptions.
     if info.is_kernel {
         return changed;
+    }
+    if let Ok(cgroups) = proc.cgroups(pid) {
+        changed |= set_cgroup(info, cgroups);
     }
     changed |= set_option(&mut info.exe, proc.exe(pid).ok());
     let limits = proc.limits(pid).ok().map(|limits| limits.nofile);
@@ -75,8 +76,8 @@ fn set_cgroup(info: &mut ProcessInfo, cgroups: CgroupPaths<'_>) -> bool {
     }
     // A v1 machine with systemd keeps the units in systemd's own hierarchy.
     let named = cgroups.v1("name=systemd").map(String::from_utf8_lossy);
-    let unit = info.cgroup.as_deref().and_then(unit_of).or_else(|| named.as_deref().and_then(unit_of));
-    info.unit = unit.map(Arc::from);
+    let unit = info.cgroup.as_deref().and_then(unit_of);
+    info.unit = unit.or_else(|| named.as_deref().and_then(unit_of)).map(Arc::from);
     true
 }
 

@@ -1,6 +1,7 @@
 //! Collector `processes`: every process each tick, and of those that moved or are due, more.
 //!
 //! [`Tracked`] is what is remembered of a process between ticks; unchanged processes allocate nothing.
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use kernfs::{Comm, ProcFs, Stat, Status};
@@ -35,6 +36,8 @@ pub(crate) struct Tracked {
     pub(crate) is_unscanned: bool,
     /// Whether its private files are refused to us.
     pub(crate) is_denied: bool,
+    /// Its network namespace, where we may know it.
+    pub(crate) network_namespace: Option<u64>,
     comm: Comm,
     session: i32,
     descriptors: Option<u64>,
@@ -54,8 +57,9 @@ pub(crate) struct Tracked {
 }
 
 /// Every process, in order of pid.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Processes {
+    root: PathBuf,
     pids: Vec<u32>,
     known: Vec<Tracked>,
     before: Vec<Tracked>,
@@ -63,6 +67,12 @@ pub(crate) struct Processes {
 }
 
 impl Processes {
+    /// Nothing is known yet of the processes below `root`.
+    pub(crate) fn new(root: &Path) -> Self {
+        let root = root.to_owned();
+        Self { root, pids: Vec::new(), known: Vec::new(), before: Vec::new(), mains: Mains::default() }
+    }
+
     /// Reads every process into `sample`. `stretch` multiplies the wait between looks at idle processes.
     pub(crate) fn read(
         &mut self,
@@ -83,6 +93,11 @@ impl Processes {
         self.read_details(proc, (bounds, stretch), sample, report);
         sample.processes.extend(self.known.iter().map(|one| one.stat));
         report.rows = sample.processes.len();
+    }
+
+    /// The processes of this tick, in order of pid.
+    pub(crate) fn all(&mut self) -> &mut [Tracked] {
+        &mut self.known
     }
 
     /// The process of that pid.
@@ -156,6 +171,7 @@ impl Processes {
         report: &mut Report,
     ) {
         let at = sample.at;
+        let root = &self.root;
         let mut looks = 0;
         for one in &mut self.known {
             if !one.info_due && !one.is_detail_due(at) {
@@ -166,7 +182,7 @@ impl Processes {
                 continue;
             }
             looks += 1;
-            one.look_closer(proc, stretch, sample);
+            one.look_closer((proc, root), stretch, sample);
         }
     }
 }
@@ -181,6 +197,7 @@ impl Tracked {
             info: process_info::unknown(id, stat.is_kernel_thread()),
             is_unscanned: true,
             is_denied: false,
+            network_namespace: None,
             comm: stat.comm,
             session: stat.session,
             descriptors: None,
@@ -230,11 +247,12 @@ impl Tracked {
     }
 
     /// Reads the dearer counters and, where it is due, what seldom changes.
-    fn look_closer(&mut self, proc: &mut ProcFs, stretch: f64, sample: &mut Sample) {
+    fn look_closer(&mut self, (proc, root): (&mut ProcFs, &Path), stretch: f64, sample: &mut Sample) {
         let at = sample.at;
-        let detail = process_detail::read(proc, self.stat.id(), self.is_denied || self.info.is_kernel);
+        let read = |proc: &mut ProcFs| process_detail::read(proc, self.stat.id(), self.is_denied);
+        let detail = if self.info.is_kernel { None } else { read(proc) };
         let status = detail.as_ref().map(|one| one.status);
-        if let Some(detail) = detail.filter(|_| !self.info.is_kernel) {
+        if let Some(detail) = detail {
             self.is_denied = detail.is_denied;
             self.is_unscanned |= detail.row.descriptors != self.descriptors;
             self.descriptors = detail.row.descriptors;
@@ -246,6 +264,7 @@ impl Tracked {
         }
         if self.info_due {
             self.read_info(proc, status.as_ref(), stretch, sample);
+            self.read_namespace(root);
         }
     }
 
@@ -264,6 +283,14 @@ impl Tracked {
         if is_changed || std::mem::take(&mut self.info_unsent) {
             self.info_unsent = false;
             sample.process_infos.push(self.info.clone());
+        }
+    }
+
+    /// The inode behind `ns/net`; not ours to know for other users' processes.
+    fn read_namespace(&mut self, root: &Path) {
+        if !self.info.is_kernel && !self.is_denied {
+            let link = root.join(format!("{}/ns/net", self.stat.pid));
+            self.network_namespace = rustix::fs::stat(&link).ok().map(|stat| stat.st_ino);
         }
     }
 }

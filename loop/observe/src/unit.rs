@@ -1,18 +1,12 @@
 //! Which systemd unit a cgroup belongs to, by its path alone.
 
-/// The kinds of units that hold processes.
-const SUFFIXES: [&str; 5] = [".service", ".scope", ".socket", ".mount", ".swap"];
-
 /// The unit of the system's manager that a cgroup belongs to: `systemctl restart` takes this name.
 ///
-/// It is the first folder below the slices; what a user's own manager made below `user@1000.service` belongs
-/// to that one. `None` for slices and for cgroups that systemd did not make. Source: systemd, Control Group API.
-pub(crate) fn unit_of(path: &str) -> Option<&str> {
-    let mut parts = path.split('/').filter(|part| !part.is_empty());
-    let first = parts.find(|part| !part.ends_with(".slice"))?;
-    // systemd puts an underscore before a name that would look like a kernel file.
-    let name = first.strip_prefix('_').unwrap_or(first);
-    SUFFIXES.iter().any(|suffix| name.len() > suffix.len() && name.ends_with(suffix)).then_some(name)
+/// What a user's own manager made below `user@1000.service` belongs to that one. `None` for slices, which hold
+/// other units, and for cgroups that systemd did not make.
+pub(crate) fn unit_of(path: &str) -> Option<String> {
+    let unit = kernfs::cgroup::unit_of(path.as_bytes())?;
+    Some(unit.name).filter(|name| !name.ends_with(".slice"))
 }
 
 #[cfg(test)]
@@ -35,7 +29,7 @@ mod tests {
             ("/", None),
             ("", None),
         ] {
-            assert_eq!(unit_of(path), unit, "{path}");
+            assert_eq!(unit_of(path).as_deref(), unit, "{path}");
         }
     }
 }
