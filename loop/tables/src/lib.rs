@@ -8,3 +8,5 @@ pub mod engine;
 
 pub use derive::Deriver;
 pub use engine::{Engine, EventRing, Live, ResultSet, View, Write};
+/// Why a statement gave no rows.
+pub use vocab::query::QueryError as EngineError;

@@ -119,7 +119,7 @@ impl TableCursor {
             Origin::Live(table) => {
                 let all = |state: &mut State| -> Vec<u32> {
                     let view = state.statement_view();
-                    view.snapshot.iter().flat_map(|one| one.processes.iter().map(|one| one.pid)).collect()
+                    view.snapshot.processes.iter().map(|one| one.pid).collect()
                 };
                 let pids = pid.map_or_else(|| all(state), |pid| vec![pid]);
                 pids.into_iter().map(|pid| Part::Unread(table, pid)).collect()

@@ -64,7 +64,7 @@ macro_rules! in_snapshot {
     ($($row:ty: $field:ident),*) => {$(
         impl InView for $row {
             fn rows(view: &View) -> &[Self] {
-                view.snapshot.as_ref().map_or(&[], |snapshot| &snapshot.$field)
+                &view.snapshot.$field
             }
         }
     )*};
@@ -90,7 +90,7 @@ in_ledger!(
 
 impl InView for Machine {
     fn rows(view: &View) -> &[Self] {
-        view.snapshot.as_ref().map_or(&[], |snapshot| std::slice::from_ref(&snapshot.machine))
+        std::slice::from_ref(&view.snapshot.machine)
     }
 }
 

@@ -145,8 +145,8 @@ impl State {
     pub fn statement_view(&mut self) -> View {
         if self.resolved.is_none() {
             let mut view = self.view.clone();
-            if let (None, Some(live)) = (&view.snapshot, &mut self.live) {
-                view.snapshot = Some(live.snapshot());
+            if let (false, Some(live)) = (view.is_read(), &mut self.live) {
+                view.snapshot = live.snapshot();
             }
             self.resolved = Some(view);
         }
@@ -184,7 +184,7 @@ impl State {
 
     /// One process where no daemon keeps a snapshot and this statement has not read them all.
     pub fn live_process(&mut self, pid: u32, columns: u64) -> Option<Arc<dyn Cells>> {
-        let is_unread = self.mode == Mode::Person && self.view.snapshot.is_none() && self.resolved.is_none();
+        let is_unread = self.mode == Mode::Person && !self.view.is_read() && self.resolved.is_none();
         let live = self.live.as_mut().filter(|_| is_unread)?;
         Some(Arc::new(live.process(pid, columns).into_iter().collect::<Vec<_>>()))
     }

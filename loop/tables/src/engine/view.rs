@@ -9,8 +9,9 @@ use vocab::snapshot::Snapshot;
 /// All tables as of one turn. Cheap to clone; a statement holds one from its start to its end.
 #[derive(Clone, Debug, Default)]
 pub struct View {
-    /// The machine; `None` where no daemon runs and it is read through [`super::Live`] when asked for.
-    pub snapshot: Option<Arc<Snapshot>>,
+    /// The machine. A snapshot of turn 0 was never taken: the machine is then read through [`super::Live`]
+    /// when asked for, which is what a command line without a daemon does.
+    pub snapshot: Arc<Snapshot>,
     /// The loop's own tables.
     pub ledger: Arc<Ledger>,
     /// `events`, oldest first.
@@ -20,7 +21,12 @@ pub struct View {
 impl View {
     /// The tables of one turn of a running loop.
     pub const fn new(snapshot: Arc<Snapshot>, ledger: Arc<Ledger>, events: Arc<Vec<EventRow>>) -> Self {
-        Self { snapshot: Some(snapshot), ledger, events }
+        Self { snapshot, ledger, events }
+    }
+
+    /// Whether the machine was read for this view.
+    pub fn is_read(&self) -> bool {
+        self.snapshot.turn > 0
     }
 }
 

@@ -100,7 +100,7 @@ pub fn collect(source: &Source, shared: &Shared, values: &Updates<'_>) -> Result
     let mut state = shared.state();
     let row = values.get::<i64>(0).ok().and_then(|row| usize::try_from(row).ok());
     let view = state.statement_view();
-    let snapshot = view.snapshot.as_deref().ok_or("the machine has not been read yet")?;
+    let snapshot = &view.snapshot;
     let entity = row.and_then(|row| match source.spec.name {
         "processes" => snapshot.processes.get(row).map(|one| Entity::Process(one.id())),
         "cgroups" => snapshot.cgroups.get(row).map(|one| Entity::Cgroup(one.path.to_string())),
