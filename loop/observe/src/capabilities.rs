@@ -169,7 +169,7 @@ fn others(reach: &Reach) -> Vec<Capability> {
         row(
             ("collector", "process_details"),
             reach.may_trace,
-            "descriptors and I/O of other users' processes",
+            "I/O of other users' processes; before Linux 6.2 also how many descriptors they hold",
             own,
             Some("run as root"),
         ),

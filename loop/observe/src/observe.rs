@@ -97,7 +97,8 @@ impl Observe {
         ledger.run("fresh", |report| fresh::read(proc, processes, bounds, entities, &mut sample, report));
         if entities.iter().any(|one| matches!(one, Entity::Process(_) | Entity::Service(_))) {
             let sockets = &mut self.slow.sockets;
-            ledger.run("sockets", |report| sample.sockets = sockets.read(proc, processes, bounds, report));
+            let asked = (&*bounds, at);
+            ledger.run("sockets", |report| sample.sockets = sockets.read(proc, processes, asked, report));
         }
         if entities.iter().any(|one| matches!(one, Entity::Cgroup(_) | Entity::Service(_))) {
             let members = members(processes);

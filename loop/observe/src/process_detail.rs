@@ -15,15 +15,14 @@ pub(crate) struct Detail {
 
 /// Reads `status`, `io` and the number of descriptors; `None` if the process ended.
 ///
-/// `is_denied` says that `io` and `fd` were refused before: they are not asked for again.
+/// `is_denied` says that `io` was refused before: it is not asked for again.
 pub(crate) fn read(proc: &mut ProcFs, id: ProcessId, is_denied: bool) -> Option<Detail> {
     let status = proc.status(id.pid).ok()?;
-    let io = if is_denied { None } else { proc.io(id.pid).ok() };
-    let (descriptors, is_denied) = match (!is_denied).then(|| proc.fd_count(id.pid)) {
-        Some(Ok(count)) => (Some(count), false),
-        Some(Err(error)) => (None, error.is_denied()),
-        None => (None, true),
-    };
+    let io = (!is_denied).then(|| proc.io(id.pid));
+    let is_denied = io.map_or(is_denied, |io| io.is_err_and(kernfs::Error::is_denied));
+    let io = io.and_then(Result::ok);
+    // Since Linux 6.2 the count is no secret.
+    let descriptors = proc.fd_count(id.pid).ok();
     let row = ProcessDetail {
         id,
         anon_bytes: status.rss_anon_bytes,

@@ -37,7 +37,7 @@ impl Slow {
         Self {
             sys_root: config.sys_root.clone(),
             cgroups: Cgroups::open(proc, &config.sys_root),
-            sockets: Sockets::default(),
+            sockets: Sockets::new(config.proc_root == Path::new("/proc")),
             filesystems: Filesystems::new(&config.proc_root, config.bounds.filesystems, ask),
             disk_stats: Vec::new(),
             devices: Vec::new(),
@@ -63,7 +63,7 @@ impl Slow {
         if self.every_sockets.is_due(at, stretch) {
             let sockets = &mut self.sockets;
             let cost_us = ledger.run("sockets", |report| {
-                sample.sockets = sockets.read(proc, processes, bounds, report);
+                sample.sockets = sockets.read(proc, processes, (bounds, at), report);
             });
             self.every_sockets.charge(at, cost_us);
         }

@@ -2,37 +2,74 @@
 //!
 //! The kernel's table names a socket by its inode; which process holds that inode is learnt from the links in
 //! `/proc/PID/fd`. Only processes that moved since the last reading are looked through, and only while there
-//! are sockets whose owner is unknown.
+//! are sockets whose owner is unknown. Now and then all is learnt anew, for a socket may change hands.
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use kernfs::{Family, Fd, ProcFs, Target, TcpSocket, TcpState};
-use vocab::ProcessId;
 use vocab::sample::SocketSample;
+use vocab::{ProcessId, Timestamp};
 
+use crate::cadence::Cadence;
 use crate::config::Bounds;
-use crate::ledger::Report;
+use crate::ledger::{Report, thread_cpu_us};
 use crate::processes::{Processes, Tracked};
+use crate::tcp_diag::{Socket, TcpDiag};
+
+const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 /// Which process owns which socket, between readings.
-#[derive(Default)]
 pub(crate) struct Sockets {
+    diag: Option<TcpDiag>,
+    sockets: Vec<Socket>,
+    /// Sockets of other network namespaces, which are dearer to read.
+    foreign: Vec<Socket>,
+    every_foreign: Cadence,
+    every_relearn: Cadence,
     owners: HashMap<u64, ProcessId>,
     unknown: HashSet<u64>,
-    sockets: Vec<TcpSocket>,
     table: Vec<TcpSocket>,
     fds: Vec<Fd>,
 }
 
 impl Sockets {
-    /// Reads the TCP tables of our own and of other network namespaces and sums them by owner.
+    /// Asks the kernel's diagnosis where `is_live` says that this machine is observed, not a recorded tree.
+    pub(crate) fn new(is_live: bool) -> Self {
+        Self {
+            diag: if is_live { TcpDiag::open() } else { None },
+            sockets: Vec::new(),
+            foreign: Vec::new(),
+            every_foreign: Cadence::new(10.0, 5.0),
+            every_relearn: Cadence::new(60.0, 60.0),
+            owners: HashMap::new(),
+            unknown: HashSet::new(),
+            table: Vec::new(),
+            fds: Vec::new(),
+        }
+    }
+
+    /// Reads the TCP sockets of our own and of other network namespaces and sums them by owner.
     pub(crate) fn read(
         &mut self,
         proc: &mut ProcFs,
         processes: &mut Processes,
-        bounds: &Bounds,
+        (bounds, at): (&Bounds, Timestamp),
         report: &mut Report,
     ) -> Option<Vec<SocketSample>> {
-        self.read_tables(proc, processes, bounds, report)?;
+        self.sockets.clear();
+        self.read_own(proc, report)?;
+        if self.every_foreign.is_due(at, 1.0) {
+            let before_us = thread_cpu_us();
+            self.read_foreign(proc, processes, bounds, report);
+            self.every_foreign.charge(at, thread_cpu_us().saturating_sub(before_us));
+        }
+        self.sockets.extend_from_slice(&self.foreign);
+        report.dropped += self.sockets.len().saturating_sub(bounds.sockets) as u64;
+        self.sockets.truncate(bounds.sockets);
+        self.sockets.sort_unstable_by_key(|socket| socket.inode);
+        if self.every_relearn.is_due(at, 1.0) {
+            self.owners.clear();
+            processes.all().iter_mut().for_each(|one| one.is_unscanned = true);
+        }
         self.find_owners(proc, processes, bounds, report);
         let mut rows: BTreeMap<ProcessId, SocketSample> = BTreeMap::new();
         for socket in &self.sockets {
@@ -46,37 +83,47 @@ impl Sockets {
 
     /// State of the TCP socket of that inode at the last reading.
     pub(crate) fn state(&self, inode: u64) -> Option<TcpState> {
-        self.sockets.iter().find(|socket| socket.inode == inode).map(|socket| socket.state)
+        let index = self.sockets.binary_search_by_key(&inode, |socket| socket.inode).ok()?;
+        self.sockets.get(index).map(|socket| socket.state)
     }
 
-    fn read_tables(
+    /// The sockets of our own namespace: by diagnosis, or from then on by /proc if that is refused.
+    fn read_own(&mut self, proc: &mut ProcFs, report: &mut Report) -> Option<()> {
+        if let Some(diag) = &mut self.diag {
+            if FAMILIES.iter().all(|family| diag.read(*family, &mut self.sockets).is_ok()) {
+                return Some(());
+            }
+            self.diag = None;
+            self.sockets.clear();
+        }
+        for family in FAMILIES {
+            match proc.tcp(family, &mut self.table) {
+                Ok(skipped) => report.dropped += skipped as u64,
+                // No IPv6 in this kernel.
+                Err(error) if error.is_gone() && family == Family::V6 => continue,
+                Err(error) => return report.take(Err(error)),
+            }
+            keep(&mut self.sockets, &self.table);
+        }
+        Some(())
+    }
+
+    fn read_foreign(
         &mut self,
         proc: &mut ProcFs,
         processes: &mut Processes,
         bounds: &Bounds,
         report: &mut Report,
-    ) -> Option<()> {
-        self.sockets.clear();
-        for family in [Family::V4, Family::V6] {
-            match proc.tcp(family, &mut self.table) {
-                Ok(skipped) => report.dropped += skipped as u64,
-                // No IPv6 in this kernel.
-                Err(error) if error.is_gone() && family == Family::V6 => continue,
-                Err(error) => {
-                    report.take(Err::<(), _>(error))?;
-                }
-            }
-            keep(&mut self.sockets, &self.table, bounds.sockets, report);
-        }
+    ) {
+        self.foreign.clear();
         for pid in foreign_namespaces(processes, bounds.network_namespaces, report) {
-            for family in [Family::V4, Family::V6] {
+            for family in FAMILIES {
                 // The process may have ended; its namespace is read through another one next time.
                 if proc.tcp_of(pid, family, &mut self.table).is_ok() {
-                    keep(&mut self.sockets, &self.table, bounds.sockets, report);
+                    keep(&mut self.foreign, &self.table);
                 }
             }
         }
-        Some(())
     }
 
     fn find_owners(
@@ -124,12 +171,9 @@ impl Sockets {
     }
 }
 
-/// Keeps the sockets that a process holds, up to the bound. Inode 0 is one that no process holds (any more).
-fn keep(all: &mut Vec<TcpSocket>, table: &[TcpSocket], bound: usize, report: &mut Report) {
-    let held = table.iter().filter(|socket| socket.inode != 0);
-    let room = bound.saturating_sub(all.len());
-    report.dropped += held.clone().count().saturating_sub(room) as u64;
-    all.extend(held.take(room));
+/// Keeps the sockets that a process holds: inode 0 is one that none holds, any more or yet.
+fn keep(all: &mut Vec<Socket>, table: &[TcpSocket]) {
+    all.extend(table.iter().filter(|socket| socket.inode != 0).map(Socket::from));
 }
 
 /// One process of each network namespace that is not ours, at most `bound`.
@@ -161,20 +205,20 @@ fn empty(id: ProcessId) -> SocketSample {
     }
 }
 
-fn add(row: &mut SocketSample, socket: &TcpSocket) {
+fn add(row: &mut SocketSample, socket: &Socket) {
     match socket.state {
         TcpState::Listen => {
-            let port = socket.local.port();
+            let port = socket.port;
             if let Err(index) = row.listen_ports.binary_search(&port) {
                 row.listen_ports.insert(index, port);
             }
-            let waiting = u32::try_from(socket.rx_queue_bytes).unwrap_or(u32::MAX);
+            let waiting = u32::try_from(socket.receive_queue).unwrap_or(u32::MAX);
             row.accept_backlog = row.accept_backlog.saturating_add(waiting);
         }
         TcpState::Established => {
             row.established += 1;
-            row.unread_connections += u32::from(socket.rx_queue_bytes > 0);
-            row.unread_bytes = row.unread_bytes.saturating_add(socket.rx_queue_bytes);
+            row.unread_connections += u32::from(socket.receive_queue > 0);
+            row.unread_bytes = row.unread_bytes.saturating_add(socket.receive_queue);
         }
         TcpState::CloseWait => row.close_wait += 1,
         _ => {}
