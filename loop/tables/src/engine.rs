@@ -9,7 +9,7 @@ mod live;
 mod source;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod view;
 mod vtab;
 mod write;

@@ -7,6 +7,7 @@ mod event;
 mod evidence;
 mod filesystem;
 mod finding;
+mod history;
 mod incident;
 mod interface;
 mod lease;
@@ -28,6 +29,7 @@ pub use event::EventRow;
 pub use evidence::EvidenceRow;
 pub use filesystem::Filesystem;
 pub use finding::FindingRow;
+pub use history::HistoryRow;
 pub use incident::IncidentRow;
 pub use interface::Interface;
 pub use lease::LeaseRow;
@@ -67,4 +69,5 @@ pub const TABLES: &[TableSpec] = &[
     LeaseRow::SPEC,
     Capability::SPEC,
     SelfRow::SPEC,
+    HistoryRow::SPEC,
 ];

@@ -94,6 +94,13 @@ impl InView for Machine {
     }
 }
 
+impl InView for HistoryRow {
+    /// None in memory: it is all past.
+    fn rows(_: &View) -> &[Self] {
+        &[]
+    }
+}
+
 impl InView for EventRow {
     fn rows(view: &View) -> &[Self] {
         &view.events
@@ -135,6 +142,7 @@ pub static SOURCES: &[Source] = &[
     in_view::<LeaseRow>(None, &[]),
     in_view::<Capability>(None, &[]),
     in_view::<SelfRow>(None, &[]),
+    in_view::<HistoryRow>(None, &["at", "key", "metric"]),
 ];
 
 /// The source of the table of that name.
