@@ -32,6 +32,7 @@ mod services;
 mod slow;
 mod smaps;
 mod sockets;
+mod stat_file;
 mod tcp_diag;
 mod unit;
 mod units;

@@ -13,6 +13,7 @@ use crate::ledger::Report;
 use crate::process_detail;
 use crate::process_info;
 use crate::services::Mains;
+use crate::stat_file::{self, StatFile};
 
 /// A process that did not move is looked at closer this often. Unit: s.
 const IDLE_S: f64 = 10.0;
@@ -38,6 +39,7 @@ pub(crate) struct Tracked {
     pub(crate) is_denied: bool,
     /// Its network namespace, where we may know it.
     pub(crate) network_namespace: Option<u64>,
+    file: Option<StatFile>,
     comm: Comm,
     session: i32,
     descriptors: Option<u64>,
@@ -60,6 +62,7 @@ pub(crate) struct Tracked {
 #[derive(Debug)]
 pub(crate) struct Processes {
     root: PathBuf,
+    held_max: usize,
     pids: Vec<u32>,
     known: Vec<Tracked>,
     before: Vec<Tracked>,
@@ -69,8 +72,9 @@ pub(crate) struct Processes {
 impl Processes {
     /// Nothing is known yet of the processes below `root`.
     pub(crate) fn new(root: &Path) -> Self {
-        let root = root.to_owned();
-        Self { root, pids: Vec::new(), known: Vec::new(), before: Vec::new(), mains: Mains::default() }
+        let (root, held_max) = (root.to_owned(), stat_file::held_max());
+        let (pids, known, before) = (Vec::new(), Vec::new(), Vec::new());
+        Self { root, held_max, pids, known, before, mains: Mains::default() }
     }
 
     /// Reads every process into `sample`. `stretch` multiplies the wait between looks at idle processes.
@@ -110,11 +114,14 @@ impl Processes {
         std::mem::swap(&mut self.known, &mut self.before);
         self.known.clear();
         let mut before = self.before.drain(..).peekable();
+        let page_bytes = proc.page_bytes();
         for pid in &self.pids {
-            // Ended between the listing and the read, or hidden from us: both are normal.
-            let Ok(stat) = proc.stat(*pid) else { continue };
             while before.next_if(|one| one.stat.pid < *pid).is_some() {}
-            let same = before.next_if(|one| one.stat.pid == *pid && one.stat.start_ticks == stat.start_ticks);
+            let mut same = before.next_if(|one| one.stat.pid == *pid);
+            let held = same.as_ref().and_then(|one| one.file.as_ref()?.read(page_bytes));
+            // Ended between the listing and the read, or hidden from us: both are normal.
+            let Some(stat) = held.or_else(|| proc.stat(*pid).ok()) else { continue };
+            same = same.filter(|one| one.stat.start_ticks == stat.start_ticks);
             let mut tracked = match same {
                 Some(mut known) => {
                     known.update(&stat, at);
@@ -122,6 +129,10 @@ impl Processes {
                 }
                 None => Tracked::new(&stat, at),
             };
+            // One that lived through a tick is likely to live on.
+            if tracked.file.is_none() && !tracked.is_new && self.known.len() < self.held_max {
+                tracked.file = StatFile::open(&self.root, *pid);
+            }
             if tracked.wants_run_delay(at) {
                 tracked.stat.run_delay_ns = proc.schedstat(*pid).ok().map(|one| one.run_delay_ns);
             }
@@ -198,6 +209,7 @@ impl Tracked {
             is_unscanned: true,
             is_denied: false,
             network_namespace: None,
+            file: None,
             comm: stat.comm,
             session: stat.session,
             descriptors: None,
