@@ -23,8 +23,11 @@ const FINE_WINDOWS_S: [f64; 3] = [16.0, 24.0, 40.0];
 const COARSE_WINDOWS_S: [f64; 4] = [60.0, 90.0, 150.0, 300.0];
 /// Windows while the limit comes near. Unit: s.
 const SHORT_WINDOWS_S: [f64; 4] = [4.0, 6.0, 8.0, 12.0];
-/// How long a process must grow that was never level. Unit: s.
+/// How long a process must grow that was never level: with a fair share of its limit in use, with less. Unit: s.
 const NEVER_LEVEL_MIN_S: f64 = 40.0;
+const NEVER_LEVEL_FEW_S: f64 = 90.0;
+/// That share.
+const MUCH_RATIO: f64 = 0.1;
 /// Least growth that is a trend.
 const GROWN_MIN: f64 = 10.0;
 /// Share of the run from the first growth to the limit that must have passed to be sure.
@@ -202,8 +205,10 @@ fn may_grow(track: &Track, open: f64) -> bool {
 fn grows(envelope: &mut Envelope, process: &Process, track: &Track, open: f64, now_s: f64) -> Option<Growth> {
     let until_s = track.descriptor_cycle.judged_until(now_s, open);
     let left = process.descriptor_limit.map_or(f64::INFINITY, |limit| limit as f64 - open).max(0.0);
+    let is_much = process.descriptor_limit.is_some_and(|limit| open >= MUCH_RATIO * limit as f64);
     let is_enough = |growth: &Growth| {
-        growth.grown >= GROWN_MIN && (growth.was_level || growth.window_s >= NEVER_LEVEL_MIN_S)
+        let never_level_s = if is_much { NEVER_LEVEL_MIN_S } else { NEVER_LEVEL_FEW_S };
+        growth.grown >= GROWN_MIN && (growth.was_level || growth.window_s >= never_level_s)
     };
     let points = track.fine.iter().filter_map(|one| Some((one.at_s, f64::from(one.descriptors?))));
     envelope.fill(points, until_s);

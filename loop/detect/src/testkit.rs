@@ -48,6 +48,11 @@ impl Scene {
         Self { name: name.into(), kind, turns, expect, baselines: Baselines::default(), make: Box::new(make) }
     }
 
+    /// Whether nobody may be accused in it.
+    pub const fn is_twin(&self) -> bool {
+        matches!(self.expect, Expect::Silent)
+    }
+
     /// Plays the scene; `Err` says what was not as expected.
     pub fn play(&self, mut detect: Detect) -> Result<(), String> {
         let capabilities = Capabilities::default();

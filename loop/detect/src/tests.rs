@@ -1,14 +1,27 @@
 //! The scenes of every kind, played; and the proof that each detector is needed and each twin bites.
+mod cpu_hog;
+mod descriptor_leak;
+mod locks;
 mod memory_leak;
+mod mutants;
+mod recordings;
+mod rest;
+
+use alloc::vec::Vec;
 
 use crate::Detect;
 use crate::testkit::Scene;
-use alloc::vec::Vec;
 
+/// Every scene there is.
 fn scenes() -> Vec<Scene> {
-    let mut scenes = memory_leak::scenes();
-    scenes.extend([]);
-    scenes
+    let all = [
+        memory_leak::scenes(),
+        descriptor_leak::scenes(),
+        cpu_hog::scenes(),
+        locks::scenes(),
+        rest::scenes(),
+    ];
+    all.into_iter().flatten().collect()
 }
 
 #[test]
