@@ -26,7 +26,7 @@ pub use functions::human_bytes;
 pub use guard::heap_bytes;
 pub use live::{Cells, Live, Past};
 pub use view::{EventRing, View, event_row};
-pub use write::{WRITABLE, Writable, Write};
+pub use write::{WRITABLE, Writable, Write, writable};
 
 use state::{Mode, Shared};
 

@@ -5,6 +5,7 @@
 //! outlives the daemon. Nothing here reads the machine or changes it.
 
 pub mod derive;
+pub mod docs;
 pub mod engine;
 pub mod store;
 
