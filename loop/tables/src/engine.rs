@@ -58,7 +58,7 @@ const RULE: Bounds = Bounds {
 const PERSON: Bounds = Bounds {
     fuel: 50_000_000,
     heap_bytes: 16 << 20,
-    time: Duration::from_secs(5),
+    time: Duration::from_secs(3),
     rows: 10_000,
     bytes: 8 << 20,
 };

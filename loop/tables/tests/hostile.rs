@@ -132,9 +132,8 @@ fn bombs_end_soon_in_little_memory() {
     let before = heap_bytes();
     for sql in BOMBS {
         let start = Instant::now();
-        let message = refused(&mut engine, sql);
+        refused(&mut engine, sql);
         assert!(start.elapsed() < Duration::from_secs(8), "{sql} took {:?}", start.elapsed());
-        eprintln!("{:?} {message} {sql}", start.elapsed());
         assert!(heap_bytes() - before < 4 << 20, "{sql} kept {} bytes", heap_bytes() - before);
     }
     still_answers(&mut engine, 300);
