@@ -4,16 +4,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kernfs::{Comm, ProcFs, Stat, Status};
+use kernfs::{Comm, ProcFs, SchedStat, Stat, Status};
 use vocab::sample::{ProcessInfo, ProcessStat, Sample};
 use vocab::{ProcessId, Timestamp};
 
 use crate::config::Bounds;
+use crate::held_file::{self, FILE_BYTES, HeldFile};
 use crate::ledger::Report;
 use crate::process_detail;
 use crate::process_info;
 use crate::services::Mains;
-use crate::stat_file::{self, StatFile};
 
 /// A process that did not move is looked at closer this often. Unit: s.
 const IDLE_S: f64 = 10.0;
@@ -39,7 +39,8 @@ pub(crate) struct Tracked {
     pub(crate) is_denied: bool,
     /// Its network namespace, where we may know it.
     pub(crate) network_namespace: Option<u64>,
-    file: Option<StatFile>,
+    stat_file: Option<HeldFile>,
+    delay_file: Option<HeldFile>,
     comm: Comm,
     session: i32,
     descriptors: Option<u64>,
@@ -72,7 +73,7 @@ pub(crate) struct Processes {
 impl Processes {
     /// Nothing is known yet of the processes below `root`.
     pub(crate) fn new(root: &Path) -> Self {
-        let (root, held_max) = (root.to_owned(), stat_file::held_max());
+        let (root, held_max) = (root.to_owned(), held_file::held_max());
         let (pids, known, before) = (Vec::new(), Vec::new(), Vec::new());
         Self { root, held_max, pids, known, before, mains: Mains::default() }
     }
@@ -115,10 +116,12 @@ impl Processes {
         self.known.clear();
         let mut before = self.before.drain(..).peekable();
         let page_bytes = proc.page_bytes();
+        let mut text = [0; FILE_BYTES];
         for pid in &self.pids {
             while before.next_if(|one| one.stat.pid < *pid).is_some() {}
             let mut same = before.next_if(|one| one.stat.pid == *pid);
-            let held = same.as_ref().and_then(|one| one.file.as_ref()?.read(page_bytes));
+            let file = same.as_ref().and_then(|one| one.stat_file.as_ref());
+            let held = file.and_then(|file| Stat::parse(file.read(&mut text)?, page_bytes));
             // Ended between the listing and the read, or hidden from us: both are normal.
             let Some(stat) = held.or_else(|| proc.stat(*pid).ok()) else { continue };
             same = same.filter(|one| one.stat.start_ticks == stat.start_ticks);
@@ -130,11 +133,18 @@ impl Processes {
                 None => Tracked::new(&stat, at),
             };
             // One that lived through a tick is likely to live on.
-            if tracked.file.is_none() && !tracked.is_new && self.known.len() < self.held_max {
-                tracked.file = StatFile::open(&self.root, *pid);
+            let may_hold = !tracked.is_new && self.known.len() < self.held_max / 2;
+            if may_hold && tracked.stat_file.is_none() {
+                tracked.stat_file = HeldFile::open(&self.root, *pid, "stat");
             }
             if tracked.wants_run_delay(at) {
-                tracked.stat.run_delay_ns = proc.schedstat(*pid).ok().map(|one| one.run_delay_ns);
+                if may_hold && tracked.delay_file.is_none() {
+                    tracked.delay_file = HeldFile::open(&self.root, *pid, "schedstat");
+                }
+                let file = tracked.delay_file.as_ref();
+                let held = file.and_then(|file| SchedStat::parse(file.read(&mut text)?));
+                let delay = held.or_else(|| proc.schedstat(*pid).ok());
+                tracked.stat.run_delay_ns = delay.map(|one| one.run_delay_ns);
             }
             self.known.push(tracked);
         }
@@ -209,7 +219,8 @@ impl Tracked {
             is_unscanned: true,
             is_denied: false,
             network_namespace: None,
-            file: None,
+            stat_file: None,
+            delay_file: None,
             comm: stat.comm,
             session: stat.session,
             descriptors: None,
@@ -271,7 +282,8 @@ impl Tracked {
             sample.process_details.push(detail.row);
         }
         let period_s = if self.is_of_service() { SERVICE_S } else { IDLE_S };
-        if !self.is_new {
+        // A look out of turn at what does not move leaves the looks spread over the seconds.
+        if self.is_moved && !self.is_new || is_reached(at, self.detail_next) {
             self.detail_next = at.plus_seconds(period_s * stretch);
         }
         if self.info_due {
@@ -286,7 +298,7 @@ impl Tracked {
         if with_command {
             self.command_next = at.plus_seconds(COMMAND_S);
         }
-        if !self.is_new {
+        if is_reached(at, self.info_next) {
             self.info_next = at.plus_seconds(IDLE_S * stretch);
         }
         self.info_due = false;

@@ -15,6 +15,10 @@ use crate::ledger::{Report, thread_cpu_us};
 use crate::processes::{Processes, Tracked};
 use crate::tcp_diag::{Socket, TcpDiag};
 
+/// A socket whose owner was looked for so often is not looked for again before all is learnt anew: it belongs to
+/// a process that is hidden from us. By then every process was looked at, moved or not.
+const MISSES_MAX: u8 = 6;
+
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 /// Which process owns which socket, between readings.
@@ -27,6 +31,7 @@ pub(crate) struct Sockets {
     every_relearn: Cadence,
     owners: HashMap<u64, ProcessId>,
     unknown: HashSet<u64>,
+    misses: HashMap<u64, u8>,
     table: Vec<TcpSocket>,
     fds: Vec<Fd>,
 }
@@ -42,6 +47,7 @@ impl Sockets {
             every_relearn: Cadence::new(60.0, 60.0),
             owners: HashMap::new(),
             unknown: HashSet::new(),
+            misses: HashMap::new(),
             table: Vec::new(),
             fds: Vec::new(),
         }
@@ -68,6 +74,7 @@ impl Sockets {
         self.sockets.sort_unstable_by_key(|socket| socket.inode);
         if self.every_relearn.is_due(at, 1.0) {
             self.owners.clear();
+            self.misses.clear();
             processes.all().iter_mut().for_each(|one| one.is_unscanned = true);
         }
         self.find_owners(proc, processes, bounds, report);
@@ -137,7 +144,9 @@ impl Sockets {
         let lives = |id: &ProcessId| processes.get(id.pid).is_some_and(|one| one.stat.id() == *id);
         self.owners.retain(|inode, id| alive.contains(inode) && lives(id));
         self.unknown.clear();
-        self.unknown.extend(alive.iter().filter(|inode| !self.owners.contains_key(inode)));
+        self.unknown.extend(alive.iter().filter(|inode| {
+            !self.owners.contains_key(inode) && self.misses.get(inode).is_none_or(|n| *n < MISSES_MAX)
+        }));
         let mut links = 0;
         for one in processes.all() {
             if self.unknown.is_empty() {
@@ -152,6 +161,10 @@ impl Sockets {
             }
             one.is_unscanned = false;
             links += self.scan(proc, one);
+        }
+        self.misses.retain(|inode, _| alive.contains(inode));
+        for inode in &self.unknown {
+            *self.misses.entry(*inode).or_default() += 1;
         }
     }
 
