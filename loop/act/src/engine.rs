@@ -76,6 +76,11 @@ impl Act {
         self.guard.protect_caller(caller);
     }
 
+    #[cfg(test)]
+    pub(crate) const fn set_mutant(&mut self, mutant: Option<bool>) {
+        self.guard.mutant = mutant;
+    }
+
     /// Carries out the orders, ends what is over, and answers every change of state. To be called every turn.
     pub fn run(&mut self, now: Timestamp, orders: Vec<Order>) -> Vec<Effect> {
         let Self { ring, guard, capabilities, services, durable, reported, stuck } = self;

@@ -19,6 +19,8 @@ pub mod ring;
 mod services;
 mod systemd;
 mod take_back;
+#[cfg(test)]
+mod testing;
 mod turn;
 
 pub use capabilities::capabilities;
