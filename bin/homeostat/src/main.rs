@@ -1,2 +1,27 @@
 //! The one binary: keeper, daemon and command line.
-fn main() {}
+mod announce;
+mod banner;
+mod budget;
+mod cli;
+mod clock;
+mod config;
+mod daemon;
+mod door;
+mod error;
+mod journal;
+mod keeper;
+mod link;
+mod live;
+mod oneshot;
+mod options;
+mod output;
+mod paths;
+mod service_file;
+mod signals;
+mod sql_live;
+mod urgency;
+mod wire;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}
