@@ -20,6 +20,8 @@ use crate::{Context, Detected, Detector, say};
 
 /// Demand of a process, or of its service in all, that is much. Unit: per cent of one core.
 const DEMAND_MIN_PCT: f64 = 80.0;
+/// Demand of one that is accused already. Unit: per cent of one core.
+const DEMAND_HELD_PCT: f64 = 40.0;
 /// Demand of one process of such a service that counts. Unit: per cent of one core.
 const SHARE_MIN_PCT: f64 = 20.0;
 /// How long it must last. Unit: s.
@@ -64,6 +66,8 @@ struct Suspect<'a> {
 struct Held {
     seen_s: f64,
     since_s: f64,
+    onset_s: f64,
+    ground: Ground,
     finding: Finding,
 }
 
@@ -81,10 +85,14 @@ impl Detector for CpuHog {
     fn run(&mut self, context: &Context<'_>, detected: &mut Detected) {
         let now_s = context.memory.now_s;
         for (entity, suspect) in self.suspects(context) {
-            let Some(mut finding) = accuse(context, &entity, &suspect) else { continue };
+            let Some(mut finding) = accuse(context, &entity, &suspect) else {
+                self.keep(context, &entity, &suspect);
+                continue;
+            };
             let since_s = self.held.get(&entity).map_or(now_s, |held| held.since_s);
             finding.confidence = (finding.confidence + (now_s - since_s) / 200.0).min(0.97);
-            self.held.insert(entity, Held { seen_s: now_s, since_s, finding });
+            let Suspect { onset_s, ground, .. } = suspect;
+            self.held.insert(entity, Held { seen_s: now_s, since_s, onset_s, ground, finding });
         }
         let alive =
             |finding: &Finding| finding.process.is_some_and(|id| context.snapshot.process(id).is_some());
@@ -96,6 +104,17 @@ impl Detector for CpuHog {
 }
 
 impl CpuHog {
+    /// An accused process that goes on undisturbed stays accused while the CPUs are contended: victims come and
+    /// go. One that gives way by now must be seen to hurt.
+    fn keep(&mut self, context: &Context<'_>, entity: &Entity, suspect: &Suspect<'_>) {
+        if let Some(held) = self.held.get_mut(entity)
+            && victims::is_contended(context)
+            && suspect.process.nice < NICE_MILD
+        {
+            held.seen_s = context.memory.now_s;
+        }
+    }
+
     /// The busiest suspicious process of each service, and each suspicious process without one.
     fn suspects<'a>(&self, context: &Context<'a>) -> BTreeMap<Entity, Suspect<'a>> {
         let mut suspects: BTreeMap<Entity, Suspect<'a>> = BTreeMap::new();
@@ -111,7 +130,8 @@ impl CpuHog {
             if gives_way && !self.held.contains_key(&entity) {
                 continue;
             }
-            let Some(suspect) = suspect(context, process, track) else { continue };
+            let known = self.held.get(&entity).filter(|held| held.finding.process == Some(process.id()));
+            let Some(suspect) = suspect(context, process, track, known) else { continue };
             let seat = suspects.get(&entity);
             if seat.is_none_or(|seat| seat.demand_pct < suspect.demand_pct) {
                 suspects.insert(entity, suspect);
@@ -147,13 +167,22 @@ impl Track {
 }
 
 /// Whether this process is busy for long enough, and strangely so.
-fn suspect<'a>(context: &Context<'_>, process: &'a Process, track: &Track) -> Option<Suspect<'a>> {
+fn suspect<'a>(
+    context: &Context<'_>,
+    process: &'a Process,
+    track: &Track,
+    known: Option<&Held>,
+) -> Option<Suspect<'a>> {
     let now_s = context.memory.now_s;
     let own = track.last_demand();
     let all = match process.service.as_deref() {
         Some(service) if own < DEMAND_MIN_PCT => service_demand(context, service),
         _ => own,
     };
+    if let Some(held) = known.filter(|_| all >= DEMAND_HELD_PCT) {
+        let Held { onset_s, ground, .. } = *held;
+        return Some(Suspect { process, onset_s, demand_pct: own, ground });
+    }
     if all < DEMAND_MIN_PCT {
         return None;
     }

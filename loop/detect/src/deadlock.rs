@@ -23,6 +23,8 @@ const CONFIRM_S: f64 = 0.9;
 /// Least time between two looks at a process: one that hangs by all appearance, any other. Unit: s.
 const URGENT_S: f64 = 2.0;
 const PAUSE_S: f64 = 5.0;
+/// The same for one that has not run since, by the clock ticks: a run shorter than one may be missed.
+const RESTED_S: f64 = 20.0;
 /// Before the next look at a process that could not be looked at. Unit: s.
 const UNREADABLE_S: f64 = 60.0;
 /// A proof counts for so long. Unit: s.
@@ -30,7 +32,7 @@ const PROOF_S: f64 = 15.0;
 /// Looks older than this are not joined with newer ones. Unit: s.
 const JOIN_S: f64 = 6.0;
 /// Processes of no service are looked at in one of so many turns.
-const OTHERS_EVERY: u64 = 3;
+const OTHERS_EVERY: u64 = 2;
 
 /// One wait for a mutex: who, where, for whom, and how often it had slept.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -129,6 +131,14 @@ impl Deadlock {
         }
     }
 
+    /// Whether it has not run since it was last looked at: no circle can have formed.
+    fn rested(&self, track: &Track, id: ProcessId) -> bool {
+        let asked_s = self.asked.get(&id).copied().unwrap_or(f64::NEG_INFINITY);
+        let is_held = self.proofs.contains_key(&id);
+        !is_held
+            && track.fine.iter().rev().take_while(|one| one.at_s >= asked_s).all(|one| one.cpu_pct <= 0.0)
+    }
+
     /// Whose threads to look at next: what hangs by all appearance first, then services in turn, then the rest.
     fn ask(&mut self, context: &Context<'_>, detected: &mut Detected) {
         let now_s = context.memory.now_s;
@@ -149,6 +159,7 @@ impl Deadlock {
             let pause_s = match failed_s {
                 Some(_) => UNREADABLE_S,
                 None if hangs && !self.proofs.contains_key(&id) => URGENT_S,
+                None if self.rested(track, id) => RESTED_S,
                 None => PAUSE_S,
             };
             let asked_s = self.asked.get(&id).copied().unwrap_or(f64::NEG_INFINITY);

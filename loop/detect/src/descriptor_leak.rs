@@ -46,6 +46,8 @@ const LOOK_GROWN_MIN: f64 = 3.0;
 const UNSEEN_S: f64 = 6.0;
 /// The class that is load.
 const ESTABLISHED: &str = "established connections";
+/// Looks asked for in one turn at most.
+const LOOKS_A_TURN: u32 = 2;
 /// Growth that stands still for so long is over. Unit: s.
 const QUIET_S: f64 = 20.0;
 
@@ -85,6 +87,7 @@ impl Detector for DescriptorLeak {
     fn run(&mut self, context: &Context<'_>, detected: &mut Detected) {
         self.take_looks(context);
         let now_s = context.memory.now_s;
+        let mut looks_left = LOOKS_A_TURN;
         let mut worst: BTreeMap<Entity, (u64, Finding)> = BTreeMap::new();
         for (id, track) in &context.memory.tracks {
             let Some(process) = context.snapshot.process(*id) else { continue };
@@ -98,7 +101,9 @@ impl Detector for DescriptorLeak {
             if suspect.held.as_mut().is_some_and(|held| !held.goes_on(track, open, near_s.is_some(), now_s)) {
                 *suspect = Suspect::default();
             }
-            if suspect.asked_s.is_none_or(|asked_s| now_s - asked_s >= suspect.pause_s()) {
+            let is_due = suspect.asked_s.is_none_or(|asked_s| now_s - asked_s >= suspect.pause_s());
+            if is_due && looks_left > 0 && (rises(track, open) || near_s.is_some()) {
+                looks_left -= 1;
                 suspect.asked_s = Some(now_s);
                 detected.ask(Probe::descriptors(*id));
             }
@@ -120,7 +125,11 @@ impl Detector for DescriptorLeak {
             }
         }
         self.suspects.retain(|id, _| context.memory.tracks.contains_key(id));
-        detected.findings.extend(worst.into_values().map(|(_, finding)| finding));
+        // One that hangs piles up what it would have closed.
+        let hangs =
+            |one: &Finding| detected.has(&one.culprit, &[FindingKind::Deadlock, FindingKind::Stalled]);
+        let leaks: Vec<_> = worst.into_values().map(|(_, one)| one).filter(|one| !hangs(one)).collect();
+        detected.findings.extend(leaks);
     }
 }
 
@@ -199,6 +208,13 @@ fn may_grow(track: &Track, open: f64) -> bool {
     let fine = track.fine.first().and_then(|one| one.descriptors);
     let coarse = track.coarse.first().and_then(|one| one.descriptors);
     [fine, coarse].into_iter().flatten().any(|from| open - f64::from(from) >= GROWN_MIN)
+}
+
+/// Whether it has more open than some seconds ago.
+fn rises(track: &Track, open: f64) -> bool {
+    let last_s = track.fine.last().map_or(0.0, |point| point.at_s);
+    let past = track.fine.iter().rev().find(|point| last_s - point.at_s >= 5.0).or(track.fine.first());
+    past.and_then(|point| point.descriptors).is_some_and(|past| open > f64::from(past))
 }
 
 /// Growth that is long and steady enough.

@@ -54,6 +54,11 @@ pub struct Detected {
 }
 
 impl Detected {
+    /// Whether this culprit is already accused of one of these.
+    pub(crate) fn has(&self, culprit: &vocab::Entity, kinds: &[FindingKind]) -> bool {
+        self.findings.iter().any(|one| one.culprit == *culprit && kinds.contains(&one.kind))
+    }
+
     /// Asks for a closer look, once.
     pub(crate) fn ask(&mut self, probe: Probe) {
         if !self.probes.contains(&probe) {
@@ -95,14 +100,16 @@ impl Default for Detect {
 }
 
 impl Detect {
-    /// Every detector there is. Deadlock comes before stalled, which keeps quiet where a circle is proven.
+    /// Every detector there is. What explains more comes first: a service in a deadlock is not also called
+    /// stalled, one that hangs and piles up connections does not leak them, memory that grows with leaked
+    /// descriptors is theirs.
     pub fn new() -> Self {
         Self::with(Vec::from([
-            Box::new(memory_leak::MemoryLeak::default()) as Box<dyn Detector>,
-            Box::new(descriptor_leak::DescriptorLeak::default()),
-            Box::new(cpu_hog::CpuHog::default()),
-            Box::new(deadlock::Deadlock::default()),
+            Box::new(deadlock::Deadlock::default()) as Box<dyn Detector>,
             Box::new(stalled::Stalled::default()),
+            Box::new(descriptor_leak::DescriptorLeak::default()),
+            Box::new(memory_leak::MemoryLeak::default()),
+            Box::new(cpu_hog::CpuHog::default()),
             Box::new(crash_loop::CrashLoop::default()),
             Box::new(memory_thrash::MemoryThrash::default()),
             Box::new(io_thrash::IoThrash::default()),

@@ -17,6 +17,7 @@ use vocab::{Entity, ProcessId, Value};
 
 use crate::envelope::{Envelope, Growth};
 use crate::memory::Track;
+use crate::ring::Point;
 use crate::{Context, Detected, Detector, say};
 
 const MIB: f64 = 1_048_576.0;
@@ -33,6 +34,8 @@ const QUIET_S: f64 = 20.0;
 const JOB_DEMAND_PCT: f64 = 30.0;
 /// Age from which it is no longer a job but a fixture. Unit: s.
 const JOB_AGE_MAX_S: f64 = 900.0;
+/// Memory that a leaked descriptor may cost its process: buffers, objects, the stack of a thread. Unit: KiB.
+const DESCRIPTOR_KIB_MAX: f64 = 256.0;
 /// Samples a baseline must rest on.
 const BASELINE_SAMPLES: u64 = 60;
 
@@ -138,7 +141,13 @@ impl Detector for MemoryLeak {
                 *seat = finding;
             }
         }
-        detected.findings.extend(worst.into_values());
+        let explained = [FindingKind::Deadlock, FindingKind::Stalled, FindingKind::DescriptorLeak];
+        let is_explained = |one: &Finding| {
+            let track = one.process.and_then(|id| context.memory.tracks.get(&id));
+            detected.has(&one.culprit, &explained) && track.is_some_and(grows_with_descriptors)
+        };
+        let leaks: Vec<_> = worst.into_values().filter(|one| !is_explained(one)).collect();
+        detected.findings.extend(leaks);
     }
 }
 
@@ -224,6 +233,14 @@ fn may_grow(track: &Track, bytes: f64) -> bool {
     let coarse = track.coarse.first().and_then(|one| one.anon_kib);
     let grew = |from: Option<u32>, by: f64| from.is_some_and(|kib| bytes - f64::from(kib) * 1024.0 >= by);
     grew(fine, 3.0 * MIB) || grew(coarse, 12.0 * MIB)
+}
+
+/// Whether its memory grows by no more than open descriptors and what belongs to them cost.
+fn grows_with_descriptors(track: &Track) -> bool {
+    let (Some(first), Some(last)) = (track.fine.first(), track.fine.last()) else { return false };
+    let grown = |of: fn(&Point) -> Option<u32>| Some(f64::from(of(last)?) - f64::from(of(first)?));
+    let (kib, count) = (grown(|one| one.anon_kib), grown(|one| one.descriptors));
+    kib.zip(count).is_some_and(|(kib, count)| count > 0.0 && kib <= DESCRIPTOR_KIB_MAX * count)
 }
 
 fn class(growth: &Growth, is_job: bool, track: &Track) -> Class {

@@ -69,7 +69,12 @@ impl Detector for Stalled {
         for process in context.snapshot.processes.iter().filter(|one| is_watched(one) && one.state != "T") {
             let id = process.id();
             let Some(track) = context.memory.tracks.get(&id) else { continue };
-            let Some(work) = work_waits(context, process, track).filter(|_| is_idle(track)) else {
+            let known = self
+                .proofs
+                .get(&id)
+                .map(|proof| proof.work.clone())
+                .filter(|_| still_waits(context, process));
+            let Some(work) = work_waits(context, process, track).or(known).filter(|_| is_idle(track)) else {
                 self.proofs.remove(&id);
                 continue;
             };
@@ -80,9 +85,13 @@ impl Detector for Stalled {
             let Some(pair) = context.memory.looks.of(id).filter(|pair| pair.answered_s >= now_s) else {
                 continue;
             };
-            match stuck(pair, has_stopped(track, now_s)) {
-                Some(stuck) => {
-                    let since_s = self.proofs.get(&id).map_or(now_s, |proof| proof.since_s);
+            // What was proven once stays proven while the same threads hang and the work still waits.
+            let known = self.proofs.get(&id);
+            match stuck(pair, known.is_some() || has_stopped(track, now_s)) {
+                Some(mut stuck) => {
+                    stuck.confidence =
+                        known.map_or(0.0, |proof| proof.stuck.confidence).max(stuck.confidence);
+                    let since_s = known.map_or(now_s, |proof| proof.since_s);
                     self.proofs.insert(id, Proof { seen_s: now_s, since_s, stuck, work });
                 }
                 None if pair.failed_s.is_none() => drop(self.proofs.remove(&id)),
@@ -102,10 +111,7 @@ impl Stalled {
         for (id, proof) in &self.proofs {
             let Some(process) = context.snapshot.process(*id) else { continue };
             let culprit = process.entity();
-            let is_known = detected.findings.iter().any(|one| {
-                matches!(one.kind, FindingKind::Deadlock | FindingKind::Stalled) && one.culprit == culprit
-            });
-            if !is_known {
+            if !detected.has(&culprit, &[FindingKind::Deadlock, FindingKind::Stalled]) {
                 detected.findings.push(finding(context, process, proof));
             }
         }
@@ -150,6 +156,14 @@ fn work_waits(context: &Context<'_>, process: &Process, track: &Track) -> Option
         let healthy = (Value::from(false), Some(Value::from(true)));
         say::cell("services", entity, "is_healthy", healthy, "its own health check fails".to_string())
     })
+}
+
+/// Whether any of the work is left that waited when the stall was proven.
+fn still_waits(context: &Context<'_>, process: &Process) -> bool {
+    let connections = [process.accept_backlog, process.unread_connections, process.close_wait];
+    let service = process.service.as_deref().and_then(|name| context.snapshot.service(name));
+    connections.into_iter().flatten().any(|count| count > 0)
+        || service.is_some_and(|one| one.is_healthy == Some(false))
 }
 
 fn is_idle(track: &Track) -> bool {
