@@ -101,15 +101,15 @@ impl Default for Detect {
 
 impl Detect {
     /// Every detector there is. What explains more comes first: a service in a deadlock is not also called
-    /// stalled, one that hangs and piles up connections does not leak them, memory that grows with leaked
+    /// stalled, one that hangs or spins and piles up connections does not leak them, memory that grows with leaked
     /// descriptors is theirs.
     pub fn new() -> Self {
         Self::with(Vec::from([
             Box::new(deadlock::Deadlock::default()) as Box<dyn Detector>,
             Box::new(stalled::Stalled::default()),
+            Box::new(cpu_hog::CpuHog::default()),
             Box::new(descriptor_leak::DescriptorLeak::default()),
             Box::new(memory_leak::MemoryLeak::default()),
-            Box::new(cpu_hog::CpuHog::default()),
             Box::new(crash_loop::CrashLoop::default()),
             Box::new(memory_thrash::MemoryThrash::default()),
             Box::new(io_thrash::IoThrash::default()),

@@ -67,6 +67,9 @@ impl Scene {
                 first.get_or_insert(turn);
             }
             self.others_keep_quiet(turn, &detected.findings)?;
+            if first.is_some() && !detected.findings.iter().any(|one| one.kind == self.kind) {
+                return Err(format!("{}: turn {turn}: no longer found, though it goes on", self.name));
+            }
         }
         match (&self.expect, first) {
             (Expect::Fires(..), None) => {

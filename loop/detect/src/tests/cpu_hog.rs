@@ -78,6 +78,12 @@ pub fn scenes() -> Vec<Scene> {
         let hog = if turn >= ONSET { spins(hog, 190.0) } else { hog };
         Vec::from([Process { unread_connections, ..server(100, "web", turn) }, hog])
     }));
+    scenes.push(scene("a hog whose victims come and go", of("batch"), |turn| {
+        let delay = if turn < ONSET + 10 { 20.0 } else { 0.5 };
+        let hog = server(200, "batch", turn);
+        let hog = if turn >= ONSET { spins(hog, 190.0) } else { hog };
+        Vec::from([victim(turn, delay), hog])
+    }));
     let unnamed = Expect::Fires(of_process(200), ONSET + 7..=ONSET + 14);
     scenes.push(scene("a hog whose victims do not show their wait", unnamed, |turn| {
         let hog = late(turn, || spins(process(200, "spin", turn), 190.0));
