@@ -47,7 +47,8 @@ impl Announcer {
         for incident in changed {
             let Some(word) = news(&mut known, incident) else { continue };
             let row = ledger.incidents.iter().find(|row| row.id == incident.id);
-            let is_muted = row.and_then(|row| row.muted_until).is_some_and(|until| until > incident.last_seen_at);
+            let is_muted =
+                row.and_then(|row| row.muted_until).is_some_and(|until| until > incident.last_seen_at);
             if !is_muted {
                 // A full queue drops the call; the incident stands in the tables all the same.
                 let _ = queue.try_send((word, incident.clone()));

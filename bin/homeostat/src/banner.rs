@@ -19,10 +19,14 @@ pub fn print(turn: &Turn, mode: Mode, addresses: &Addresses) {
         env!("CARGO_PKG_VERSION")
     );
     println!("page  {}", addresses.url);
-    println!("sql   homeostat sql \"SELECT pid, name, rss_bytes FROM processes ORDER BY rss_bytes DESC LIMIT 5\"");
+    println!(
+        "sql   homeostat sql \"SELECT pid, name, rss_bytes FROM processes ORDER BY rss_bytes DESC LIMIT 5\""
+    );
     let missing = turn.ledger.capabilities.iter().filter(|one| !one.is_available).count();
     if missing > 0 {
-        println!("note  {missing} capabilities are missing here; `homeostat doctor` says which and what would bring them");
+        println!(
+            "note  {missing} capabilities are missing here; `homeostat doctor` says which and what would bring them"
+        );
     }
     println!("stop  Ctrl-C");
 }

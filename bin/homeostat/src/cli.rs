@@ -23,6 +23,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::error::{Exit, UserError};
 use crate::output::{Color, Format};
+pub use client::Client;
 use context::Context;
 
 const EXAMPLES: &str = "\
@@ -95,6 +96,8 @@ enum Command {
     /// Run services under Homeostat's own supervisor
     #[command(subcommand)]
     Service(service::Service),
+    /// Real services with real faults in a sandbox: watch it heal
+    Demo(crate::demo::Demo),
     /// Install Homeostat as a systemd unit
     Install(install::Install),
     /// Remove what `install` made, after undoing what can be undone
@@ -120,9 +123,16 @@ pub fn main() -> ExitCode {
 }
 
 fn dispatch(cli: Cli) -> Result<ExitCode, UserError> {
-    let mut context = Context::new(&cli.global)?;
-    let exit = match cli.command.unwrap_or_else(|| Command::Run(run::Run::default())) {
-        Command::Run(args) => return run::run(&args, context),
+    let command = cli.command.unwrap_or_else(|| Command::Run(run::Run::default()));
+    let global = cli.global;
+    match &command {
+        Command::Run(args) => return run::run(args, &global),
+        Command::Demo(args) => return crate::demo::run(args, global.json),
+        _ => {}
+    }
+    let mut context = Context::new(&global)?;
+    let exit = match command {
+        Command::Run(_) | Command::Demo(_) => Ok(Exit::Ok),
         Command::Status => status::run(&mut context),
         Command::Sql(args) => sql::run(&args, &mut context),
         Command::Tables(args) => tables::run(&args, &mut context),

@@ -53,13 +53,15 @@ pub struct Settings {
 pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     let start_of_clock = clock::start();
     let signals = Signals::take().map_err(|error| cannot("receive signals", &error))?;
-    let link = Link::from_env(SOCKET_ENV).ok_or_else(|| cannot("start", &"the daemon is started by its keeper"))?;
+    let link =
+        Link::from_env(SOCKET_ENV).ok_or_else(|| cannot("start", &"the daemon is started by its keeper"))?;
     let rules = load_rules(settings.config.policies.as_deref())?;
     let mut store = open_store(&settings.paths.state_dir)?;
     let mode = settings.options.mode.or(settings.config.mode).unwrap_or_default();
     let start = Start {
         rules,
         mode,
+        own_services_only: settings.options.own_services_only,
         baselines: learnt(&store),
         next_ids: store.next_ids(),
         ledger: store.recent(),
@@ -84,11 +86,19 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         settled,
     };
     let announcer = Announcer::start(settings.config.on_incident.clone());
-    let mut after = After { store: &mut store, doors: &doors, announcer: &announcer, link: &link, addresses: &addresses, mode };
+    let mut after = After {
+        store: &mut store,
+        doors: &doors,
+        announcer: &announcer,
+        link: &link,
+        addresses: &addresses,
+        mode,
+    };
     match &settings.options.record {
         None => turn_until_end(live, start, &mut after, |_, _| Ok(())),
         Some(path) => {
-            let file = File::create(path).map_err(|error| cannot(&format!("write {}", path.display()), &error))?;
+            let file =
+                File::create(path).map_err(|error| cannot(&format!("write {}", path.display()), &error))?;
             let recorder = Recorder::new(live, BufWriter::new(file), &start)
                 .map_err(|error| cannot("begin the recording", &error))?;
             turn_until_end(recorder, start, &mut after, |recorder, turn| {
@@ -116,7 +126,8 @@ impl After<'_> {
             let _ = self.link.ask(&Request::Ready);
         }
         self.announcer.tell(&turn.change.incidents, &turn.ledger);
-        let noted = turn.events.iter().rev().take(turn.snapshot.events.len()).rev().cloned().collect::<Vec<_>>();
+        let noted =
+            turn.events.iter().rev().take(turn.snapshot.events.len()).rev().cloned().collect::<Vec<_>>();
         // A store that cannot be written keeps its rows in memory and says so in its notices.
         let _ = self.store.save(&turn.change.rows, &noted);
         let _ = self.store.note(&turn.snapshot);
@@ -150,7 +161,8 @@ fn turn_until_end<W: World>(
 pub fn load_rules(folder: Option<&Path>) -> Result<Vec<LoadedRule>, UserError> {
     let mut own = Vec::new();
     if let Some(folder) = folder {
-        let entries = std::fs::read_dir(folder).map_err(|error| cannot(&format!("read {}", folder.display()), &error))?;
+        let entries = std::fs::read_dir(folder)
+            .map_err(|error| cannot(&format!("read {}", folder.display()), &error))?;
         for entry in entries.filter_map(Result::ok) {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.ends_with(".toml") {
@@ -161,13 +173,13 @@ pub fn load_rules(folder: Option<&Path>) -> Result<Vec<LoadedRule>, UserError> {
         }
     }
     own.sort();
-    rules::load(&own).map_err(|error| UserError::new(error.to_string(), "policies/README.md shows what a rule may say"))
+    rules::load(&own)
+        .map_err(|error| UserError::new(error.to_string(), "policies/README.md shows what a rule may say"))
 }
 
 fn open_store(dir: &Path) -> Result<Store, UserError> {
-    let store = Store::open(dir).map_err(|error| {
-        UserError::new(error.to_string(), "`--state-dir DIR` names another folder")
-    })?;
+    let store = Store::open(dir)
+        .map_err(|error| UserError::new(error.to_string(), "`--state-dir DIR` names another folder"))?;
     for notice in store.notices() {
         eprintln!("homeostat: {notice}");
     }
@@ -186,7 +198,8 @@ fn save_learnt(store: &mut Store, baselines: &Baselines) {
 }
 
 fn open_observe(link: &Link, start_of_clock: vocab::Timestamp) -> Result<Observe, UserError> {
-    let keeper_pid = rustix::process::getppid().and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok());
+    let keeper_pid =
+        rustix::process::getppid().and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok());
     let services = Box::new(Source::new(link.clone(), start_of_clock));
     Observe::open(ObserveConfig { services, keeper_pid, ..ObserveConfig::default() })
         .map_err(|error| cannot("observe this machine", &error))
@@ -194,7 +207,11 @@ fn open_observe(link: &Link, start_of_clock: vocab::Timestamp) -> Result<Observe
 
 type OpenAct = (Act, Vec<vocab::action::Effect>, Vec<vocab::capability::Capability>);
 
-fn open_act(settings: &Settings, link: &Link, start_of_clock: vocab::Timestamp) -> Result<OpenAct, UserError> {
+fn open_act(
+    settings: &Settings,
+    link: &Link,
+    start_of_clock: vocab::Timestamp,
+) -> Result<OpenAct, UserError> {
     let ring = descriptor(RING_ENV).map(|fd: OwnedFd| Ring::from_file(fd.into()));
     let ring = ring.unwrap_or_else(Ring::memfd).map_err(|error| cannot("use the intent ring", &error))?;
     let capabilities = act::capabilities(&ring, &mut link.clone(), true);
@@ -226,4 +243,3 @@ fn open_doors(settings: &Settings, link: &Link, store: &Store) -> Result<(Doors,
 pub fn cannot(what: &str, error: &dyn std::fmt::Display) -> UserError {
     UserError::new(format!("cannot {what}: {error}"), "`homeostat doctor` shows what this machine allows")
 }
-

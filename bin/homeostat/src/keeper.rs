@@ -98,7 +98,8 @@ fn supervisor_options() -> supervisor::Options {
         }),
         _ => false,
     };
-    let cgroup_roots = mounts.filter(is_ours).filter_map(|fields| fields.get(1).map(|path| path.into())).collect();
+    let cgroup_roots =
+        mounts.filter(is_ours).filter_map(|fields| fields.get(1).map(|path| path.into())).collect();
     supervisor::Options {
         tracer_pid: Some(std::process::id()),
         cgroup: Some(format!("homeostat-{}", std::process::id())),
@@ -135,9 +136,12 @@ impl Keeper {
             fds.push(daemon.pidfd.as_fd());
             fds.push(daemon.socket.as_fd());
         }
-        let mut fds = fds.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect::<Vec<_>>();
-        let deadline = [self.supervisor.next_deadline(), self.start_at, self.lease_check_at(), self.end_check_at()];
-        let wait = deadline.into_iter().flatten().min().map(|at| at.saturating_duration_since(Instant::now()));
+        let mut fds =
+            fds.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect::<Vec<_>>();
+        let deadline =
+            [self.supervisor.next_deadline(), self.start_at, self.lease_check_at(), self.end_check_at()];
+        let wait =
+            deadline.into_iter().flatten().min().map(|at| at.saturating_duration_since(Instant::now()));
         // Rounded up, so that a deadline is past when we wake.
         let wait = wait.map(|wait| wait + Duration::from_millis(1));
         let wait = wait.map(|wait| Timespec {
@@ -229,7 +233,10 @@ impl Keeper {
         }
         self.deaths = if ran > FORGIVEN_AFTER { 1 } else { self.deaths + 1 };
         let wait = Duration::from_millis(100).saturating_mul(1 << self.deaths.min(16)).min(WAIT_MAX);
-        eprintln!("homeostat: the daemon died ({status}); it is started again in {:.1} s", wait.as_secs_f64());
+        eprintln!(
+            "homeostat: the daemon died ({status}); it is started again in {:.1} s",
+            wait.as_secs_f64()
+        );
         self.start_at = Some(now + wait);
     }
 
@@ -307,12 +314,14 @@ fn signal(child: &Child, signal: i32) {
 
 /// Starts this program again as the daemon, with its end of a socket and the ring.
 fn start_daemon(ring: &Ring) -> io::Result<Daemon> {
-    let (ours, theirs) =
-        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     let ring = ring.file().as_raw_fd();
     let socket = theirs.as_raw_fd();
     let mut command = Command::new("/proc/self/exe");
-    command.args(std::env::args_os().skip(1)).env(SOCKET_ENV, socket.to_string()).env(RING_ENV, ring.to_string());
+    command
+        .args(std::env::args_os().skip(1))
+        .env(SOCKET_ENV, socket.to_string())
+        .env(RING_ENV, ring.to_string());
     let name = std::env::args_os().next().unwrap_or_else(|| "homeostat".into());
     command.arg0(name);
     let keep = move || {

@@ -6,6 +6,7 @@ mod cli;
 mod clock;
 mod config;
 mod daemon;
+mod demo;
 mod door;
 mod error;
 mod journal;
@@ -23,5 +24,9 @@ mod urgency;
 mod wire;
 
 fn main() -> std::process::ExitCode {
-    cli::main()
+    let arguments = std::env::args().skip(1).collect::<Vec<_>>();
+    match arguments.split_first() {
+        Some((word, rest)) if word == demo::SERVICE_WORD => demo::service_main(rest),
+        _ => cli::main(),
+    }
 }

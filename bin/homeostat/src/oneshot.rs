@@ -33,13 +33,17 @@ impl OneShot {
         Ok(Self { live })
     }
 
-    /// What can be seen here.
+    /// What can be seen and done here. What needs our own supervisor is missing: it comes with a daemon.
     ///
     /// # Errors
     /// There is no /proc.
     pub fn capabilities() -> Result<Vec<Capability>, UserError> {
         let mut observe = Observe::open(ObserveConfig::default()).map_err(|error| blind(&error))?;
-        Ok(observe.capabilities())
+        let mut all = observe.capabilities();
+        if let Ok(ring) = act::Ring::memfd() {
+            all.extend(act::capabilities(&ring, &mut act::NoServices, false));
+        }
+        Ok(all)
     }
 
     /// The whole machine: two samples a quarter of a second apart, so that rates are known.

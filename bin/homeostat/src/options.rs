@@ -8,6 +8,8 @@ use vocab::rule::Mode;
 pub struct RunOptions {
     /// How far it may go.
     pub mode: Option<Mode>,
+    /// Act on services of our own supervisor only.
+    pub own_services_only: bool,
     /// Port of the page.
     pub port: Option<u16>,
     /// File to record every turn in.

@@ -75,6 +75,16 @@ impl Paths {
         Ok(Self { state_dir, runtime_dir })
     }
 
+    /// Name of the intent ring: one a state folder, so that a second Homeostat has its own.
+    pub fn ring_name(&self) -> String {
+        // FNV-1a: tells folders apart, protects nothing.
+        let bytes = self.state_dir.as_os_str().as_encoded_bytes();
+        let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        format!("{hash:016x}")
+    }
+
     /// The Unix socket of the daemon.
     pub fn socket(&self) -> PathBuf {
         self.runtime_dir.join("homeostat.sock")

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use observe::{Observe, ObserveConfig};
 use tables::{Deriver, Live};
 use vocab::Timestamp;
-use vocab::sample::Sample;
 use vocab::rows::{Map, OpenFile, Process, Thread};
+use vocab::sample::Sample;
 use vocab::snapshot::Snapshot;
 
 use crate::clock;

@@ -10,7 +10,11 @@ const RUN_MAX_US: u64 = 2_000_000;
 pub fn take() -> Capability {
     let is_fifo = fifo();
     let is_raised = is_fifo || raise();
-    let why = if is_raised { "no CAP_SYS_NICE and RLIMIT_RTPRIO is 0" } else { "no CAP_SYS_NICE and RLIMIT_NICE allows nothing" };
+    let why = if is_raised {
+        "no CAP_SYS_NICE and RLIMIT_RTPRIO is 0"
+    } else {
+        "no CAP_SYS_NICE and RLIMIT_NICE allows nothing"
+    };
     Capability {
         name: "urgency".to_owned(),
         kind: "privilege".to_owned(),

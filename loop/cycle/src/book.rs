@@ -43,7 +43,8 @@ impl Book {
     pub fn new(ledger: Ledger, capabilities: Vec<Capability>) -> Self {
         let muted = ledger.incidents.iter().filter_map(|row| Some((row.id, row.muted_until?)));
         let muted_until = muted.collect();
-        let ledger = Ledger { capabilities, findings: Vec::new(), leases: Vec::new(), own: Vec::new(), ..ledger };
+        let ledger =
+            Ledger { capabilities, findings: Vec::new(), leases: Vec::new(), own: Vec::new(), ..ledger };
         Self { ledger, muted_until }
     }
 
@@ -237,11 +238,10 @@ fn evidence_rows(incident: &Incident) -> Vec<EvidenceRow> {
         normal: cell.normal.as_ref().map(ToString::to_string),
         ..row(position, "cell", &cell.entity, None, &cell.sentence)
     });
-    let others = incident
-        .alternatives
-        .iter()
-        .enumerate()
-        .map(|(position, one)| row(position, "alternative", &one.culprit, Some(one.weight), &one.sentence));
+    let others =
+        incident.alternatives.iter().enumerate().map(|(position, one)| {
+            row(position, "alternative", &one.culprit, Some(one.weight), &one.sentence)
+        });
     causes.chain(cells).chain(others).collect()
 }
 

@@ -9,6 +9,7 @@ use learn::Learn;
 use serde::{Deserialize, Serialize};
 use tables::{Deriver, Engine, View};
 use verify::{Verified, Verify};
+use vocab::Entity;
 use vocab::Timestamp;
 use vocab::baseline::Baselines;
 use vocab::capability::Capabilities;
@@ -19,7 +20,6 @@ use vocab::probe::Probe;
 use vocab::rows::EventRow;
 use vocab::rule::Mode;
 use vocab::snapshot::Snapshot;
-use vocab::Entity;
 
 use crate::book::{Book, Change};
 use crate::shield::shielded;
@@ -36,6 +36,8 @@ pub struct Start {
     pub rules: Vec<LoadedRule>,
     /// The mode that bounds them.
     pub mode: Mode,
+    /// Whether only services of our own supervisor are acted on.
+    pub own_services_only: bool,
     /// What was learnt before.
     pub baselines: Baselines,
     /// Numbers of the next incident, decision and action.
@@ -70,6 +72,7 @@ pub struct Cycle<W> {
     engine: Engine,
     book: Book,
     capabilities: Capabilities,
+    own_services_only: bool,
     turn: u64,
     next_action_id: u64,
     probes: Vec<Probe>,
@@ -87,17 +90,20 @@ impl<W: World> Cycle<W> {
     pub fn new(world: W, start: Start) -> Result<Self, tables::EngineError> {
         let capabilities = world.capabilities();
         let [incident_id, decision_id, action_id] = start.next_ids;
+        let mut decide = Decide::new(start.rules, start.mode, decision_id);
+        decide.set_own_services_only(start.own_services_only);
         Ok(Self {
             world,
             deriver: Deriver::new(),
             detect: Detect::new(),
             explain: Explain::new(incident_id),
-            decide: Decide::new(start.rules, start.mode, decision_id),
+            decide,
             verify: Verify::new(),
             learn: Learn::new(start.baselines),
             engine: Engine::new()?,
             book: Book::new(start.ledger, capabilities.0.clone()),
             capabilities,
+            own_services_only: start.own_services_only,
             turn: 0,
             next_action_id: action_id.max(1),
             probes: Vec::new(),
@@ -137,9 +143,13 @@ impl<W: World> Cycle<W> {
         });
         let pending = self.decide.pending().collect::<BTreeSet<_>>();
         let next_id = self.book.ledger.incidents.last().map_or(1, |row| row.id + 1);
-        change.incidents = shielded("explain", &mut self.explain, || Explain::new(next_id), troubles, |explain| {
-            explain.run(&snapshot, &detected.findings, &verdicts.outcomes, &pending)
-        });
+        change.incidents = shielded(
+            "explain",
+            &mut self.explain,
+            || Explain::new(next_id),
+            troubles,
+            |explain| explain.run(&snapshot, &detected.findings, &verdicts.outcomes, &pending),
+        );
         self.book.note_findings(&detected.findings);
         self.book.note_incidents(&snapshot, &change.incidents, &mut change.rows);
         self.obey(&commands, &mut change.rows);
@@ -180,8 +190,13 @@ impl<W: World> Cycle<W> {
 
     fn decide(&mut self, snapshot: &Snapshot, verdicts: &Verified) -> Vec<Decision> {
         let (rules, mode) = (self.decide.rules().to_vec(), self.decide.mode());
+        let own_services_only = self.own_services_only;
         let next_id = self.book.ledger.decisions.last().map_or(1, |row| row.id + 1);
-        let anew = || Decide::new(rules, mode, next_id);
+        let anew = || {
+            let mut decide = Decide::new(rules, mode, next_id);
+            decide.set_own_services_only(own_services_only);
+            decide
+        };
         let (capabilities, query) = (&self.capabilities, &mut self.engine);
         let open = self.explain.open();
         shielded("decide", &mut self.decide, anew, &mut self.troubles, |decide| {
@@ -204,7 +219,9 @@ impl<W: World> Cycle<W> {
         }
         let tried = self.on_trial.values().cloned().collect::<Vec<_>>();
         all.extend(orders::from_outcomes(&verdicts.outcomes, &tried));
-        all.extend(verdicts.releases.iter().map(|(action_id, _)| act::Order::Release { action_id: *action_id }));
+        all.extend(
+            verdicts.releases.iter().map(|(action_id, _)| act::Order::Release { action_id: *action_id }),
+        );
         for outcome in &verdicts.outcomes {
             self.on_trial.remove(&outcome.decision_id);
         }
@@ -222,7 +239,12 @@ impl<W: World> Cycle<W> {
         self.world.change(snapshot.at, all, decisions, &mut recheck)
     }
 
-    fn verify(&mut self, snapshot: &Snapshot, findings: &[vocab::finding::Finding], change: &Change) -> Verified {
+    fn verify(
+        &mut self,
+        snapshot: &Snapshot,
+        findings: &[vocab::finding::Finding],
+        change: &Change,
+    ) -> Verified {
         let tried = self.on_trial.values().cloned().collect::<Vec<_>>();
         let mut incidents = self.explain.open().to_vec();
         incidents.extend(change.incidents.iter().filter(|one| !one.is_open()).cloned());
@@ -238,9 +260,15 @@ impl<W: World> Cycle<W> {
         let culprits = open.flat_map(|one| core::iter::once(&one.culprit).chain(&one.victims)).cloned();
         let culprits = culprits.collect::<Vec<Entity>>();
         let kept = self.learn.baselines().clone();
-        shielded("learn", &mut self.learn, || Learn::new(kept), &mut self.troubles, |learn| {
-            learn.run(snapshot, &change.outcomes, &culprits);
-        });
+        shielded(
+            "learn",
+            &mut self.learn,
+            || Learn::new(kept),
+            &mut self.troubles,
+            |learn| {
+                learn.run(snapshot, &change.outcomes, &culprits);
+            },
+        );
     }
 
     fn note_events(&mut self, events: &[Event]) {

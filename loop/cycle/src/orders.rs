@@ -20,14 +20,11 @@ pub(crate) fn from_outcomes(outcomes: &[Outcome], decisions: &[Decision]) -> Vec
     let mut orders = Vec::new();
     for outcome in outcomes {
         let Some(decision) = decisions.iter().find(|one| one.id == outcome.decision_id) else { continue };
-        let is_final =
-            matches!(decision.rung.action, ActuatorKind::RestartService | ActuatorKind::Terminate);
+        let is_final = matches!(decision.rung.action, ActuatorKind::RestartService | ActuatorKind::Terminate);
         match outcome.kind {
             _ if is_final => {}
-            OutcomeKind::Repaired | OutcomeKind::Contained => orders.push(Order::Hold {
-                action_id: outcome.action_id,
-                hold_max_s: decision.rung.hold_max_s,
-            }),
+            OutcomeKind::Repaired | OutcomeKind::Contained => orders
+                .push(Order::Hold { action_id: outcome.action_id, hold_max_s: decision.rung.hold_max_s }),
             OutcomeKind::Unchanged | OutcomeKind::Relapsed => orders.push(Order::Undo {
                 action_id: outcome.action_id,
                 because: format!("it did not prove itself: {}", outcome.kind),

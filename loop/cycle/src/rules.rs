@@ -56,7 +56,8 @@ pub fn load(own: &[(String, String)]) -> Result<Vec<LoadedRule>, RuleError> {
 
 /// FNV-1a over the text: tells versions apart, protects nothing.
 fn checksum(text: &str) -> String {
-    let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
+    let hash =
+        text.bytes().fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
     format!("{hash:08x}")
 }
 
@@ -76,7 +77,9 @@ mod tests {
 
     #[test]
     fn a_broken_rule_names_its_file() {
-        for text in ["", "name = 3", "unknown = true", "name = 'a'\ndescription = ''\nkinds = []\nladder = []"] {
+        for text in
+            ["", "name = 3", "unknown = true", "name = 'a'\ndescription = ''\nkinds = []\nladder = []"]
+        {
             let error = parse("mine.toml", text).expect_err(text).to_string();
             assert!(error.contains("mine.toml"), "{error}");
         }

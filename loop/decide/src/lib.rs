@@ -32,6 +32,7 @@ const RATE_SPAN_S: f64 = 3_600.0;
 pub struct Decide {
     rules: Vec<LoadedRule>,
     mode: Mode,
+    own_services_only: bool,
     next_id: u64,
     positions: BTreeMap<u64, Position>,
     done: BTreeMap<(ActuatorKind, Entity), Vec<Timestamp>>,
@@ -50,7 +51,19 @@ pub struct Context<'a> {
 impl Decide {
     /// A stage under `rules`, whose first decision gets the number `next_id`.
     pub fn new(rules: Vec<LoadedRule>, mode: Mode, next_id: u64) -> Self {
-        Self { rules, mode, next_id: next_id.max(1), positions: BTreeMap::new(), done: BTreeMap::new() }
+        Self {
+            rules,
+            mode,
+            own_services_only: false,
+            next_id: next_id.max(1),
+            positions: BTreeMap::new(),
+            done: BTreeMap::new(),
+        }
+    }
+
+    /// Bounds every action to services of our own supervisor; about everything else it only advises.
+    pub const fn set_own_services_only(&mut self, only: bool) {
+        self.own_services_only = only;
     }
 
     /// The mode that bounds every rule.
@@ -122,7 +135,7 @@ impl Decide {
         let choice = ladder::choose(&rule, &position, incident, context, &|action, target, max| {
             self.is_exhausted(now, action, target, max)
         })?;
-        let verdict = self.verdict(&rule, incident, &choice);
+        let verdict = self.verdict(&rule, incident, &choice, context.snapshot);
         if position.said.as_ref() == Some(&(choice.index, verdict.clone())) {
             return None;
         }
@@ -158,8 +171,21 @@ impl Decide {
         recent >= max as usize
     }
 
-    fn verdict(&self, rule: &LoadedRule, incident: &Incident, choice: &Choice) -> Verdict {
+    fn verdict(
+        &self,
+        rule: &LoadedRule,
+        incident: &Incident,
+        choice: &Choice,
+        snapshot: &Snapshot,
+    ) -> Verdict {
         let mode = rule.rule.mode.map_or(self.mode, |mode| mode.min(self.mode));
+        let is_ours = match &incident.culprit {
+            Entity::Service(name) => snapshot.service(name).is_some_and(|one| one.manager == "homeostat"),
+            _ => false,
+        };
+        if self.own_services_only && !is_ours {
+            return Verdict::Advise("it acts on services of its own supervisor only".into());
+        }
         if let Some(because) = &choice.refused {
             Verdict::Refused(because.clone())
         } else if mode != Mode::Heal {

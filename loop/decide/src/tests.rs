@@ -206,3 +206,10 @@ fn the_end_of_the_ladder_is_silence() {
     let after = turn(&mut decide, &open, &[verdict_on(&made[0], OutcomeKind::Unchanged)], &[MILD]);
     assert!(after.is_empty());
 }
+
+#[test]
+fn bounded_to_its_own_services_it_only_advises_about_others() {
+    let mut decide = Decide::new(vec![rule(vec![rung(MILD, None)])], Mode::Heal, 1);
+    decide.set_own_services_only(true);
+    assert!(matches!(turn(&mut decide, &[incident(1, "a")], &[], &[MILD])[0].verdict, Verdict::Advise(_)));
+}

@@ -57,7 +57,8 @@ impl Client {
 
     /// The slowest of the usual answers between two instants: its 90th percentile.
     pub(crate) fn usual(&self, from: Instant, to: Instant) -> Option<Duration> {
-        let mut took = self.since(from).iter().filter(|one| one.at < to).filter_map(|one| one.took).collect::<Vec<_>>();
+        let mut took =
+            self.since(from).iter().filter(|one| one.at < to).filter_map(|one| one.took).collect::<Vec<_>>();
         took.sort_unstable();
         took.get(took.len() * 9 / 10).copied()
     }

@@ -57,7 +57,8 @@ fn saw_tooth(heap: &mut Vec<Vec<u8>>) {
 }
 
 fn connect_a_lot(port: u16) {
-    let held = (0..60).filter_map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()).collect::<Vec<_>>();
+    let held =
+        (0..60).filter_map(|_| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()).collect::<Vec<_>>();
     std::thread::sleep(Duration::from_millis(500));
     drop(held);
 }

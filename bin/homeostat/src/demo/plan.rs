@@ -107,8 +107,11 @@ pub(crate) struct Plan {
     pub neighbour: String,
 }
 
-const FIRST: &[&str] = &["amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "iris", "jade", "koala", "lotus"];
-const SECOND: &[&str] = &["api", "auth", "cart", "feed", "index", "mail", "queue", "relay", "search", "store", "tiles", "vault"];
+const FIRST: &[&str] = &[
+    "amber", "birch", "cedar", "delta", "ember", "fjord", "grove", "heron", "iris", "jade", "koala", "lotus",
+];
+const SECOND: &[&str] =
+    &["api", "auth", "cart", "feed", "index", "mail", "queue", "relay", "search", "store", "tiles", "vault"];
 
 /// Everything is healthy for so long first: what is normal must be seen before it changes. Unit: s.
 const HEALTHY_S: f64 = 18.0;
@@ -177,7 +180,8 @@ mod tests {
 
     #[test]
     fn rates_span_two_decades() {
-        let rates = (0..500).flat_map(|seed| draw(seed, 2).victims).filter(|one| one.fault == Fault::MemoryLeak);
+        let rates =
+            (0..500).flat_map(|seed| draw(seed, 2).victims).filter(|one| one.fault == Fault::MemoryLeak);
         let rates = rates.map(|one| one.amount).collect::<Vec<_>>();
         let low = rates.iter().copied().fold(f64::MAX, f64::min);
         let high = rates.iter().copied().fold(0.0, f64::max);

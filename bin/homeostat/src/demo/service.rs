@@ -77,7 +77,9 @@ fn answer(listener: &TcpListener, store: &Store) {
 /// What a request costs.
 fn work(seed: u64) -> u64 {
     (0..WORK_ROUNDS).fold(seed, |value, _| {
-        std::hint::black_box(value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
+        std::hint::black_box(
+            value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407),
+        )
     })
 }
 
@@ -90,7 +92,11 @@ fn obey(order: &str, store: &Arc<Store>, place: &Place) {
         "descriptor_leak" => drop(thread::spawn(move || leak_descriptors(amount))),
         "cpu_hog" => {
             for _ in 0..amount as usize {
-                thread::spawn(|| loop { std::hint::black_box(work(1)); });
+                thread::spawn(|| {
+                    loop {
+                        std::hint::black_box(work(1));
+                    }
+                });
             }
         }
         "deadlock" => deadlock(store),

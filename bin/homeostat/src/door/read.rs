@@ -7,12 +7,12 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use vocab::ledger::Ledger;
-use vocab::rows::{EvidenceRow, IncidentRow, TABLES};
+use vocab::rows::{EvidenceRow, TABLES};
 
 use super::answer::{Answer, Refusal, Result};
 use super::guard::Caller;
 use super::state::Shared;
-use super::{json, scope};
+use super::{json, scope, status};
 
 /// Which incidents are asked for.
 #[derive(Default, Deserialize)]
@@ -21,11 +21,14 @@ pub struct Which {
     all: Option<u8>,
 }
 
-/// `GET /api/incidents`: open ones, `?all=1` every one in memory; newest first.
+/// `GET /api/incidents`: open ones, the worst first; `?all=1` every one in memory, newest first.
 pub async fn incidents(State(shared): State<Arc<Shared>>, Query(which): Query<Which>) -> Result {
     let now = shared.now()?;
-    let wanted = |row: &&IncidentRow| which.all == Some(1) || row.closed_at.is_none();
-    let rows = now.ledger().incidents.iter().rev().filter(wanted);
+    let mut rows = now.ledger().incidents.iter().rev().collect::<Vec<_>>();
+    if which.all != Some(1) {
+        rows.retain(|row| row.closed_at.is_none());
+        rows.sort_by_key(|row| status::rank(row));
+    }
     Ok(Answer(json!({"incidents": json::array(rows)})))
 }
 

@@ -83,12 +83,17 @@ pub fn summary(now: &Published) -> Json {
 pub fn open_incidents(ledger: &Ledger) -> Vec<&IncidentRow> {
     let mut open = ledger.incidents.iter().rev().filter(|row| row.closed_at.is_none()).collect::<Vec<_>>();
     open.retain(|row| !is_muted(ledger, row));
-    open.sort_by_key(|row| match row.severity.as_str() {
+    open.sort_by_key(|row| rank(row));
+    open
+}
+
+/// Order of the bad: 0 is the worst.
+pub fn rank(row: &IncidentRow) -> u8 {
+    match row.severity.as_str() {
         "critical" => 0,
         "warning" => 1,
         _ => 2,
-    });
-    open
+    }
 }
 
 /// Whether an incident is not to be announced now; the newest sight of any incident tells the time.
