@@ -26,8 +26,10 @@ const DEMAND_HELD_PCT: f64 = 40.0;
 const SHARE_MIN_PCT: f64 = 20.0;
 /// How long it must last. Unit: s.
 const SUSTAINED_S: f64 = 3.0;
-/// Reads, writes, faults and sleeps a second below which a busy process is sterile.
+/// Reads, writes, faults and sleeps a second of CPU time below which a busy process is sterile.
 const STERILE_PER_S: f64 = 25.0;
+/// Growth of its memory from which it is not. Unit: KiB.
+const STERILE_GROWN_KIB: i64 = 4_096;
 /// How long it must be sterile. Unit: s.
 const STERILE_S: f64 = 4.0;
 /// CPU before, beside now, of a process that left its level.
@@ -190,7 +192,7 @@ fn suspect<'a>(
     // The point at the onset speaks for the second before it.
     let busy_s = now_s - onset_s + 1.0;
     let ground = if busy_s >= SUSTAINED_S { left_level(track, onset_s) } else { None };
-    let ground = ground.or_else(|| is_sterile(track, busy_s).then_some(Ground::Sterile))?;
+    let ground = ground.or_else(|| is_sterile(track, onset_s, busy_s).then_some(Ground::Sterile))?;
     Some(Suspect { process, onset_s, demand_pct: own, ground })
 }
 
@@ -219,16 +221,21 @@ fn left_level(track: &Track, onset_s: f64) -> Option<Ground> {
     (!has_more_io && !has_more_clients).then_some(Ground::LeftLevel(before))
 }
 
-/// Whether it has only computed for some seconds. Unknown reads and writes count as none: a process of another
-/// user does not show them, but it shows its faults and sleeps.
-fn is_sterile(track: &Track, busy_s: f64) -> bool {
+/// Whether it has only computed since it became busy, the first second aside, in which a program loads.
+///
+/// The whole run counts, per second of CPU time: a compiler has quiet minutes, but it has read its input and taken
+/// memory before, and one that gets little CPU faults little. Unknown reads and writes count as none: a process
+/// of another user does not show them, but it shows its faults and sleeps.
+fn is_sterile(track: &Track, onset_s: f64, busy_s: f64) -> bool {
+    let run = || track.fine.iter().filter(|point| point.at_s > onset_s + 0.5);
+    let cpu_s: f64 = run().map(|point| f64::from(point.cpu_pct) / 100.0).sum();
     let quiet = |of: fn(&Point) -> Option<f32>| {
-        track
-            .mean(STERILE_S, |point| f64::from(of(point).unwrap_or(0.0)))
-            .is_some_and(|one| one < STERILE_PER_S)
+        run().map(|point| f64::from(of(point).unwrap_or(0.0))).sum::<f64>() < STERILE_PER_S * cpu_s
     };
+    let memory = |point: Option<&Point>| point.and_then(|one| one.anon_kib).map_or(0, i64::from);
+    let grown_kib = memory(run().next_back()) - memory(run().next());
     busy_s >= STERILE_S
-        && track.fine.len() as f64 >= STERILE_S
+        && grown_kib < STERILE_GROWN_KIB
         && quiet(|point| Some(point.faults_per_s))
         && quiet(|point| point.io_calls_per_s)
         && quiet(|point| point.switches_per_s)
@@ -277,7 +284,7 @@ fn machine(context: &Context<'_>, entity: &Entity, suspect: &Suspect<'_>) -> Opt
             && one.cpu_pct > Some(0.0)
     };
     let is_hurt = now >= MACHINE_STALL_PCT
-        && now >= before + MACHINE_RISE_PCT
+        && now >= (before + MACHINE_RISE_PCT).max(2.0 * before)
         && context.memory.now_s - suspect.onset_s >= MACHINE_S
         && victims::is_contended(context)
         && context.snapshot.processes.iter().any(serves);

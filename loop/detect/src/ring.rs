@@ -45,10 +45,6 @@ impl<T: Copy> Ring<T> {
     pub fn first(&self) -> Option<&T> {
         self.items.front()
     }
-
-    pub fn len(&self) -> usize {
-        self.items.len()
-    }
 }
 
 /// One process at one instant, packed: a thousand processes must fit in a few MiB.

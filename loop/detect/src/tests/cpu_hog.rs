@@ -89,13 +89,14 @@ pub fn scenes() -> Vec<Scene> {
         let hog = late(turn, || spins(process(200, "spin", turn), 190.0));
         Vec::from_iter([server(100, "web", turn)].into_iter().chain(hog))
     }));
+    scenes.extend(builds());
     scenes.extend(innocents());
     scenes.extend(harmless());
     scenes
 }
 
-/// Busy processes beside a server that waits, and why none of them is to blame.
-fn innocents() -> Vec<Scene> {
+/// Compilers beside a server that waits.
+fn builds() -> Vec<Scene> {
     let hurt =
         |turn: u32, others: Vec<Process>| [victim(turn, 30.0)].into_iter().chain(others).collect::<Vec<_>>();
     let quiet = |name: &str, make: fn(u32) -> Vec<Process>| {
@@ -112,6 +113,29 @@ fn innocents() -> Vec<Scene> {
             jobs.flatten().collect()
         }),
         quiet("one long compiler", |turn| Vec::from_iter(late(turn, || compiles(process(200, "cc1", turn))))),
+        quiet("a starved compiler that optimises without a fault", |turn| {
+            let cc1 = late(turn, || compiles(process(200, "cc1", turn)));
+            let works = if turn < ONSET + 12 { 700.0 } else { 0.0 };
+            Vec::from_iter(cc1.map(|cc1| Process {
+                cpu_pct: Some(30.0),
+                run_delay_pct: Some(60.0),
+                minor_faults_per_s: Some(works),
+                io_calls_per_s: Some(0.0),
+                voluntary_switches_per_s: Some(0.0),
+                ..cc1
+            }))
+        }),
+    ])
+}
+
+/// Busy processes beside a server that waits, and why none of them is to blame.
+fn innocents() -> Vec<Scene> {
+    let hurt =
+        |turn: u32, others: Vec<Process>| [victim(turn, 30.0)].into_iter().chain(others).collect::<Vec<_>>();
+    let quiet = |name: &str, make: fn(u32) -> Vec<Process>| {
+        scene(name, Expect::Silent, move |turn| hurt(turn, make(turn)))
+    };
+    Vec::from([
         quiet("a nice-19 loop", |turn| {
             Vec::from_iter(late(turn, || Process { nice: 19, ..spins(process(200, "build", turn), 199.0) }))
         }),
