@@ -20,6 +20,8 @@ use crate::{Context, Detected, Detector, say};
 
 /// Demand of a process, or of its service in all, that is much. Unit: per cent of one core.
 const DEMAND_MIN_PCT: f64 = 80.0;
+/// The same of several threads that compete with others. Unit: per cent of one core.
+const DEMAND_HIDDEN_PCT: f64 = 45.0;
 /// Demand of one that is accused already. Unit: per cent of one core.
 const DEMAND_HELD_PCT: f64 = 40.0;
 /// Demand of one process of such a service that counts. Unit: per cent of one core.
@@ -185,7 +187,9 @@ fn suspect<'a>(
         let Held { onset_s, ground, .. } = *held;
         return Some(Suspect { process, onset_s, demand_pct: own, ground });
     }
-    if all < DEMAND_MIN_PCT {
+    // Threads other than the main one do not show their wait: where all compete, what they get must do.
+    let hides_wait = process.threads > 1 && victims::is_contended(context);
+    if all < if hides_wait { DEMAND_HIDDEN_PCT } else { DEMAND_MIN_PCT } {
         return None;
     }
     let onset_s = track.busy_since((0.6 * own).max(SHARE_MIN_PCT))?;

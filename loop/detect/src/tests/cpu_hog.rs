@@ -84,6 +84,11 @@ pub fn scenes() -> Vec<Scene> {
         let hog = if turn >= ONSET { spins(hog, 190.0) } else { hog };
         Vec::from([victim(turn, delay), hog])
     }));
+    scenes.push(scene("a thread of a service spins and must share the CPU", of("batch"), |turn| {
+        let hog = Process { threads: 4, ..server(200, "batch", turn) };
+        let hog = if turn >= ONSET { Process { cpu_pct: Some(52.0), ..hog } } else { hog };
+        Vec::from([victim(turn, 20.0), hog])
+    }));
     let unnamed = Expect::Fires(of_process(200), ONSET + 7..=ONSET + 14);
     scenes.push(scene("a hog whose victims do not show their wait", unnamed, |turn| {
         let hog = late(turn, || spins(process(200, "spin", turn), 190.0));
