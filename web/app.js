@@ -109,7 +109,8 @@ async function setMode(button) {
 
 async function showIncidents() {
   const { incidents } = await ask("/api/incidents?all=1");
-  const open = incidents.filter((row) => row.closed_at === null);
+  const rank = (row) => ["critical", "warning", "notice"].indexOf(row.severity);
+  const open = incidents.filter((row) => row.closed_at === null).sort((one, other) => rank(one) - rank(other));
   const closed = incidents.filter((row) => row.closed_at !== null).slice(0, 50);
   const none = el("p", { class: "empty" }, "Nothing is wrong. What Homeostat finds stands here with its cause, its evidence and what was done about it.");
   await replaceIncidents($("open-incidents"), open, none, true);

@@ -30,7 +30,7 @@ use vocab::rule::Mode;
 
 pub use cycle::{Command, Turn};
 pub use service::{ServiceControl, ServiceFile, ServiceOp, ServiceStatus};
-pub use sql::{Readers, is_update, rows};
+pub use sql::{Readers, error_and_hint, is_update, rows};
 
 use crate::error::{UserError, words};
 use guard::Entry;
@@ -143,10 +143,9 @@ fn token() -> std::io::Result<String> {
 /// Whether /proc is mounted so that users do not see each other's processes.
 fn proc_hides() -> bool {
     let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-    let proc = mounts.lines().filter(|line| line.split(' ').nth(1) == Some("/proc"));
-    proc.last().and_then(|line| line.split(' ').nth(3)).is_some_and(|options| {
-        options
-            .split(',')
-            .any(|option| option.starts_with("hidepid=") && option != "hidepid=0" && option != "hidepid=off")
+    let mut proc = mounts.lines().rev().filter(|line| line.split(' ').nth(1) == Some("/proc"));
+    proc.next().and_then(|line| line.split(' ').nth(3)).is_some_and(|options| {
+        let mut hides = options.split(',').filter_map(|option| option.strip_prefix("hidepid="));
+        hides.any(|value| value != "0" && value != "off")
     })
 }

@@ -3,7 +3,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use vocab::rule::Mode;
 
 use super::Global;
 use super::context::Context;
@@ -13,19 +12,19 @@ use crate::error::UserError;
 use crate::keeper;
 use crate::options::RunOptions;
 
-/// Watch this machine; change nothing until told.
+/// Options of `run`.
 #[derive(Args, Clone, Default)]
 pub struct Run {
-    /// How far to go: observe, advise or heal
-    #[arg(long, value_name = "MODE", value_parser = mode)]
-    mode: Option<Mode>,
-    /// Act on services of Homeostat's own supervisor only
+    /// How far it may go: observe, advise or heal
+    #[arg(long, value_name = "MODE")]
+    mode: Option<String>,
+    /// Act on services of our own supervisor only
     #[arg(long)]
     own_services_only: bool,
-    /// Port of the page; one that is taken is an error
+    /// Port of the page on loopback; one that is taken is an error
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
-    /// File to record every turn in
+    /// Record every turn, for `homeostat replay`
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
 }
@@ -36,8 +35,9 @@ pub struct Run {
 /// Whatever keeps it from starting.
 pub fn run(args: &Run, global: &Global) -> Result<ExitCode, UserError> {
     let Context { paths, config, .. } = Context::new(global)?;
+    let mode = args.mode.as_deref().map(|word| config::mode(word, "--mode")).transpose()?;
     let options = RunOptions {
-        mode: args.mode,
+        mode,
         own_services_only: args.own_services_only,
         port: args.port,
         record: args.record.clone(),
@@ -47,8 +47,4 @@ pub fn run(args: &Run, global: &Global) -> Result<ExitCode, UserError> {
         return daemon::run(&settings);
     }
     keeper::run(&settings.paths.ring_name())
-}
-
-fn mode(word: &str) -> Result<Mode, String> {
-    config::mode(word, "--mode").map_err(|error| error.hint)
 }

@@ -11,8 +11,6 @@ use crate::error::{Exit, UserError};
 use crate::oneshot::OneShot;
 use crate::output::{Cell, Format, Style, write_value};
 
-const HINT: &str = "`homeostat tables` lists tables and columns";
-
 /// Ask the tables, or change a cell by UPDATE.
 #[derive(Args)]
 pub struct Sql {
@@ -62,7 +60,10 @@ fn statement(word: &str) -> Result<String, UserError> {
 
 /// The statement over the machine as it is now, with the rights of this user.
 fn at_once(sql: &str) -> Result<Json, UserError> {
-    let wrong = |error: tables::EngineError| UserError::new(error.message, HINT);
+    let wrong = |error: tables::EngineError| {
+        let (what, hint) = door::error_and_hint(&error);
+        UserError::new(what, hint)
+    };
     let mut engine = Engine::new().map_err(wrong)?;
     engine.set_live(Box::new(OneShot::open()?));
     Ok(door::rows(&engine.select(sql).map_err(wrong)?))

@@ -3,7 +3,7 @@ use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use crate::error::{Exit, UserError};
+use crate::error::{Exit, UserError, nearest};
 
 /// Prints help where it was asked for, else the error; gives the exit code.
 pub fn report(error: &clap::Error) -> ExitCode {
@@ -27,7 +27,12 @@ fn explain(error: &clap::Error) -> UserError {
     let what = what.split_whitespace().collect::<Vec<_>>().join(" ").replace('\'', "`");
     let suggested =
         [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
-    let meant = suggested.into_iter().filter_map(|kind| error.get(kind)).find_map(word);
+    let wrong = [ContextKind::InvalidSubcommand, ContextKind::InvalidArg, ContextKind::InvalidValue];
+    let wrong =
+        wrong.into_iter().filter_map(|kind| error.get(kind)).flat_map(word_list).next().unwrap_or_default();
+    let offered =
+        suggested.into_iter().filter_map(|kind| error.get(kind)).flat_map(word_list).collect::<Vec<_>>();
+    let meant = nearest(&wrong, offered.iter().map(String::as_str)).or(offered.last().map(String::as_str));
     let help = match text.split("Usage: ").nth(1) {
         Some(usage) if error.kind() != ErrorKind::InvalidSubcommand => {
             let words = usage.lines().next().unwrap_or_default().split(' ');
@@ -44,10 +49,10 @@ fn explain(error: &clap::Error) -> UserError {
     UserError::new(what, hint)
 }
 
-fn word(value: &ContextValue) -> Option<String> {
+fn word_list(value: &ContextValue) -> Vec<String> {
     match value {
-        ContextValue::String(word) => Some(word.clone()),
-        ContextValue::Strings(words) => words.first().cloned(),
-        _ => None,
+        ContextValue::String(word) => vec![word.clone()],
+        ContextValue::Strings(words) => words.clone(),
+        _ => Vec::new(),
     }
 }

@@ -9,14 +9,22 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tables::engine::Past;
 use tables::{Engine, Live, ResultSet, View, Write};
+use vocab::query::QueryError;
 
 use super::answer::{Answer, Refusal, Result};
 use super::guard::Caller;
 use super::state::{Published, Shared};
 use super::{change, json, scope};
 
-/// What is wrong with statements in general, as a hint.
-pub const HINT: &str = "`homeostat tables` lists tables and columns";
+/// What is wrong with a statement, and what to write instead: the engine says both in one line.
+pub fn error_and_hint(error: &QueryError) -> (&str, &str) {
+    error.message.split_once("; ").unwrap_or((&error.message, "`homeostat tables` lists tables and columns"))
+}
+
+fn refusal(error: &QueryError) -> Refusal {
+    let (what, hint) = error_and_hint(error);
+    Refusal::wrong(what, hint)
+}
 
 /// Readers beyond the last turn, handed to the engine of owners only.
 #[derive(Default)]
@@ -52,22 +60,22 @@ impl SqlDesk {
         &self,
         caller: Caller,
         view: View,
-        work: impl FnOnce(&mut Engine) -> core::result::Result<T, vocab::query::QueryError>,
+        work: impl FnOnce(&mut Engine) -> core::result::Result<T, QueryError>,
     ) -> core::result::Result<T, Refusal> {
         let slot = if caller == Caller::Owner { &self.owner } else { &self.stranger };
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         let mut engine = match slot.take() {
             Some(engine) => engine,
-            None => self.engine(caller).map_err(|error| Refusal::wrong(error.message, HINT))?,
+            None => self.engine(caller).map_err(|error| refusal(&error))?,
         };
         engine.set_view(view);
         let answer = work(&mut engine);
         engine.set_view(View::default());
         *slot = Some(engine);
-        answer.map_err(|error| Refusal::wrong(error.message, HINT))
+        answer.map_err(|error| refusal(&error))
     }
 
-    fn engine(&self, caller: Caller) -> core::result::Result<Engine, vocab::query::QueryError> {
+    fn engine(&self, caller: Caller) -> core::result::Result<Engine, QueryError> {
         let mut engine = Engine::new()?;
         if caller == Caller::Owner {
             let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);

@@ -24,13 +24,12 @@ fn service(name: &str) -> Entity {
 
 /// One turn of it; `shift` varies what a graph draws.
 pub fn turn(number: u64, shift: f64) -> Turn {
-    let turn = Turn {
+    Turn {
         snapshot: Arc::new(snapshot(number, shift)),
         ledger: Arc::new(ledger()),
         events: Arc::new(events()),
         change: cycle::Change::default(),
-    };
-    turn
+    }
 }
 
 fn snapshot(number: u64, shift: f64) -> Snapshot {
