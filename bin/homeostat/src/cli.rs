@@ -96,6 +96,10 @@ enum Command {
     /// Run services under Homeostat's own supervisor
     #[command(subcommand)]
     Service(service::Service),
+    /// Watch this machine and write every turn down
+    Record(crate::record::Record),
+    /// Think a recording through again, under its own rules or others
+    Replay(crate::record::Replay),
     /// Real services with real faults in a sandbox: watch it heal
     Demo(crate::demo::Demo),
     /// Install Homeostat as a systemd unit
@@ -133,6 +137,11 @@ fn dispatch(cli: Cli) -> Result<ExitCode, UserError> {
     let mut context = Context::new(&global)?;
     let exit = match command {
         Command::Run(_) | Command::Demo(_) => Ok(Exit::Ok),
+        Command::Record(args) => {
+            let policies = context.config.as_ref().ok().and_then(|config| config.policies.clone());
+            crate::record::record(&args, policies.as_deref(), global.format())
+        }
+        Command::Replay(args) => crate::record::replay(&args, global.format()),
         Command::Status => status::run(&mut context),
         Command::Sql(args) => sql::run(&args, &mut context),
         Command::Tables(args) => tables::run(&args, &mut context),

@@ -17,6 +17,7 @@ mod oneshot;
 mod options;
 mod output;
 mod paths;
+mod record;
 mod service_file;
 mod signals;
 mod sql_live;
