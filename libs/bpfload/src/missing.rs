@@ -1,0 +1,87 @@
+//! Why a program is missing and what would bring it, in words for a row of `capabilities`.
+
+use std::fmt::Write as _;
+
+use aya::EbpfError;
+use aya::programs::ProgramError;
+
+use crate::programs::Spec;
+
+/// CAP_PERFMON and CAP_BPF, or CAP_SYS_ADMIN, which contains both.
+const CAP_SYS_ADMIN: u64 = 1 << 21;
+const CAP_PERFMON_AND_BPF: u64 = 1 << 38 | 1 << 39;
+
+/// Why a program is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lack {
+    /// What stood in the way.
+    pub reason: String,
+    /// What would bring it.
+    pub would_bring: String,
+}
+
+impl Lack {
+    /// Privilege is missing.
+    pub(crate) fn privilege() -> Self {
+        Self {
+            reason: "this process may not load programs into the kernel".to_owned(),
+            would_bring: "run as root, or with CAP_BPF and CAP_PERFMON".to_owned(),
+        }
+    }
+
+    /// The kernel has no type information.
+    pub(crate) fn types(error: &aya::BtfError) -> Self {
+        Self {
+            reason: format!("this kernel does not describe its types: {error}"),
+            would_bring: "a kernel built with CONFIG_DEBUG_INFO_BTF=y".to_owned(),
+        }
+    }
+
+    /// A whole object could not be loaded, so none of its programs.
+    pub(crate) fn object(error: &EbpfError) -> Self {
+        Self {
+            reason: chain(error),
+            would_bring: "a kernel with the map types it uses (5.11 or newer)".to_owned(),
+        }
+    }
+
+    /// One program could not be loaded or attached.
+    pub(crate) fn program(spec: &Spec, error: &ProgramError) -> Self {
+        let reason = match error {
+            ProgramError::Btf(_) => format!("this kernel has no hook `{}`", spec.hook.name()),
+            ProgramError::LoadError { io_error, verifier_log } => {
+                let log = verifier_log.to_string();
+                let last = log.lines().rfind(|l| !l.is_empty() && !l.starts_with("processed"));
+                format!("the kernel refused it: {io_error}: {}", last.unwrap_or("no reason given"))
+            }
+            other => chain(other),
+        };
+        let hook = spec.hook.name();
+        Self { reason, would_bring: format!("Linux {} or newer with `{hook}`", spec.min_kernel) }
+    }
+}
+
+/// An error and its sources on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(inner) = source {
+        // Writing to a String cannot fail.
+        let _ = write!(text, ": {inner}");
+        source = inner.source();
+    }
+    text
+}
+
+/// Whether this process has what loading needs: CAP_BPF and CAP_PERFMON, or CAP_SYS_ADMIN.
+///
+/// Source: CapEff of /proc/self/status; false where it cannot be read.
+pub fn has_capabilities() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let effective = status
+        .lines()
+        .find_map(|line| line.strip_prefix("CapEff:"))
+        .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
+        .unwrap_or(0);
+    effective & CAP_SYS_ADMIN != 0 || effective & CAP_PERFMON_AND_BPF == CAP_PERFMON_AND_BPF
+}
