@@ -74,7 +74,7 @@ fn an_oom_kill_names_its_victim_before_the_victim_ends() {
     let pid = child.id();
     child.wait().unwrap();
     let victim = wait_event(&mut events, |e| e.pid == pid && e.kind() == Some(Kind::OomVictim)).unwrap();
-    let resident_mib = victim.value * 4096 >> 20;
+    let resident_mib = (victim.value * 4096) >> 20;
     assert!((8..=64).contains(&resident_mib), "{resident_mib} MiB at a limit of 32");
     let exit = wait_event(&mut events, |e| e.pid == pid && e.kind() == Some(Kind::Exit)).unwrap();
     assert!(exit.signal == 9 && exit.at_ns > victim.at_ns);

@@ -1,0 +1,205 @@
+//! What the programs cost: as the kernel accounts it, and as the loads feel it.
+//!
+//! Losses are paired: slices with and without, in alternating order, the median of the pairs. CPU time
+//! an operation is the steadier figure on a machine that others use too.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bpfload::{Events, Kernel, Object, Options, RunTimeStats, State, Tasks, Tick};
+
+use crate::figure::{About, Failure, Figures};
+use crate::loads::{self, Load};
+use crate::measure::{Slice, median, quantile, slice};
+
+const SLICE: Duration = Duration::from_millis(150);
+/// The switches a second at which the budget of the scheduler's programs is stated.
+const SWITCHES: u64 = 20_000;
+
+/// Runs everything. `pairs`: slices with and without, for each subject and load.
+pub(crate) fn run(pairs: usize, figures: &mut Figures) -> Result<(), Failure> {
+    let before = resident_kib();
+    let begin = Instant::now();
+    let mut kernel = Kernel::load(&Options::default());
+    let about = |case, subject| About { bench: "bpf", case, subject };
+    figures.add(about("load", "all"), "load_ms", begin.elapsed().as_secs_f64() * 1e3, "ms");
+    let grown = resident_kib().saturating_sub(before);
+    figures.add(about("load", "all"), "resident_growth_kib", grown as f64, "KiB");
+    let mut events = kernel.take_events().ok_or("the events are missing")?;
+    memory(&kernel, figures);
+    process_table(figures)?;
+    accounted(&mut kernel, &mut events, figures)?;
+    for load in &mut loads::all()? {
+        if load.name == "switch" {
+            loads::pin(1);
+        }
+        for subject in ["sched", "block", "fs", "net", "reclaim", "softirq", "events", "all"] {
+            paired(&mut kernel, &mut events, load, subject, pairs, figures)?;
+        }
+        loads::unpin();
+    }
+    Ok(())
+}
+
+fn memory(kernel: &Kernel, figures: &mut Figures) {
+    let maps = kernel.map_memory();
+    for object in Object::ALL {
+        let about = About { bench: "bpf", case: "memory", subject: object.name() };
+        let bytes: u64 = maps.iter().filter(|m| m.object == object).map(|m| m.bytes).sum();
+        figures.add(about, "map_memory_kib", bytes as f64 / 1024.0, "KiB");
+    }
+}
+
+/// Time in the programs as the kernel measures it, under each load with all attached.
+fn accounted(kernel: &mut Kernel, events: &mut Events, figures: &mut Figures) -> Result<(), Failure> {
+    let _stats = RunTimeStats::enable()?;
+    let mut paced = loads::switch()?;
+    loads::pin(1);
+    account(kernel, events, "switch_20k", figures, &mut || run_paced(&mut paced))?;
+    loads::unpin();
+    for load in &mut loads::all()? {
+        let name = load.name;
+        account(kernel, events, name, figures, &mut || slice(load, Duration::from_secs(2)).map(|_| ()))?;
+    }
+    Ok(())
+}
+
+fn account(
+    kernel: &mut Kernel,
+    events: &mut Events,
+    case: &str,
+    figures: &mut Figures,
+    work: &mut dyn FnMut() -> std::io::Result<()>,
+) -> Result<(), Failure> {
+    let mut tick = Tick::default();
+    kernel.drain(&mut tick)?;
+    let (before, begin) = (kernel.costs(), Instant::now());
+    work()?;
+    let (elapsed, after) = (begin.elapsed().as_nanos() as f64, kernel.costs());
+    let drain = Instant::now();
+    kernel.drain(&mut tick)?;
+    while events.next_event().is_some() {}
+    let about = |subject| About { bench: "bpf", case, subject };
+    figures.add(about("drain"), "drain_us", drain.elapsed().as_secs_f64() * 1e6, "us");
+    let mut total = 0.0;
+    for cost in &after {
+        let Some(old) = before.iter().find(|old| old.id == cost.id) else { continue };
+        let (ns, runs) = ((cost.run_time_ns - old.run_time_ns) as f64, (cost.runs - old.runs) as f64);
+        total += ns;
+        if runs < 10.0 {
+            continue;
+        }
+        figures.add(about(&cost.name), "core_percent", ns / elapsed * 100.0, "%");
+        figures.add(about(&cost.name), "call_ns", ns / runs, "ns");
+        figures.add(about(&cost.name), "calls_per_s", runs / elapsed * 1e9, "1/s");
+    }
+    figures.add(about("all"), "core_percent", total / elapsed * 100.0, "%");
+    Ok(())
+}
+
+/// Two seconds of ping-pong at the budget's rate of switches: two an operation.
+fn run_paced(load: &mut Load) -> std::io::Result<()> {
+    let begin = Instant::now();
+    for burst in 0..200u64 {
+        (0..SWITCHES / 2 / 100).try_for_each(|_| load.op())?;
+        let due = begin + Duration::from_millis(10 * (burst + 1));
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+    }
+    Ok(())
+}
+
+fn paired(
+    kernel: &mut Kernel,
+    events: &mut Events,
+    load: &mut Load,
+    subject: &str,
+    pairs: usize,
+    figures: &mut Figures,
+) -> Result<(), Failure> {
+    let names = names_of(kernel, subject);
+    let (mut rates, mut p99s, mut cpus) = (Vec::new(), Vec::new(), Vec::new());
+    for pair in 0..pairs {
+        let mut with = None;
+        let mut without = None;
+        for attached in if pair % 2 == 0 { [true, false] } else { [false, true] } {
+            only(kernel, if attached { &names } else { &[] })?;
+            slice(load, SLICE / 10)?;
+            let measured: Slice = slice(load, SLICE)?;
+            *if attached { &mut with } else { &mut without } = Some(measured);
+            while events.next_event().is_some() {}
+        }
+        let (Some(with), Some(without)) = (with, without) else { continue };
+        rates.push((1.0 - with.rate / without.rate) * 100.0);
+        p99s.push((with.p99_ns / without.p99_ns - 1.0) * 100.0);
+        cpus.push((with.cpu_ns / without.cpu_ns - 1.0) * 100.0);
+    }
+    let about = About { bench: "bpf", case: load.name, subject };
+    figures.add(about, "throughput_loss_percent", median(&mut rates), "%");
+    figures.add(about, "throughput_loss_error_percent", error_of(&rates), "%");
+    figures.add(about, "p99_loss_percent", median(&mut p99s), "%");
+    figures.add(about, "cpu_per_op_percent", median(&mut cpus), "%");
+    Ok(())
+}
+
+/// Standard error of a median, from the spread between the quartiles of sorted values.
+fn error_of(sorted: &[f64]) -> f64 {
+    let n = sorted.len();
+    if n < 4 {
+        return f64::NAN;
+    }
+    // The spread is 1.349 deviations of a normal distribution; a median's error is 1.253 of a mean's.
+    (sorted[n * 3 / 4] - sorted[n / 4]) / 1.349 * 1.253 / (n as f64).sqrt()
+}
+
+/// The loaded programs of an object, or of all.
+fn names_of(kernel: &Kernel, subject: &str) -> Vec<&'static str> {
+    let wanted = kernel.programs().iter().filter(|p| subject == "all" || p.spec.object.name() == subject);
+    wanted.filter(|p| !matches!(p.state, State::Missing(_))).map(|p| p.spec.name).collect()
+}
+
+/// Attaches these programs and detaches all others.
+fn only(kernel: &mut Kernel, names: &[&'static str]) -> Result<(), Failure> {
+    for name in names_of(kernel, "all") {
+        if names.contains(&name) {
+            kernel.attach(name)?;
+        } else {
+            kernel.detach(name);
+        }
+    }
+    Ok(())
+}
+
+/// A pass of the iterator beside reading the stat file of every process.
+fn process_table(figures: &mut Figures) -> Result<(), Failure> {
+    let Ok(mut tasks) = Tasks::load() else { return Ok(()) };
+    let (mut rows, mut pass, mut files) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..200 {
+        rows.clear();
+        let begin = Instant::now();
+        tasks.read_into(&mut rows)?;
+        pass.push(begin.elapsed().as_nanos() as u64);
+        let begin = Instant::now();
+        let mut text = Vec::with_capacity(4096);
+        for entry in fs::read_dir("/proc")?.flatten() {
+            if entry.file_name().as_encoded_bytes()[0].is_ascii_digit() {
+                text.clear();
+                let file = fs::File::open(entry.path().join("stat"));
+                // A process may have ended since the folder was listed.
+                let _ = file.and_then(|mut f| std::io::Read::read_to_end(&mut f, &mut text));
+            }
+        }
+        files.push(begin.elapsed().as_nanos() as u64);
+    }
+    let about = |subject| About { bench: "bpf", case: "process_table", subject };
+    figures.add(about("iterator"), "threads", rows.len() as f64, "");
+    figures.add(about("iterator"), "pass_us", quantile(&mut pass, 0.5) / 1e3, "us");
+    figures.add(about("proc_stat"), "pass_us", quantile(&mut files, 0.5) / 1e3, "us");
+    Ok(())
+}
+
+fn resident_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    line.and_then(|l| l.split_whitespace().next()).and_then(|n| n.parse().ok()).unwrap_or(0)
+}
