@@ -25,19 +25,12 @@ struct hist {
 	u32 slots[HIST_SLOTS];
 };
 
-/* Why a task left its CPU. */
-#define OFF_RUNNABLE 0 /* preempted: it waits for a CPU */
-#define OFF_SLEEP 1    /* interruptible: it waits for work */
-#define OFF_BLOCKED 2  /* uninterruptible: disk, lock in the kernel */
-#define OFF_MEMORY 3   /* inside a memory stall as PSI counts it: refault, swap-in, reclaim, compaction */
-
 /* Map sched_by_process: key u32 process id. */
 struct sched_stat {
 	u64 start_ns;
-	struct hist runq;
-	struct hist sleep;
-	struct hist blocked;
-	struct hist memory;
+	struct hist runq;    /* runnable until running */
+	struct hist blocked; /* uninterruptible: disk, lock in the kernel */
+	struct hist memory;  /* the same inside a memory stall as PSI counts it: refault, swap-in, reclaim */
 };
 
 /* Map block_by_device. */
@@ -77,6 +70,8 @@ struct reclaim_stat {
 };
 
 #define SOFTIRQS 10
+/* One in so many software interrupts of a kind is timed, on each CPU. */
+#define SOFTIRQ_SAMPLE 8
 
 /* Map lost, in every object: what could not be counted, and why. */
 #define LOST_FULL 0    /* map full: the value is gone */
@@ -143,7 +138,7 @@ struct task_row {
 
 #define SIZE(name, bytes) _Static_assert(sizeof(struct name) == bytes, #name)
 SIZE(hist, 120);
-SIZE(sched_stat, 488);
+SIZE(sched_stat, 368);
 SIZE(block_key, 8);
 SIZE(block_stat, 248);
 SIZE(fs_stat, 136);

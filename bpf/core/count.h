@@ -33,14 +33,24 @@ INLINE u32 log2_of(u64 v)
 	return bit + (v >> 1);
 }
 
-INLINE void hist_add(struct hist *h, u64 value)
+INLINE u32 slot_of(u64 value)
 {
 	u32 bit = log2_of(value);
 	u32 slot = bit > HIST_SHIFT ? bit - HIST_SHIFT : 0;
-	if (slot >= HIST_SLOTS)
-		slot = HIST_SLOTS - 1;
-	__sync_fetch_and_add(&h->slots[slot], 1);
+	return slot < HIST_SLOTS ? slot : HIST_SLOTS - 1;
+}
+
+INLINE void hist_add(struct hist *h, u64 value)
+{
+	__sync_fetch_and_add(&h->slots[slot_of(value)], 1);
 	__sync_fetch_and_add(&h->sum, value);
+}
+
+/* The same for a histogram that only this CPU writes. */
+INLINE void hist_add_local(struct hist *h, u64 value)
+{
+	h->slots[slot_of(value)] += 1;
+	h->sum += value;
 }
 
 /* The entry of `key`, made from `fresh` when there is none; a full map is counted. */

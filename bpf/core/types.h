@@ -17,8 +17,10 @@ struct cred { kuid_t uid; } KERNEL;
 struct atomic { s32 counter; } KERNEL;
 typedef struct atomic atomic_t;
 struct percpu_counter { s64 count; } KERNEL;
-struct sched_entity { u64 sum_exec_runtime; } KERNEL;
-struct sched_info { u64 run_delay; } KERNEL;
+struct rq { u64 clock; } KERNEL;
+struct cfs_rq { struct rq *rq; } KERNEL;
+struct sched_entity { u64 sum_exec_runtime; struct cfs_rq *cfs_rq; } KERNEL;
+struct sched_info { u64 run_delay; u64 last_queued; } KERNEL;
 struct task_io_accounting { u64 read_bytes; u64 write_bytes; } KERNEL;
 struct mm_struct { u64 total_vm; struct percpu_counter rss_stat[4]; } KERNEL;
 struct signal_struct {
@@ -37,7 +39,8 @@ struct task_struct {
 	s32 pid;
 	s32 tgid;
 	s32 exit_code;
-	u8 in_memstall : 1;
+	u32 sched_contributes_to_load : 1;
+	u32 in_memstall : 1;
 	u64 start_boottime;
 	u64 min_flt;
 	u64 maj_flt;

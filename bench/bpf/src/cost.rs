@@ -34,6 +34,7 @@ pub(crate) fn run(pairs: usize, figures: &mut Figures) -> Result<(), Failure> {
         if load.name == "switch" {
             loads::pin(1);
         }
+        empty(load, pairs, figures)?;
         for subject in ["sched", "block", "fs", "net", "reclaim", "softirq", "events", "all"] {
             paired(&mut kernel, &mut events, load, subject, pairs, figures)?;
         }
@@ -118,18 +119,37 @@ fn paired(
     figures: &mut Figures,
 ) -> Result<(), Failure> {
     let names = names_of(kernel, subject);
+    let switch = &mut |attached: bool| {
+        while events.next_event().is_some() {}
+        only(kernel, if attached { &names } else { &[] })
+    };
+    compare(load, subject, pairs, switch, figures)
+}
+
+/// What a program on sched_switch costs that does nothing: no program there can cost less.
+fn empty(load: &mut Load, pairs: usize, figures: &mut Figures) -> Result<(), Failure> {
+    let mut program = crate::reactor::Empty::load()?;
+    compare(load, "empty_sched_switch", pairs, &mut |attached| program.set_attached(attached), figures)
+}
+
+/// Slices of a load with and without, switched by `switch`, in alternating order.
+fn compare(
+    load: &mut Load,
+    subject: &str,
+    pairs: usize,
+    switch: &mut dyn FnMut(bool) -> Result<(), Failure>,
+    figures: &mut Figures,
+) -> Result<(), Failure> {
     let (mut rates, mut p99s, mut cpus) = (Vec::new(), Vec::new(), Vec::new());
     for pair in 0..pairs {
-        let mut with = None;
-        let mut without = None;
+        let mut measured: [Option<Slice>; 2] = [None, None];
         for attached in if pair % 2 == 0 { [true, false] } else { [false, true] } {
-            only(kernel, if attached { &names } else { &[] })?;
+            switch(attached)?;
             slice(load, SLICE / 10)?;
-            let measured: Slice = slice(load, SLICE)?;
-            *if attached { &mut with } else { &mut without } = Some(measured);
-            while events.next_event().is_some() {}
+            measured[usize::from(attached)] = Some(slice(load, SLICE)?);
         }
-        let (Some(with), Some(without)) = (with, without) else { continue };
+        switch(false)?;
+        let [Some(without), Some(with)] = measured else { continue };
         rates.push((1.0 - with.rate / without.rate) * 100.0);
         p99s.push((with.p99_ns / without.p99_ns - 1.0) * 100.0);
         cpus.push((with.cpu_ns / without.cpu_ns - 1.0) * 100.0);

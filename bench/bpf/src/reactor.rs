@@ -6,10 +6,14 @@ use std::os::unix::fs::FileExt;
 
 use aya::maps::{MapData, RingBuf};
 use aya::programs::BtfTracePoint;
+use aya::programs::tp_btf::BtfTracePointLink;
 use aya::{Btf, Ebpf, EbpfLoader};
 use bpfload::{Events, Kernel, Kind, Object, Options};
 
 use crate::figure::Failure;
+
+/// The programs of the bench.
+static FLOOR: &[u8] = aya::include_bytes_aligned!("../../../bpf/floor/floor.bpf.o");
 
 /// Something that learns of a signal and freezes a cgroup.
 pub(crate) enum Path {
@@ -36,9 +40,8 @@ impl Path {
     pub(crate) fn floor(signal: u32) -> Result<Self, Failure> {
         let btf = Btf::from_sys_fs()?;
         let only = u64::from(signal);
-        let code = aya::include_bytes_aligned!("../../../bpf/floor/floor.bpf.o");
         let mut ebpf =
-            EbpfLoader::new().btf(Some(&btf)).override_global("only_signal", &only, true).load(code)?;
+            EbpfLoader::new().btf(Some(&btf)).override_global("only_signal", &only, true).load(FLOOR)?;
         let program: &mut BtfTracePoint = ebpf.program_mut("floor_signal").ok_or("no program")?.try_into()?;
         program.load("signal_generate", &btf)?;
         program.attach()?;
@@ -88,6 +91,35 @@ impl Path {
                 }
             },
         }
+    }
+}
+
+/// A program on sched_switch that does nothing.
+pub(crate) struct Empty {
+    ebpf: Ebpf,
+    link: Option<BtfTracePointLink>,
+}
+
+impl Empty {
+    /// Loads it, detached.
+    pub(crate) fn load() -> Result<Self, Failure> {
+        let btf = Btf::from_sys_fs()?;
+        let mut ebpf = EbpfLoader::new().btf(Some(&btf)).load(FLOOR)?;
+        let program: &mut BtfTracePoint = ebpf.program_mut("floor_switch").ok_or("no program")?.try_into()?;
+        program.load("sched_switch", &btf)?;
+        Ok(Self { ebpf, link: None })
+    }
+
+    /// Attaches or detaches it.
+    pub(crate) fn set_attached(&mut self, attached: bool) -> Result<(), Failure> {
+        self.link = None;
+        if attached {
+            let program = self.ebpf.program_mut("floor_switch").ok_or("no program")?;
+            let program: &mut BtfTracePoint = program.try_into()?;
+            let id = program.attach()?;
+            self.link = Some(program.take_link(id)?);
+        }
+        Ok(())
     }
 }
 

@@ -53,6 +53,7 @@ pub struct Tick {
     /// By process id.
     pub reclaim: Vec<(u32, ReclaimStat)>,
     /// By kind: HI, TIMER, NET_TX, NET_RX, BLOCK, IRQ_POLL, TASKLET, SCHED, HRTIMER, RCU.
+    /// One in eight is timed: `SOFTIRQ_SAMPLE` in `bpf/intf.h`; /proc/softirqs counts them all.
     pub softirq: [Hist; SOFTIRQS],
     /// Since load, over all objects.
     pub lost: Lost,

@@ -27,7 +27,7 @@ macro_rules! plain {
     )*};
 }
 
-plain!(Hist: 120, SchedStat: 488, BlockKey: 8, BlockStat: 248, FsStat: 136, NetStat: 152, ReclaimStat: 368,
+plain!(Hist: 120, SchedStat: 368, BlockKey: 8, BlockStat: 248, FsStat: 136, NetStat: 152, ReclaimStat: 368,
        Event: 128, TaskRow: 168);
 // SAFETY: integers.
 unsafe impl Plain for u32 {}
@@ -42,11 +42,9 @@ pub struct SchedStat {
     pub start_ns: u64,
     /// From runnable to running.
     pub runq: Hist,
-    /// Interruptible sleep: waiting for work.
-    pub sleep: Hist,
     /// Uninterruptible sleep: disk, locks inside the kernel.
     pub blocked: Hist,
-    /// Memory stalls as PSI counts them: refault, swap-in, reclaim, compaction.
+    /// The same inside a memory stall as PSI counts it: refault, swap-in, reclaim, compaction.
     pub memory: Hist,
 }
 

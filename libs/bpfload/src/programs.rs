@@ -5,7 +5,7 @@
 /// A compiled object: one concern, loaded and lost by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Object {
-    /// Run-queue latency, off-CPU time.
+    /// Run-queue latency, time blocked in the kernel.
     Sched,
     /// Block requests.
     Block,
@@ -115,9 +115,7 @@ use Object::{Block, Events, Fs, Net, Reclaim, Sched, Softirq, Tasks};
 
 /// Every program, in the order in which they are attached.
 pub const PROGRAMS: &[Spec] = &[
-    typed(Sched, "sched_switch", "sched_switch", "5.18", "run-queue latency and off-CPU time per process"),
-    typed(Sched, "sched_wakeup", "sched_wakeup", "5.11", "run-queue latency after a wake-up"),
-    typed(Sched, "sched_wakeup_new", "sched_wakeup_new", "5.11", "run-queue latency of new tasks"),
+    typed(Sched, "sched_switch", "sched_switch", "5.18", "run-queue latency and blocked time per process"),
     typed(Block, "block_rq_complete", "block_rq_complete", "5.18", "block latency and size per disk"),
     raw("ext4_sync_file_enter", "fsync latency per process on ext4"),
     raw("ext4_sync_file_exit", "fsync latency per process on ext4"),

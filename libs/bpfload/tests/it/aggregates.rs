@@ -14,19 +14,29 @@ fn sched_of(tick: &bpfload::Tick, pid: u32) -> Option<SchedStat> {
 }
 
 #[test]
-fn naps_of_a_known_length_are_counted_as_sleep_of_that_length() {
+fn blocks_of_a_known_length_are_counted_as_that_length() {
     let Some(_one) = kernel_lock() else { return };
-    let Some(mut kernel) = load(Object::Sched, &["sched_switch", "sched_wakeup"], |_| {}) else { return };
-    let mut child = helpers::start("naps");
+    let Some(mut kernel) = load(Object::Sched, &["sched_switch"], |_| {}) else { return };
+    let mut child = helpers::start("blocks");
     let ticks = proc_stat(child.id(), 22);
     child.wait().unwrap();
     let stat = sched_of(&drain(&mut kernel), child.id()).unwrap();
     assert!(same_start(stat.start_ns, ticks), "{} is not {ticks} ticks", stat.start_ns);
-    assert!(stat.sleep.count() >= 20, "{:?}", stat.sleep);
-    let long = stat.sleep.slots[16..].iter().sum::<u32>(); // 33 ms and more
-    assert!((20..=22).contains(&long), "20 naps, and at most the harness waiting: {:?}", stat.sleep);
-    assert!(stat.sleep.sum >= 20 * 50_000_000);
+    let long = stat.blocked.slots[16..].iter().sum::<u32>(); // 33 ms and more
+    assert!((20..=22).contains(&long), "20 blocks of 50 ms: {:?}", stat.blocked);
+    assert!(stat.blocked.sum >= 20 * 50_000_000 && stat.memory.count() <= 2, "{stat:?}");
     assert!(sched_of(&drain(&mut kernel), child.id()).is_none(), "a drain empties the map");
+}
+
+#[test]
+fn naps_are_run_queue_visits_and_no_blocks() {
+    let Some(_one) = kernel_lock() else { return };
+    let Some(mut kernel) = load(Object::Sched, &["sched_switch"], |_| {}) else { return };
+    let mut child = helpers::start("naps");
+    child.wait().unwrap();
+    let stat = sched_of(&drain(&mut kernel), child.id()).unwrap();
+    assert!(stat.runq.count() >= 20, "{stat:?}");
+    assert_eq!(stat.blocked.slots[15..].iter().sum::<u32>(), 0, "naps of 50 ms are not blocks: {stat:?}");
 }
 
 #[test]

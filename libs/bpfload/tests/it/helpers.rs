@@ -33,6 +33,26 @@ fn naps() {
     }
 }
 
+/// Waits uninterruptibly, 20 times 50 ms: as the parent of a vfork does for its child.
+#[test]
+fn blocks() {
+    if !is_role("blocks") {
+        return;
+    }
+    for _ in 0..20 {
+        // SAFETY: without CLONE_VM the child has a copy of this memory; it sleeps and ends, no more.
+        unsafe {
+            let child = libc::syscall(libc::SYS_clone, libc::CLONE_VFORK | libc::SIGCHLD, 0, 0, 0, 0);
+            if child == 0 {
+                libc::usleep(50_000);
+                libc::_exit(0);
+            }
+            assert!(child > 0);
+            libc::waitpid(child as i32, std::ptr::null_mut(), 0);
+        }
+    }
+}
+
 #[test]
 fn spins() {
     if !is_role("spins") {
