@@ -4,7 +4,6 @@
 //! an operation is the steadier figure on a machine that others use too.
 
 use std::fs;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use bpfload::{Events, Kernel, Object, Options, RunTimeStats, State, Tasks, Tick};
@@ -13,10 +12,7 @@ use crate::figure::{About, Failure, Figures};
 use crate::loads::{self, Load};
 use crate::measure::{Slice, median, quantile, slice};
 
-const SLICE: Duration = Duration::from_millis(150);
-/// The switches a second at which the budget of the scheduler's programs is stated.
-const SWITCHES: u64 = 20_000;
-
+const SLICE: Duration = Duration::from_millis(200);
 /// Runs everything. `pairs`: slices with and without, for each subject and load.
 pub(crate) fn run(pairs: usize, figures: &mut Figures) -> Result<(), Failure> {
     let before = resident_kib();
@@ -27,13 +23,11 @@ pub(crate) fn run(pairs: usize, figures: &mut Figures) -> Result<(), Failure> {
     let grown = resident_kib().saturating_sub(before);
     figures.add(about("load", "all"), "resident_growth_kib", grown as f64, "KiB");
     let mut events = kernel.take_events().ok_or("the events are missing")?;
-    memory(&kernel, figures);
+    memory(&kernel, &events, figures);
     process_table(figures)?;
     accounted(&mut kernel, &mut events, figures)?;
     for load in &mut loads::all()? {
-        if load.name == "switch" {
-            loads::pin(1);
-        }
+        load.settle();
         empty(load, pairs, figures)?;
         for subject in ["sched", "block", "fs", "net", "reclaim", "softirq", "events", "all"] {
             paired(&mut kernel, &mut events, load, subject, pairs, figures)?;
@@ -43,25 +37,25 @@ pub(crate) fn run(pairs: usize, figures: &mut Figures) -> Result<(), Failure> {
     Ok(())
 }
 
-fn memory(kernel: &Kernel, figures: &mut Figures) {
+fn memory(kernel: &Kernel, events: &Events, figures: &mut Figures) {
     let maps = kernel.map_memory();
+    let total = maps.iter().map(|m| m.bytes).sum::<u64>() + events.memory_bytes();
+    let about = |subject| About { bench: "bpf", case: "memory", subject };
+    figures.add(about("all"), "map_memory_kib", total as f64 / 1024.0, "KiB");
+    figures.add(about("ring"), "map_memory_kib", events.memory_bytes() as f64 / 1024.0, "KiB");
     for object in Object::ALL {
-        let about = About { bench: "bpf", case: "memory", subject: object.name() };
         let bytes: u64 = maps.iter().filter(|m| m.object == object).map(|m| m.bytes).sum();
-        figures.add(about, "map_memory_kib", bytes as f64 / 1024.0, "KiB");
+        figures.add(about(object.name()), "map_memory_kib", bytes as f64 / 1024.0, "KiB");
     }
 }
 
 /// Time in the programs as the kernel measures it, under each load with all attached.
 fn accounted(kernel: &mut Kernel, events: &mut Events, figures: &mut Figures) -> Result<(), Failure> {
     let _stats = RunTimeStats::enable()?;
-    let mut paced = loads::switch()?;
-    loads::pin(1);
-    account(kernel, events, "switch_20k", figures, &mut || run_paced(&mut paced))?;
-    loads::unpin();
     for load in &mut loads::all()? {
-        let name = load.name;
-        account(kernel, events, name, figures, &mut || slice(load, Duration::from_secs(2)).map(|_| ()))?;
+        load.settle();
+        account(kernel, events, load, figures)?;
+        loads::unpin();
     }
     Ok(())
 }
@@ -69,14 +63,14 @@ fn accounted(kernel: &mut Kernel, events: &mut Events, figures: &mut Figures) ->
 fn account(
     kernel: &mut Kernel,
     events: &mut Events,
-    case: &str,
+    load: &mut Load,
     figures: &mut Figures,
-    work: &mut dyn FnMut() -> std::io::Result<()>,
 ) -> Result<(), Failure> {
     let mut tick = Tick::default();
     kernel.drain(&mut tick)?;
     let (before, begin) = (kernel.costs(), Instant::now());
-    work()?;
+    let case = load.name;
+    slice(load, Duration::from_secs(2))?;
     let (elapsed, after) = (begin.elapsed().as_nanos() as f64, kernel.costs());
     let drain = Instant::now();
     kernel.drain(&mut tick)?;
@@ -96,17 +90,6 @@ fn account(
         figures.add(about(&cost.name), "calls_per_s", runs / elapsed * 1e9, "1/s");
     }
     figures.add(about("all"), "core_percent", total / elapsed * 100.0, "%");
-    Ok(())
-}
-
-/// Two seconds of ping-pong at the budget's rate of switches: two an operation.
-fn run_paced(load: &mut Load) -> std::io::Result<()> {
-    let begin = Instant::now();
-    for burst in 0..200u64 {
-        (0..SWITCHES / 2 / 100).try_for_each(|_| load.op())?;
-        let due = begin + Duration::from_millis(10 * (burst + 1));
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::figure::Failure;
 
@@ -14,10 +15,17 @@ use crate::figure::Failure;
 pub(crate) struct Load {
     /// Name of the case.
     pub(crate) name: &'static str,
+    /// The CPU on which it must run, if any.
+    cpu: Option<usize>,
     op: Box<dyn FnMut() -> std::io::Result<()>>,
 }
 
 impl Load {
+    /// Ties the calling thread to where this load wants to be.
+    pub(crate) fn settle(&self) {
+        self.cpu.iter().for_each(|cpu| pin(*cpu));
+    }
+
     /// One operation.
     pub(crate) fn op(&mut self) -> std::io::Result<()> {
         (self.op)()
@@ -26,11 +34,11 @@ impl Load {
 
 /// All loads, ready to run.
 pub(crate) fn all() -> Result<Vec<Load>, Failure> {
-    Ok(vec![switch()?, fork(), file(), net()?])
+    Ok(vec![paced()?, switch()?, fork(), file(), net()?])
 }
 
 /// A byte to another thread of the same CPU and back: two switches, nothing else.
-pub(crate) fn switch() -> Result<Load, Failure> {
+fn switch() -> Result<Load, Failure> {
     let (mut near, mut far) = UnixStream::pair()?;
     let (ready, is_ready) = std::sync::mpsc::channel();
     thread::spawn(move || {
@@ -45,13 +53,30 @@ pub(crate) fn switch() -> Result<Load, Failure> {
         near.write_all(&byte)?;
         near.read_exact(&mut byte)
     };
-    Ok(Load { name: "switch", op: Box::new(op) })
+    Ok(Load { name: "switch", cpu: Some(1), op: Box::new(op) })
+}
+
+/// The same at the rate of the budget, 20,000 switches a second: a thousand bytes, then a rest.
+fn paced() -> Result<Load, Failure> {
+    let mut inner = switch()?;
+    let (period, mut due, mut count) = (Duration::from_millis(100), Instant::now(), 0u32);
+    let op = move || {
+        inner.op()?;
+        count += 1;
+        if count.is_multiple_of(1000) {
+            // A rest that is over since the load last ran is not made up for.
+            due = (due + period).max(Instant::now() - period);
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
+        Ok(())
+    };
+    Ok(Load { name: "switch_20k", cpu: Some(1), op: Box::new(op) })
 }
 
 /// A process: started, executed, ended, reaped.
 fn fork() -> Load {
     let op = || Command::new("/bin/true").stdin(Stdio::null()).stdout(Stdio::null()).status().map(|_| ());
-    Load { name: "fork", op: Box::new(op) }
+    Load { name: "fork", cpu: None, op: Box::new(op) }
 }
 
 /// A file of 4 KiB: created, written, read, deleted; one in 200 is synced.
@@ -68,7 +93,7 @@ fn file() -> Load {
         fs::read(&path)?;
         fs::remove_file(&path)
     };
-    Load { name: "file", op: Box::new(op) }
+    Load { name: "file", cpu: None, op: Box::new(op) }
 }
 
 /// A request and its answer over TCP on loopback; a new connection after every hundred.
@@ -93,11 +118,11 @@ fn net() -> Result<Load, Failure> {
         stream.write_all(&buffer)?;
         stream.read_exact(&mut buffer)
     };
-    Ok(Load { name: "net", op: Box::new(op) })
+    Ok(Load { name: "net", cpu: None, op: Box::new(op) })
 }
 
 /// Ties the calling thread to one CPU, where there is one of that number.
-pub(crate) fn pin(cpu: usize) {
+fn pin(cpu: usize) {
     // SAFETY: a zeroed set is an empty one, and the kernel reads exactly its size.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();

@@ -13,7 +13,7 @@ use crate::hist::Hist;
 use crate::intf::{BlockKey, BlockStat, FsStat, NetStat, Plain, ReclaimStat, SchedStat};
 use crate::load::{Kernel, Loaded};
 use crate::programs::Object;
-use crate::sys::{BatchBuffer, take_batch};
+use crate::sys::{BatchBuffer, program_info, take_batch};
 
 /// Entries a call takes at first; doubled when one bucket of the map holds more.
 const BATCH: u32 = 64;
@@ -37,6 +37,8 @@ pub struct Lost {
     pub ring_full: u64,
     /// Block requests without a start time: iostats is off for that disk.
     pub untimed: u64,
+    /// Calls of programs that the kernel skipped; see [`crate::ProgramCost::skipped`].
+    pub skipped: u64,
 }
 
 /// One tick of aggregates. Reused: [`Kernel::drain`] clears it first.
@@ -178,5 +180,7 @@ fn add_lost(loaded: &Loaded, lost: &mut Lost) -> Result<(), Error> {
     lost.task_state += sums[1];
     lost.ring_full += sums[2];
     lost.untimed += sums[3];
+    let programs = loaded.ebpf.programs().filter_map(|(_, program)| program.fd().ok());
+    lost.skipped += programs.filter_map(|fd| program_info(fd.as_fd()).ok()).map(|i| i.skipped).sum::<u64>();
     Ok(())
 }

@@ -6,6 +6,7 @@ use aya::Ebpf;
 use aya::maps::{MapData, RingBuf};
 
 use crate::intf::{Event, Plain};
+use crate::stats::memory_of;
 use crate::{Error, sys};
 
 /// The reading end of the ring buffer. It may live on a thread of its own.
@@ -29,6 +30,11 @@ impl Events {
                 return Some(event);
             }
         }
+    }
+
+    /// Memory the kernel accounts for the ring buffer.
+    pub fn memory_bytes(&self) -> u64 {
+        memory_of(self.ring.as_raw_fd())
     }
 
     /// Waits for an event whose kind wakes the reader; false when `timeout_ms` passed first.

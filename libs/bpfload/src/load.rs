@@ -8,7 +8,7 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use crate::drain::Drainer;
 use crate::events::Events;
 use crate::intf::Kind;
-use crate::missing::{Lack, has_capabilities};
+use crate::missing::{Lack, has_capabilities, running_kernel};
 use crate::programs::{Hook, Object, PROGRAMS, Spec};
 use crate::{Error, sys};
 
@@ -130,7 +130,12 @@ impl Kernel {
 
     /// Loads the programs of an object whose maps exist.
     fn adopt(&mut self, object: Object, mut ebpf: Ebpf, types: &Btf, attach: bool) {
+        let running = running_kernel();
         for spec in PROGRAMS.iter().filter(|spec| spec.object == object) {
+            if let Some(lack) = Lack::age(spec, running) {
+                self.programs.push(Program { spec, state: State::Missing(lack), link: None });
+                continue;
+            }
             let (state, link) = match load_program(&mut ebpf, spec, types) {
                 Err(e) => (State::Missing(Lack::program(spec, &e)), None),
                 Ok(()) if !attach => (State::Detached, None),

@@ -56,8 +56,19 @@ impl Lack {
             }
             other => chain(other),
         };
-        let hook = spec.hook.name();
-        Self { reason, would_bring: format!("Linux {} or newer with `{hook}`", spec.min_kernel) }
+        Self { reason, would_bring: Self::kernel_for(spec) }
+    }
+
+    /// The kernel is older than the program needs; `None` when it is not, or when its age is unknown.
+    pub(crate) fn age(spec: &Spec, running: Option<(u32, u32)>) -> Option<Self> {
+        let (major, minor) = running.filter(|running| *running < spec.min_kernel)?;
+        let reason = format!("this kernel, {major}.{minor}, is too old for it");
+        Some(Self { reason, would_bring: Self::kernel_for(spec) })
+    }
+
+    fn kernel_for(spec: &Spec) -> String {
+        let (major, minor) = spec.min_kernel;
+        format!("Linux {major}.{minor} or newer with `{}`", spec.hook.name())
     }
 }
 
@@ -84,4 +95,37 @@ pub fn has_capabilities() -> bool {
         .and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok())
         .unwrap_or(0);
     effective & CAP_SYS_ADMIN != 0 || effective & CAP_PERFMON_AND_BPF == CAP_PERFMON_AND_BPF
+}
+
+/// Major and minor version of the running kernel. Source: /proc/sys/kernel/osrelease.
+pub(crate) fn running_kernel() -> Option<(u32, u32)> {
+    version_of(&std::fs::read_to_string("/proc/sys/kernel/osrelease").ok()?)
+}
+
+fn version_of(release: &str) -> Option<(u32, u32)> {
+    let mut parts = release.split(|c: char| !c.is_ascii_digit());
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Lack, version_of};
+    use crate::programs::PROGRAMS;
+
+    #[test]
+    fn the_version_is_read_from_any_release() {
+        assert_eq!(version_of("6.18.44-cloud-amd64\n"), Some((6, 18)));
+        assert_eq!(version_of("7.2-rc1"), Some((7, 2)));
+        assert_eq!(version_of("unknown"), None);
+    }
+
+    #[test]
+    fn a_kernel_that_is_too_old_is_named_and_a_newer_one_is_tried() {
+        let spec = PROGRAMS.iter().find(|s| s.name == "sched_switch").unwrap();
+        let lack = Lack::age(spec, Some((5, 15))).unwrap();
+        assert!(lack.reason.contains("5.15") && lack.would_bring.contains("6.4"), "{lack:?}");
+        assert_eq!(Lack::age(spec, Some((6, 4))), None);
+        assert_eq!(Lack::age(spec, Some((7, 0))), None);
+        assert_eq!(Lack::age(spec, None), None);
+    }
 }

@@ -95,8 +95,9 @@ pub struct Spec {
     pub object: Object,
     /// Where it attaches.
     pub hook: Hook,
-    /// First kernel that has the hook in this shape.
-    pub min_kernel: &'static str,
+    /// First kernel, major and minor, that has the hook in this shape and all that the program calls
+    /// in a form that is safe there. Older ones are not tried.
+    pub min_kernel: (u32, u32),
     /// What is lost without it.
     pub brings: &'static str,
 }
@@ -105,7 +106,7 @@ const fn typed(
     object: Object,
     name: &'static str,
     hook: &'static str,
-    min_kernel: &'static str,
+    min_kernel: (u32, u32),
     brings: &'static str,
 ) -> Spec {
     Spec { name, object, hook: Hook::Typed(hook), min_kernel, brings }
@@ -115,45 +116,45 @@ use Object::{Block, Events, Fs, Net, Reclaim, Sched, Softirq, Tasks};
 
 /// Every program, in the order in which they are attached.
 pub const PROGRAMS: &[Spec] = &[
-    typed(Sched, "sched_switch", "sched_switch", "5.18", "run-queue latency and blocked time per process"),
-    typed(Block, "block_rq_complete", "block_rq_complete", "5.18", "block latency and size per disk"),
+    typed(Sched, "sched_switch", "sched_switch", (6, 4), "run-queue latency and blocked time per process"),
+    typed(Block, "block_rq_complete", "block_rq_complete", (5, 18), "block latency and size per disk"),
     raw("ext4_sync_file_enter", "fsync latency per process on ext4"),
     raw("ext4_sync_file_exit", "fsync latency per process on ext4"),
-    typed(Net, "tcp_retransmit_skb", "tcp_retransmit_skb", "5.5", "TCP retransmits per cgroup"),
-    typed(Net, "tcp_send_reset", "tcp_send_reset", "5.5", "TCP resets sent per cgroup"),
-    typed(Net, "tcp_receive_reset", "tcp_receive_reset", "5.5", "TCP resets received per cgroup"),
-    typed(Net, "tcp_destroy_sock", "tcp_destroy_sock", "5.5", "round-trip time of ended connections"),
-    typed(Reclaim, "direct_begin", "mm_vmscan_direct_reclaim_begin", "5.11", "direct reclaim per process"),
-    typed(Reclaim, "direct_end", "mm_vmscan_direct_reclaim_end", "5.11", "direct reclaim per process"),
-    typed(Reclaim, "memcg_begin", "mm_vmscan_memcg_reclaim_begin", "5.11", "reclaim at a cgroup's limit"),
-    typed(Reclaim, "memcg_end", "mm_vmscan_memcg_reclaim_end", "5.11", "reclaim at a cgroup's limit"),
-    typed(Reclaim, "compaction_begin", "mm_compaction_begin", "5.11", "compaction stalls per process"),
-    typed(Reclaim, "compaction_end", "mm_compaction_end", "5.11", "compaction stalls per process"),
-    typed(Softirq, "softirq_entry", "softirq_entry", "5.5", "time in software interrupts"),
-    typed(Softirq, "softirq_exit", "softirq_exit", "5.5", "time in software interrupts"),
-    typed(Events, "process_exec", "sched_process_exec", "5.8", "programs started, at once"),
+    typed(Net, "tcp_retransmit_skb", "tcp_retransmit_skb", (5, 5), "TCP retransmits per cgroup"),
+    typed(Net, "tcp_send_reset", "tcp_send_reset", (5, 5), "TCP resets sent per cgroup"),
+    typed(Net, "tcp_receive_reset", "tcp_receive_reset", (5, 5), "TCP resets received per cgroup"),
+    typed(Net, "tcp_destroy_sock", "tcp_destroy_sock", (5, 5), "round-trip time of ended connections"),
+    typed(Reclaim, "direct_begin", "mm_vmscan_direct_reclaim_begin", (5, 11), "direct reclaim per process"),
+    typed(Reclaim, "direct_end", "mm_vmscan_direct_reclaim_end", (5, 11), "direct reclaim per process"),
+    typed(Reclaim, "memcg_begin", "mm_vmscan_memcg_reclaim_begin", (5, 11), "reclaim at a cgroup's limit"),
+    typed(Reclaim, "memcg_end", "mm_vmscan_memcg_reclaim_end", (5, 11), "reclaim at a cgroup's limit"),
+    typed(Reclaim, "compaction_begin", "mm_compaction_begin", (5, 11), "compaction stalls per process"),
+    typed(Reclaim, "compaction_end", "mm_compaction_end", (5, 11), "compaction stalls per process"),
+    typed(Softirq, "softirq_entry", "softirq_entry", (5, 5), "time in software interrupts"),
+    typed(Softirq, "softirq_exit", "softirq_exit", (5, 5), "time in software interrupts"),
+    typed(Events, "process_exec", "sched_process_exec", (5, 8), "programs started, at once"),
     typed(
         Events,
         "process_exit",
         "sched_process_exit",
-        "5.8",
+        (5, 8),
         "processes ended, at once, with code and signal",
     ),
-    typed(Events, "oom_victim", "mark_victim", "6.9", "OOM kills, at once"),
-    typed(Events, "signal_generate", "signal_generate", "5.8", "signals sent and segmentation faults"),
-    typed(Events, "block_error", "block_rq_error", "5.18", "failed block requests, at once"),
-    typed(Events, "hung_task", "sched_process_hang", "5.8", "hung tasks, at once"),
-    typed(Events, "machine_check", "mce_record", "5.8", "corrected and fatal machine checks"),
-    typed(Events, "memory_failure", "memory_failure_event", "5.8", "memory pages taken out of use"),
+    typed(Events, "oom_victim", "mark_victim", (6, 9), "OOM kills, at once"),
+    typed(Events, "signal_generate", "signal_generate", (5, 8), "signals sent and segmentation faults"),
+    typed(Events, "block_error", "block_rq_error", (5, 18), "failed block requests, at once"),
+    typed(Events, "hung_task", "sched_process_hang", (5, 8), "hung tasks, at once"),
+    typed(Events, "machine_check", "mce_record", (5, 8), "corrected and fatal machine checks"),
+    typed(Events, "memory_failure", "memory_failure_event", (5, 8), "memory pages taken out of use"),
     Spec {
         name: "task_rows",
         object: Tasks,
         hook: Hook::TaskIterator,
-        min_kernel: "6.2",
+        min_kernel: (6, 2),
         brings: "the process table in one read",
     },
 ];
 
 const fn raw(name: &'static str, brings: &'static str) -> Spec {
-    Spec { name, object: Fs, hook: Hook::Raw(name), min_kernel: "5.11", brings }
+    Spec { name, object: Fs, hook: Hook::Raw(name), min_kernel: (5, 11), brings }
 }

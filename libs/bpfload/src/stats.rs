@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 
 use aya::maps::{Map, MapData};
 use aya::programs::Program as AyaProgram;
@@ -36,7 +36,8 @@ pub struct ProgramCost {
     pub run_time_ns: u64,
     /// Calls while statistics were enabled.
     pub runs: u64,
-    /// Calls that the kernel skipped because the program was already running on that CPU.
+    /// Calls that the kernel skipped because the program was already running on that CPU: it was
+    /// interrupted or, on kernels whose tracepoints may be preempted (7.x), preempted.
     pub skipped: u64,
     /// Memory of its code.
     pub memory_bytes: u64,
@@ -54,7 +55,7 @@ pub struct MapMemory {
 }
 
 impl Kernel {
-    /// Cost of every loaded program. Source: /proc/self/fdinfo.
+    /// Cost of every loaded program. Source: bpf(2), /proc/self/fdinfo.
     pub fn costs(&self) -> Vec<ProgramCost> {
         let mut costs = Vec::new();
         for loaded in &self.loaded {
@@ -65,14 +66,14 @@ impl Kernel {
         costs
     }
 
-    /// Memory of every map, the ring buffer included while it is not taken.
+    /// Memory of every map but the ring buffer, which [`crate::Events::memory_bytes`] tells. What the
+    /// kernel keeps per task (a departure, 16 bytes, once it was blocked) is in no map's account.
     pub fn map_memory(&self) -> Vec<MapMemory> {
         let mut all = Vec::new();
         for loaded in &self.loaded {
             for (name, map) in loaded.ebpf.maps() {
                 let Some(data) = data_of(map) else { continue };
-                let info = fdinfo(data.fd().as_fd().as_raw_fd());
-                let bytes = field(&info, "memlock").unwrap_or(0);
+                let bytes = memory_of(data.fd().as_fd().as_raw_fd());
                 all.push(MapMemory { object: loaded.object, name: name.to_owned(), bytes });
             }
         }
@@ -82,14 +83,14 @@ impl Kernel {
 
 fn cost_of(name: &str, program: &AyaProgram) -> Option<ProgramCost> {
     let fd = program.fd().ok()?;
-    let info = fdinfo(fd.as_fd().as_raw_fd());
+    let info = sys::program_info(fd.as_fd()).ok()?;
     Some(ProgramCost {
         name: name.to_owned(),
-        id: u32::try_from(field(&info, "prog_id")?).ok()?,
-        run_time_ns: field(&info, "run_time_ns").unwrap_or(0),
-        runs: field(&info, "run_cnt").unwrap_or(0),
-        skipped: field(&info, "recursion_misses").unwrap_or(0),
-        memory_bytes: field(&info, "memlock").unwrap_or(0),
+        id: info.id,
+        run_time_ns: info.run_time_ns,
+        runs: info.runs,
+        skipped: info.skipped,
+        memory_bytes: memory_of(fd.as_fd().as_raw_fd()),
     })
 }
 
@@ -103,7 +104,12 @@ fn data_of(map: &Map) -> Option<&MapData> {
     }
 }
 
-fn fdinfo(fd: i32) -> String {
+/// Memory of a map or program by its descriptor; 0 where the kernel does not tell.
+pub(crate) fn memory_of(fd: RawFd) -> u64 {
+    field(&fdinfo(fd), "memlock").unwrap_or(0)
+}
+
+fn fdinfo(fd: RawFd) -> String {
     fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).unwrap_or_default()
 }
 
@@ -119,8 +125,8 @@ mod tests {
 
     #[test]
     fn a_field_is_found_by_its_whole_name() {
-        let info = "prog_id_x:\t1\nprog_id:\t77\nmemlock:\t4096\n";
-        assert_eq!(field(info, "prog_id"), Some(77));
+        let info = "memlock_x:\t1\nmap_id:\t77\nmemlock:\t4096\n";
+        assert_eq!(field(info, "map_id"), Some(77));
         assert_eq!(field(info, "memlock"), Some(4096));
         assert_eq!(field(info, "run_cnt"), None);
     }

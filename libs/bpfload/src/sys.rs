@@ -4,6 +4,7 @@ use std::io;
 use std::mem::size_of_val;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
+const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
 const LOOKUP_AND_DELETE_BATCH: libc::c_long = 25;
 const ENABLE_STATS: libc::c_long = 32;
 
@@ -63,6 +64,31 @@ pub(crate) fn take_batch(
         Some(e) if e.raw_os_error() == Some(libc::ENOENT) => Ok((attr.count as usize, false)),
         Some(e) => Err(e),
     }
+}
+
+/// What the kernel counts for a program.
+pub(crate) struct ProgramInfo {
+    pub(crate) id: u32,
+    pub(crate) run_time_ns: u64,
+    pub(crate) runs: u64,
+    pub(crate) skipped: u64,
+}
+
+/// Reads `struct bpf_prog_info` up to `recursion_misses` (Linux 5.12), as 64-bit words.
+pub(crate) fn program_info(program: BorrowedFd<'_>) -> io::Result<ProgramInfo> {
+    let mut info = [0u64; 27];
+    let mut attr = [
+        u64::from(program.as_raw_fd() as u32) | (size_of_val(&info) as u64) << 32,
+        std::ptr::from_mut(&mut info) as u64,
+    ];
+    // SAFETY: the kernel writes at most the size given; zeroed pointers ask for no further data.
+    let result =
+        unsafe { libc::syscall(libc::SYS_bpf, OBJ_GET_INFO_BY_FD, &raw mut attr, size_of_val(&attr)) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    let id = u32::from_ne_bytes([4, 5, 6, 7].map(|byte| info[0].to_ne_bytes()[byte]));
+    Ok(ProgramInfo { id, run_time_ns: info[24], runs: info[25], skipped: info[26] })
 }
 
 /// Makes the kernel measure the run time of programs until the descriptor is closed.

@@ -6,7 +6,7 @@ use aya::programs::Iter;
 use aya::{Btf, Ebpf, EbpfLoader};
 
 use crate::intf::{Plain, TaskRow};
-use crate::missing::{Lack, has_capabilities};
+use crate::missing::{Lack, has_capabilities, running_kernel};
 use crate::programs::{Object, PROGRAMS};
 use crate::{Error, sys};
 
@@ -32,6 +32,9 @@ impl Tasks {
 
     fn load_privileged() -> Result<Self, Lack> {
         let spec = PROGRAMS.iter().find(|s| s.object == Object::Tasks).ok_or_else(Lack::privilege)?;
+        if let Some(lack) = Lack::age(spec, running_kernel()) {
+            return Err(lack);
+        }
         #[expect(
             clippy::needless_late_init,
             reason = "declared first so that it is dropped after the loader"
