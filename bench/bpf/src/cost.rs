@@ -26,6 +26,7 @@ pub(crate) fn run(pairs: usize, figures: &mut Figures) -> Result<(), Failure> {
     memory(&kernel, &events, figures);
     process_table(figures)?;
     accounted(&mut kernel, &mut events, figures)?;
+    only(&mut kernel, &[])?;
     for load in &mut loads::all()? {
         load.settle();
         empty(load, pairs, figures)?;

@@ -92,6 +92,26 @@ fn holds() {
     std::thread::sleep(Duration::from_secs(60));
 }
 
+/// Prints every urgent event for 30 seconds: for faults that only a person can inject.
+#[test]
+fn watches() {
+    if !is_role("watches") {
+        return;
+    }
+    let mut kernel = Kernel::load(&Options::default());
+    let mut events = kernel.take_events().unwrap();
+    println!("ready");
+    let end = Instant::now() + Duration::from_secs(30);
+    while Instant::now() < end {
+        events.wait(100).unwrap();
+        while let Some(event) = events.next_event() {
+            if !matches!(event.kind(), Some(bpfload::Kind::Exec | bpfload::Kind::Exit)) {
+                println!("{:?} {event:?}", event.kind());
+            }
+        }
+    }
+}
+
 /// Loads what it may and prints `name attached` or `name missing: reason; would bring`.
 #[test]
 fn reports() {
