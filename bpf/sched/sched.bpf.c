@@ -8,8 +8,9 @@
  * Interruptible sleep is not counted: it is what remains of a process's time.
  *
  * A task moved between run queues while it waits is counted from the move on.
- * Kernel 5.18 or newer (sched_switch carries the state in which the task left), with the usual
- * CONFIG_SCHED_INFO and CONFIG_FAIR_GROUP_SCHED.
+ * Kernel 6.4 or newer: sched_switch carries the state in which the task left (5.18), and storage of
+ * a task is allocated without waking anybody, which matters under the lock of a run queue (6.4).
+ * With the usual CONFIG_SCHED_INFO and CONFIG_FAIR_GROUP_SCHED.
  */
 #include "../core/count.h"
 

@@ -19,7 +19,7 @@ const USAGE: &str = "usage: bench-bpf bpf|reflex [--json FILE] [--pairs N]";
 
 fn main() -> ExitCode {
     let mut args = std::env::args().skip(1);
-    let (mut bench, mut json, mut pairs) = (None, None, 40);
+    let (mut bench, mut json, mut pairs) = (None, None, 100);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--json" => json = args.next(),
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     let mut figures = Figures::default();
     let done = match bench.as_deref() {
         Some("bpf") => cost::run(pairs, &mut figures),
-        Some("reflex") => reflex::run(pairs * 25, &mut figures),
+        Some("reflex") => reflex::run(pairs * 10, &mut figures),
         // A child of ours: uses memory at its limit until it is killed.
         Some("thrash") => return stress::thrash(),
         _ => Err(USAGE.into()),

@@ -5,32 +5,32 @@ use std::time::{Duration, Instant};
 use crate::loads::Load;
 
 /// One run of a load.
-#[derive(Clone, Copy, Debug)]
+#[derive(Default)]
 pub(crate) struct Slice {
     /// Operations a second.
     pub(crate) rate: f64,
-    /// Latency that one operation in a hundred exceeds.
-    pub(crate) p99_ns: f64,
     /// CPU time of this process and its children, an operation.
     pub(crate) cpu_ns: f64,
+    /// Latency of each operation.
+    pub(crate) latencies_ns: Vec<u64>,
 }
 
 /// Runs `load` for `time`.
 pub(crate) fn slice(load: &mut Load, time: Duration) -> std::io::Result<Slice> {
     let (begin, cpu) = (Instant::now(), cpu_time_ns());
-    let mut latencies = Vec::with_capacity(1 << 16);
+    let mut latencies_ns = Vec::with_capacity(1 << 14);
     let mut last = begin;
     while last - begin < time {
         load.op()?;
         let now = Instant::now();
-        latencies.push((now - last).as_nanos() as u64);
+        latencies_ns.push((now - last).as_nanos() as u64);
         last = now;
     }
-    let ops = latencies.len() as f64;
+    let ops = latencies_ns.len() as f64;
     Ok(Slice {
         rate: ops / (last - begin).as_secs_f64(),
-        p99_ns: quantile(&mut latencies, 0.99),
         cpu_ns: (cpu_time_ns() - cpu) as f64 / ops,
+        latencies_ns,
     })
 }
 

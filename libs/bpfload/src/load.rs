@@ -85,6 +85,9 @@ pub struct Kernel {
 
 impl Kernel {
     /// Loads what this machine allows and says of the rest why not.
+    ///
+    /// Call it on the main thread, before memory is locked: reading the kernel's types takes some 25 MiB
+    /// for a moment, and glibc gives only the main thread's heap back whole.
     pub fn load(options: &Options) -> Self {
         let mut kernel =
             Self { loaded: Vec::new(), drainer: Drainer::default(), programs: Vec::new(), events: None };

@@ -41,7 +41,7 @@ impl Lack {
     pub(crate) fn object(error: &EbpfError) -> Self {
         Self {
             reason: chain(error),
-            would_bring: "a kernel with the map types it uses (5.11 or newer)".to_owned(),
+            would_bring: "a kernel with the map types it uses, and memory for them".to_owned(),
         }
     }
 
