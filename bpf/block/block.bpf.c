@@ -41,10 +41,10 @@ int block_rq_complete(u64 *ctx)
 	if (ctx[1] & 0xff)
 		__sync_fetch_and_add(&s->errors, 1);
 	if (started)
-		hist_add(&s->latency, bpf_ktime_get_ns() - started);
+		hist_add(&s->latency, bpf_ktime_get_ns() - started, 1);
 	else
 		count_lost(LOST_UNTIMED);
-	hist_add(&s->bytes, (u32)ctx[2]);
+	hist_add(&s->bytes, (u32)ctx[2], 1);
 	return 0;
 }
 

@@ -40,10 +40,11 @@ INLINE u32 slot_of(u64 value)
 	return slot < HIST_SLOTS ? slot : HIST_SLOTS - 1;
 }
 
-INLINE void hist_add(struct hist *h, u64 value)
+/* Counts `value`, for `weight` values like it. */
+INLINE void hist_add(struct hist *h, u64 value, u32 weight)
 {
-	__sync_fetch_and_add(&h->slots[slot_of(value)], 1);
-	__sync_fetch_and_add(&h->sum, value);
+	__sync_fetch_and_add(&h->slots[slot_of(value)], weight);
+	__sync_fetch_and_add(&h->sum, value * weight);
 }
 
 /* The same for a histogram that only this CPU writes. */

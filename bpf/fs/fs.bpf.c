@@ -39,7 +39,7 @@ int ext4_sync_file_exit(u64 *ctx)
 	if (!s)
 		return 0;
 	s->start_ns = current_start_ns();
-	hist_add(&s->fsync, ns);
+	hist_add(&s->fsync, ns, 1);
 	if ((s32)ctx[1] < 0)
 		__sync_fetch_and_add(&s->errors, 1);
 	return 0;

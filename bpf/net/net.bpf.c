@@ -60,7 +60,7 @@ int tcp_destroy_sock(u64 *ctx)
 	__sync_fetch_and_add(&s->closed, 1);
 	bpf_probe_read_kernel(&srtt_us, sizeof(srtt_us), &((struct tcp_sock *)sk)->srtt_us);
 	if (srtt_us) /* eighths of a microsecond; 0 without a sample */
-		hist_add(&s->rtt, (u64)srtt_us * 125);
+		hist_add(&s->rtt, (u64)srtt_us * 125, 1);
 	return 0;
 }
 

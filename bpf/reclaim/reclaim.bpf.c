@@ -50,7 +50,7 @@ int direct_end(u64 *ctx)
 	u64 ns = interval_end(&reclaim_task);
 	struct reclaim_stat *s = ns ? stat_of_current() : 0;
 	if (s)
-		hist_add(&s->direct, ns);
+		hist_add(&s->direct, ns, 1);
 	return 0;
 }
 
@@ -67,7 +67,7 @@ int memcg_end(u64 *ctx)
 	u64 ns = interval_end(&reclaim_task);
 	struct reclaim_stat *s = ns ? stat_of_current() : 0;
 	if (s)
-		hist_add(&s->memcg, ns);
+		hist_add(&s->memcg, ns, 1);
 	return 0;
 }
 
@@ -84,7 +84,7 @@ int compaction_end(u64 *ctx)
 	u64 ns = interval_end(&compact_task);
 	struct reclaim_stat *s = ns ? stat_of_current() : 0;
 	if (s)
-		hist_add(&s->compaction, ns);
+		hist_add(&s->compaction, ns, 1);
 	return 0;
 }
 

@@ -56,14 +56,14 @@ fn switch() -> Result<Load, Failure> {
     Ok(Load { name: "switch", cpu: Some(1), op: Box::new(op) })
 }
 
-/// The same at the rate of the budget, 20,000 switches a second: a thousand bytes, then a rest.
+/// The same at the rate of the budget, 20,000 switches a second: 250 bytes, then a rest.
 fn paced() -> Result<Load, Failure> {
     let mut inner = switch()?;
-    let (period, mut due, mut count) = (Duration::from_millis(100), Instant::now(), 0u32);
+    let (period, mut due, mut count) = (Duration::from_millis(25), Instant::now(), 0u32);
     let op = move || {
         inner.op()?;
         count += 1;
-        if count.is_multiple_of(1000) {
+        if count.is_multiple_of(250) {
             // A rest that is over since the load last ran is not made up for.
             due = (due + period).max(Instant::now() - period);
             thread::sleep(due.saturating_duration_since(Instant::now()));

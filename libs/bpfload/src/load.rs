@@ -25,8 +25,9 @@ pub struct Options {
     pub wake: Vec<Kind>,
     /// Signals to report.
     pub signals: Vec<u32>,
-    /// Attach at once; false loads only, for [`Kernel::attach`] later.
-    pub attach: bool,
+    /// Objects to load without attaching them: the caller does, now and then, with
+    /// [`Kernel::set_attached`]. Default: software interrupts, which cost a busy network too much.
+    pub sampled: Vec<Object>,
 }
 
 impl Default for Options {
@@ -38,7 +39,7 @@ impl Default for Options {
             wake: Kind::ALL.into_iter().filter(|k| !matches!(k, Kind::Exec | Kind::Exit)).collect(),
             // All that end, stop or continue a process, and no SIGCHLD, SIGURG, SIGWINCH, SIGALRM.
             signals: vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 15, 16, 18, 19, 20, 24, 25, 31],
-            attach: true,
+            sampled: vec![Object::Softirq],
         }
     }
 }
@@ -125,7 +126,7 @@ impl Kernel {
         loader.map_max_entries("events", options.ring_bytes);
         for &object in &options.objects {
             match loader.load(object.code()) {
-                Ok(ebpf) => self.adopt(object, ebpf, &types, options.attach),
+                Ok(ebpf) => self.adopt(object, ebpf, &types, !options.sampled.contains(&object)),
                 Err(e) => self.lose(object, &Lack::object(&e)),
             }
         }
@@ -182,6 +183,22 @@ impl Kernel {
                 program.state = State::Detached;
             }
         }
+    }
+
+    /// Attaches or detaches all programs of an object that are there.
+    ///
+    /// Errors: the first one that the kernel refuses.
+    pub fn set_attached(&mut self, object: Object, attached: bool) -> Result<(), Error> {
+        let there = |p: &&Program| p.spec.object == object && !matches!(p.state, State::Missing(_));
+        let names: Vec<_> = self.programs.iter().filter(there).map(|p| p.spec.name).collect();
+        for name in names {
+            if attached {
+                self.attach(name)?;
+            } else {
+                self.detach(name);
+            }
+        }
+        Ok(())
     }
 
     /// Attaches a detached program. Nothing happens if it runs.

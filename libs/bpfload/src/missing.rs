@@ -39,10 +39,14 @@ impl Lack {
 
     /// A whole object could not be loaded, so none of its programs.
     pub(crate) fn object(error: &EbpfError) -> Self {
-        Self {
-            reason: chain(error),
-            would_bring: "a kernel with the map types it uses, and memory for them".to_owned(),
-        }
+        Self::of(chain(error), "a kernel with the map types it uses, and memory for them".to_owned())
+    }
+
+    /// EPERM in spite of the capabilities has causes of its own; anything else is brought by `otherwise`.
+    fn of(reason: String, otherwise: String) -> Self {
+        let is_forbidden = reason.contains("(os error 1)");
+        let allowed = "the initial user namespace, no lockdown, and a filter that lets bpf(2) through";
+        Self { reason, would_bring: if is_forbidden { allowed.to_owned() } else { otherwise } }
     }
 
     /// One program could not be loaded or attached.
@@ -56,7 +60,7 @@ impl Lack {
             }
             other => chain(other),
         };
-        Self { reason, would_bring: Self::kernel_for(spec) }
+        Self::of(reason, Self::kernel_for(spec))
     }
 
     /// The kernel is older than the program needs; `None` when it is not, or when its age is unknown.
@@ -117,6 +121,14 @@ mod tests {
         assert_eq!(version_of("6.18.44-cloud-amd64\n"), Some((6, 18)));
         assert_eq!(version_of("7.2-rc1"), Some((7, 2)));
         assert_eq!(version_of("unknown"), None);
+    }
+
+    #[test]
+    fn a_refusal_in_spite_of_capabilities_is_not_blamed_on_the_kernel() {
+        let refused = Lack::of("no map: Operation not permitted (os error 1)".to_owned(), "newer".to_owned());
+        assert!(refused.would_bring.contains("lockdown"), "{refused:?}");
+        let full = Lack::of("no map: Out of memory (os error 12)".to_owned(), "newer".to_owned());
+        assert_eq!(full.would_bring, "newer");
     }
 
     #[test]

@@ -35,7 +35,8 @@ fn naps_are_run_queue_visits_and_no_blocks() {
     let mut child = helpers::start("naps");
     child.wait().unwrap();
     let stat = sched_of(&drain(&mut kernel), child.id()).unwrap();
-    assert!(stat.runq.count() >= 20, "{stat:?}");
+    // Some 320 visits, of which the short ones count sixteenfold or not at all.
+    assert!((20..1200).contains(&stat.runq.count()), "{stat:?}");
     assert_eq!(stat.blocked.slots[15..].iter().sum::<u32>(), 0, "naps of 50 ms are not blocks: {stat:?}");
 }
 
@@ -118,7 +119,11 @@ fn a_refused_connection_is_a_reset_and_a_served_one_has_a_round_trip_time() {
 #[test]
 fn timers_run_as_software_interrupts() {
     let Some(_one) = kernel_lock() else { return };
-    let Some(mut kernel) = load(Object::Softirq, &["softirq_entry", "softirq_exit"], |_| {}) else { return };
+    let sampled = |o: &mut bpfload::Options| o.sampled = vec![Object::Softirq];
+    let Some(mut kernel) = load(Object::Softirq, &["softirq_entry", "softirq_exit"], sampled) else { return };
+    std::thread::sleep(std::time::Duration::from_millis(50));
+    assert_eq!(drain(&mut kernel).softirq.iter().map(bpfload::Hist::count).sum::<u64>(), 0, "not attached");
+    kernel.set_attached(Object::Softirq, true).unwrap();
     let seen = until(|| {
         let timer = drain(&mut kernel).softirq[1];
         (timer.count() > 0).then_some(timer)

@@ -30,6 +30,7 @@ fn is_role(role: &str) -> bool {
 fn naps() {
     if is_role("naps") {
         (0..20).for_each(|_| std::thread::sleep(Duration::from_millis(50)));
+        (0..300).for_each(|_| std::thread::sleep(Duration::from_micros(200)));
     }
 }
 

@@ -1,9 +1,9 @@
-//! The committed objects are what the pinned compiler makes of the source.
+//! The committed objects are what the pinned compiler makes of the source, and the document is true.
 
 use std::path::Path;
 use std::process::Command;
 
-use bpfload::Object;
+use bpfload::{Object, PROGRAMS};
 
 /// The compiler whose output is committed, as its first line names it.
 const PINNED: &str = "Debian clang version 14.0.6";
@@ -26,4 +26,25 @@ fn the_pinned_compiler_makes_the_committed_objects() {
         assert!(built == object.code(), "bpf/{name}/{name}.bpf.o is stale: run bpf/rebuild");
     }
     std::fs::remove_dir_all(&out).unwrap();
+}
+
+#[test]
+fn the_document_has_a_row_for_every_program() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/kernel.md");
+    let Ok(document) = std::fs::read_to_string(&path) else {
+        eprintln!("skipped: the source tree is not on this machine");
+        return;
+    };
+    for spec in PROGRAMS {
+        let (major, minor) = spec.min_kernel;
+        let row = document.lines().find(|line| line.starts_with(&format!("| `{}` |", spec.name)));
+        let row = row.unwrap_or_else(|| panic!("docs/kernel.md lacks `{}`", spec.name));
+        for part in [spec.hook.name(), &format!("| {major}.{minor} |"), spec.brings] {
+            assert!(row.contains(part), "docs/kernel.md: `{}` lacks `{part}`", spec.name);
+        }
+    }
+    let rows = document.lines().skip_while(|line| *line != "## Programs");
+    let rows =
+        rows.take_while(|line| !line.starts_with("What the hooks")).filter(|line| line.starts_with("| `"));
+    assert_eq!(rows.count(), PROGRAMS.len(), "docs/kernel.md has rows of programs that are gone");
 }

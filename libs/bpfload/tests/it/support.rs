@@ -24,7 +24,7 @@ pub fn kernel_lock() -> Option<MutexGuard<'static, ()>> {
 ///
 /// Panics when a program is missing for any other reason: that is a defect of ours.
 pub fn load(object: Object, needed: &[&str], change: impl FnOnce(&mut Options)) -> Option<Kernel> {
-    let mut options = Options { objects: vec![object], ..Options::default() };
+    let mut options = Options { objects: vec![object], sampled: vec![], ..Options::default() };
     change(&mut options);
     let kernel = Kernel::load(&options);
     for program in kernel.programs().iter().filter(|p| needed.contains(&p.spec.name)) {
