@@ -175,13 +175,21 @@ function muteButton(row) {
 function evidence(cells) {
   return table([
     { title: "What was seen", class: "wide", cell: (row) => row.sentence },
-    { title: "Value", number: true, cell: (row) => short(row.value) },
-    { title: "Normal", number: true, cell: (row) => (row.normal === null ? "–" : short(row.normal)) },
+    { title: "Value", number: true, cell: (row) => inUnit(row, row.value) },
+    { title: "Normal", number: true, cell: (row) => inUnit(row, row.normal) },
     { title: "Where it stands", class: "mono nowrap", cell: (row) => `${row.source_table}.${row.source_column}` },
   ], cells);
 }
 
-const short = (text) => (text !== null && text !== "" && Number.isFinite(Number(text)) ? Number(text).toLocaleString("en", { maximumFractionDigits: 2 }) : text);
+/** A cell of a table in the unit that its column's name ends with. */
+function inUnit(row, text) {
+  const number = Number(text);
+  if (text === null || text === "" || !Number.isFinite(number)) return text ?? "–";
+  if (row.source_column?.endsWith("_bytes")) return bytes(number);
+  if (row.source_column?.endsWith("bytes_per_s")) return `${bytes(number)}/s`;
+  const unit = row.source_column?.endsWith("_pct") ? " %" : row.source_column?.endsWith("_s") && !row.source_column.endsWith("per_s") ? " s" : "";
+  return number.toLocaleString("en", { maximumFractionDigits: 2 }) + unit;
+}
 
 function weights(rows) {
   const line = (row) => {
@@ -212,12 +220,12 @@ function actionTable(rows) {
     { title: "#", number: true, cell: (row) => String(row.id) },
     { title: "When", class: "nowrap", cell: (row) => clock(row.at) },
     { title: "What", class: "nowrap", cell: (row) => row.action.replaceAll("_", " ") },
-    { title: "On", class: "mono", cell: (row) => row.target },
+    { title: "On", class: "mono nowrap", cell: (row) => row.target },
     { title: "Change", class: "wide", cell: change },
     { title: "State", cell: (row) => badge(row.state) },
     { title: "Outcome", cell: (row) => (row.outcome ? el("span", { title: row.outcome.sentence }, badge(row.outcome.outcome)) : "") },
     { title: "", cell: (row) => (row.can_undo && state.mayChange ? undoButton(row) : "") },
-  ], rows);
+  ], rows, "actions");
 }
 
 function undoButton(row) {

@@ -14,8 +14,10 @@ use cycle::{Cycle, Start, World, rules};
 use decide::LoadedRule;
 use observe::{Observe, ObserveConfig};
 use tables::Store;
+use tables::engine::event_row;
 use vocab::baseline::Baselines;
 use vocab::capability::Capabilities;
+use vocab::event::{Event, EventKind};
 use vocab::rule::Mode;
 
 use crate::announce::Announcer;
@@ -127,12 +129,18 @@ impl After<'_> {
         }
         self.announcer.tell(&turn.change.incidents, &turn.ledger);
         let noted =
-            turn.events.iter().rev().take(turn.snapshot.events.len()).rev().cloned().collect::<Vec<_>>();
+            turn.snapshot.events.iter().filter(|event| is_of_note(event)).map(event_row).collect::<Vec<_>>();
         // A store that cannot be written keeps its rows in memory and says so in its notices.
         let _ = self.store.save(&turn.change.rows, &noted);
         let _ = self.store.note(&turn.snapshot);
         self.doors.publish(Arc::new(turn), mode);
     }
+}
+
+/// Lines of logs are kept beyond the run only if they warn: the rest stands in memory for a while.
+fn is_of_note(event: &Event) -> bool {
+    let is_line = matches!(event.kind, EventKind::ServiceLog | EventKind::KernelLog);
+    !is_line || event.level.is_some_and(|level| level <= 4)
 }
 
 fn turn_until_end<W: World>(

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode};
 use std::time::{Duration, Instant};
 
@@ -87,7 +88,41 @@ pub fn run(ring_name: &str) -> Result<ExitCode, UserError> {
     Ok(ExitCode::from(keeper.exit))
 }
 
+/// Prefix of the cgroups below which our services live; the keeper's pid follows.
+const CGROUP: &str = "homeostat-";
+
 fn supervisor_options() -> supervisor::Options {
+    let cgroup_roots = cgroup_roots();
+    sweep(&cgroup_roots);
+    supervisor::Options {
+        tracer_pid: Some(std::process::id()),
+        cgroup: Some(format!("{CGROUP}{}", std::process::id())),
+        cgroup_roots,
+    }
+}
+
+/// Removes the empty cgroups of keepers that were killed.
+fn sweep(roots: &[PathBuf]) {
+    for root in roots {
+        for entry in std::fs::read_dir(root).into_iter().flatten().filter_map(Result::ok) {
+            let name = entry.file_name();
+            let pid = name
+                .to_str()
+                .and_then(|name| name.strip_prefix(CGROUP))
+                .and_then(|pid| pid.parse::<u32>().ok());
+            if pid.is_none_or(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists()) {
+                continue;
+            }
+            // rmdir refuses one that still holds a process; such a service lives on without us.
+            for child in std::fs::read_dir(entry.path()).into_iter().flatten().filter_map(Result::ok) {
+                let _ = std::fs::remove_dir(child.path());
+            }
+            let _ = std::fs::remove_dir(entry.path());
+        }
+    }
+}
+
+fn cgroup_roots() -> Vec<PathBuf> {
     let roots = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let mounts = roots.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let is_ours = |fields: &Vec<&str>| match fields.get(2) {
@@ -98,13 +133,7 @@ fn supervisor_options() -> supervisor::Options {
         }),
         _ => false,
     };
-    let cgroup_roots =
-        mounts.filter(is_ours).filter_map(|fields| fields.get(1).map(|path| path.into())).collect();
-    supervisor::Options {
-        tracer_pid: Some(std::process::id()),
-        cgroup: Some(format!("homeostat-{}", std::process::id())),
-        cgroup_roots,
-    }
+    mounts.filter(is_ours).filter_map(|fields| fields.get(1).map(PathBuf::from)).collect()
 }
 
 impl Keeper {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use act::ServiceStatus;
 use observe::ServiceSource;
-use supervisor::{ServiceConfig, State, Status};
+use supervisor::{State, Status};
 use vocab::event::{Event, EventKind};
 use vocab::sample::{ServiceExit, ServiceSample, ServiceState};
 use vocab::{Entity, ProcessId, Timestamp};

@@ -1,5 +1,5 @@
 //! One turn of the loop, top to bottom; only act, behind [`World::change`], changes the machine.
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use decide::{Decide, LoadedRule};
@@ -7,7 +7,7 @@ use detect::Detect;
 use explain::Explain;
 use learn::Learn;
 use serde::{Deserialize, Serialize};
-use tables::{Deriver, Engine, View};
+use tables::{Deriver, Engine, EventRing, View};
 use verify::{Verified, Verify};
 use vocab::Entity;
 use vocab::Timestamp;
@@ -26,8 +26,8 @@ use crate::shield::shielded;
 use crate::world::{Command, World};
 use crate::{orders, recheck};
 
-/// Events kept in memory for the `events` table.
-const EVENTS_MAX: usize = 2_000;
+/// Turns between two copies of what was learnt, for the case that learn fails.
+const KEEP_EVERY: u64 = 60;
 
 /// All that a run depends on besides the machine: a recording begins with it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -78,7 +78,8 @@ pub struct Cycle<W> {
     probes: Vec<Probe>,
     last: Verified,
     on_trial: BTreeMap<u64, Decision>,
-    events: VecDeque<EventRow>,
+    events: EventRing,
+    kept: Baselines,
     troubles: Vec<String>,
 }
 
@@ -99,7 +100,7 @@ impl<W: World> Cycle<W> {
             explain: Explain::new(incident_id),
             decide,
             verify: Verify::new(),
-            learn: Learn::new(start.baselines),
+            learn: Learn::new(start.baselines.clone()),
             engine: Engine::new()?,
             book: Book::new(start.ledger, capabilities.0.clone()),
             capabilities,
@@ -109,7 +110,8 @@ impl<W: World> Cycle<W> {
             probes: Vec::new(),
             last: Verified::default(),
             on_trial: BTreeMap::new(),
-            events: VecDeque::new(),
+            events: EventRing::default(),
+            kept: start.baselines,
             troubles: Vec::new(),
         })
     }
@@ -181,10 +183,10 @@ impl<W: World> Cycle<W> {
 
     /// Lets SQL see this turn.
     fn show(&mut self, snapshot: &Arc<Snapshot>) {
-        self.note_events(&snapshot.events);
+        self.events.extend(&snapshot.events);
         self.book.note_own(snapshot, &self.troubles);
         let ledger = Arc::new(self.book.ledger.clone());
-        let events = Arc::new(self.events.iter().cloned().collect());
+        let events = self.events.rows();
         self.engine.set_view(View { snapshot: snapshot.clone(), ledger, events });
     }
 
@@ -259,11 +261,14 @@ impl<W: World> Cycle<W> {
         let open = self.explain.open().iter();
         let culprits = open.flat_map(|one| core::iter::once(&one.culprit).chain(&one.victims)).cloned();
         let culprits = culprits.collect::<Vec<Entity>>();
-        let kept = self.learn.baselines().clone();
+        if self.turn % KEEP_EVERY == 0 {
+            self.kept.clone_from(self.learn.baselines());
+        }
+        let kept = &self.kept;
         shielded(
             "learn",
             &mut self.learn,
-            || Learn::new(kept),
+            || Learn::new(kept.clone()),
             &mut self.troubles,
             |learn| {
                 learn.run(snapshot, &change.outcomes, &culprits);
@@ -271,30 +276,14 @@ impl<W: World> Cycle<W> {
         );
     }
 
-    fn note_events(&mut self, events: &[Event]) {
-        self.events.extend(events.iter().map(event_row));
-        let excess = self.events.len().saturating_sub(EVENTS_MAX);
-        self.events.drain(..excess);
-    }
-
     /// Ends the turn: troubles of our own become events, and everything is handed out.
     fn close(&mut self, snapshot: Arc<Snapshot>, change: Change) -> Turn {
         let troubles = std::mem::take(&mut self.troubles);
         let own = troubles.into_iter().map(|message| own_event(snapshot.at, message)).collect::<Vec<_>>();
-        self.note_events(&own);
+        self.events.extend(&own);
         let ledger = Arc::new(self.book.ledger.clone());
-        let events = Arc::new(self.events.iter().cloned().collect());
+        let events = self.events.rows();
         Turn { snapshot, ledger, events, change }
-    }
-}
-
-fn event_row(event: &Event) -> EventRow {
-    EventRow {
-        at: event.at,
-        kind: event.kind.as_str().to_owned(),
-        entity: event.entity.clone(),
-        level: event.level,
-        message: event.message.clone(),
     }
 }
 

@@ -55,7 +55,7 @@ pub fn summary(now: &Published) -> Json {
         "mode": now.mode.as_str(),
         "is_healthy": open.is_empty(),
         "severity": open.first().map(|row| row.severity.clone()),
-        "sentence": sentence(&open, snapshot.processes.len()),
+        "sentence": sentence(&open),
         "counts": {
             "incidents": open.len(),
             "muted": ledger.incidents.iter().filter(|row| row.closed_at.is_none() && is_muted(ledger, row)).count(),
@@ -102,9 +102,9 @@ fn is_muted(ledger: &Ledger, row: &IncidentRow) -> bool {
     row.muted_until.is_some_and(|until| until > now)
 }
 
-fn sentence(open: &[&IncidentRow], processes: usize) -> String {
+fn sentence(open: &[&IncidentRow]) -> String {
     match open {
-        [] => format!("healthy: {processes} processes observed, nothing is wrong"),
+        [] => "healthy: nothing is wrong".to_owned(),
         [one] => one.sentence.clone(),
         [worst, ..] => format!("{} incidents are open, the worst: {}", open.len(), worst.sentence),
     }

@@ -23,7 +23,7 @@ pub(super) fn plan(intent: &Intent, machine: &mut Machine<'_>) -> Result<Change,
         return Err(Trouble::Refused(format!("`{}` is no service", intent.target)));
     };
     let status = machine.services.status(name).map_err(|error| Trouble::Failed(error.to_string()))?;
-    let Some(status) = status else { return drop_in::plan(intent, name, new_s) };
+    let Some(status) = status else { return drop_in::plan(intent, name, new_s, machine) };
     if status.back_off_min_s >= new_s {
         let standing_s = status.back_off_min_s;
         return Err(Trouble::Refused(format!("`{name}` waits {standing_s} s or more already")));

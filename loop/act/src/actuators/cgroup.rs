@@ -71,14 +71,32 @@ fn collect(folder: &Path, depth: u32, pids: &mut Vec<u32>) -> Result<(), String>
     if depth > DEPTH_MAX {
         return Err(format!("{}: nested too deeply", folder.display()));
     }
-    let text = fs::read_to_string(folder.join("cgroup.procs")).map_err(said)?;
+    let text = match fs::read_to_string(folder.join("cgroup.procs")) {
+        // A cgroup that went away holds nobody: systemd removes that of a unit between two starts.
+        Err(error) if is_gone(&error) => return Ok(()),
+        text => text.map_err(said)?,
+    };
     pids.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()));
-    for entry in fs::read_dir(folder).map_err(said)?.flatten() {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if is_gone(&error) => return Ok(()),
+        entries => entries.map_err(said)?,
+    };
+    for entry in entries.flatten() {
         if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
             collect(&entry.path(), depth + 1, pids)?;
         }
     }
     Ok(())
+}
+
+fn is_gone(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ENODEV)
+}
+
+/// The cgroup of a systemd unit, by the path that systemd gives.
+pub(super) fn of_unit(path: &str, machine: &Machine<'_>) -> Option<CgroupRef> {
+    let systemd = machine.layout.v1_of("name=systemd").or(machine.layout.v2.as_ref())?;
+    CgroupRef::of(&systemd.dir_of(path.as_bytes())?)
 }
 
 /// The cgroup of an intent's target in the first of these hierarchies where it holds the target and nobody else:
@@ -167,4 +185,15 @@ pub(super) fn descends(machine: &mut Machine<'_>, pid: u32, ancestor: ProcessId)
         pid = stat.ppid;
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::CgroupRef;
+
+    #[test]
+    fn a_cgroup_that_went_away_holds_nobody() {
+        let gone = CgroupRef { folder: "/sys/fs/cgroup/homeostat-never-made".to_owned(), inode: 1 };
+        assert_eq!(gone.members(), Ok(Vec::new()));
+    }
 }

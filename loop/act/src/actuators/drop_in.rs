@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use vocab::action::Intent;
 
+use super::cgroup::{self, CgroupRef};
 use super::{Change, Standing, Step, Touches, Trouble};
 use crate::machine::Machine;
 use crate::systemd;
@@ -23,16 +24,25 @@ pub(crate) struct DropIn {
     action_id: u64,
     prior: String,
     new_s: f64,
+    /// The unit's cgroup, whose every member the guard looks at.
+    cgroup: Option<CgroupRef>,
 }
 
-pub(super) fn plan(intent: &Intent, unit: &str, new_s: f64) -> Result<Change, Trouble> {
+pub(super) fn plan(
+    intent: &Intent,
+    unit: &str,
+    new_s: f64,
+    machine: &Machine<'_>,
+) -> Result<Change, Trouble> {
     let state = systemd::show(unit)?;
     let prior_s = state.restart_delay_s;
     if prior_s >= new_s {
         return Err(Trouble::Refused(format!("`{unit}` waits {prior_s} s already")));
     }
     let prior = format!("RestartSec {prior_s} s");
-    Ok(Change::DropIn(DropIn { unit: unit.to_owned(), action_id: intent.action_id, prior, new_s }))
+    let cgroup = state.cgroup.as_deref().and_then(|path| cgroup::of_unit(path, machine));
+    let (unit, action_id) = (unit.to_owned(), intent.action_id);
+    Ok(Change::DropIn(DropIn { unit, action_id, prior, new_s, cgroup }))
 }
 
 impl DropIn {
@@ -59,7 +69,7 @@ impl Step for DropIn {
     }
 
     fn touches(&self) -> Touches {
-        Touches { service: Some(self.unit.clone()), ..Touches::default() }
+        Touches { cgroup: self.cgroup.clone(), service: Some(self.unit.clone()), ..Touches::default() }
     }
 
     fn apply(&self, _: &mut Machine<'_>) -> Result<(), String> {

@@ -43,11 +43,7 @@ pub(super) fn plan(intent: &Intent, machine: &mut Machine<'_>) -> Result<Change,
     }
     let state = systemd::show(name)?;
     let main = state.main_pid.and_then(|pid| machine.identify(pid));
-    let folder = |path: &str| {
-        let systemd = machine.layout.v1_of("name=systemd").or(machine.layout.v2.as_ref())?;
-        super::cgroup::CgroupRef::of(&systemd.dir_of(path.as_bytes())?)
-    };
-    let cgroup = state.cgroup.as_deref().and_then(folder);
+    let cgroup = state.cgroup.as_deref().and_then(|path| super::cgroup::of_unit(path, machine));
     let (manager, invocation) = (Manager::Systemd, state.invocation);
     Ok(Change::Restart(Restart { service, manager, main, starts: 0, invocation, cgroup }))
 }
