@@ -1,0 +1,3 @@
+//! Measures the store beside its peers.
+mod record;
+fn main() {}
