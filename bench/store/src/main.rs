@@ -1,3 +1,62 @@
-//! Measures the store beside its peers.
+//! Measures the store beside its peers, in one paired run.
+//!
+//! `bench-store log` and `bench-store history`, each with `--json FILE`. The history bench replays a recording that
+//! `bench-store record FILE [SECONDS]` makes of this machine.
+
+mod figures;
+mod log;
 mod record;
-fn main() {}
+mod subjects;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use figures::Figures;
+use subjects::Failure;
+
+const USAGE: &str = "usage: bench-store log [--disk FOLDER] [--memory FOLDER] [--json FILE]
+       bench-store record FILE [SECONDS]";
+/// Series recorded at every instant.
+const SERIES: usize = 1000;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("error: {failure}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<(), Failure> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words[..] {
+        ["log", ..] => {
+            let mut figures = Figures::new("log");
+            let disk = option(arguments, "--disk").unwrap_or_else(|| PathBuf::from("target"));
+            let memory = option(arguments, "--memory").unwrap_or_else(|| PathBuf::from("/dev/shm"));
+            log::run(&disk, &memory, &mut figures)?;
+            write(arguments, &figures)
+        }
+        ["record", file, ..] => {
+            let seconds = words.get(2).map_or(Ok(3600), |word| word.parse())?;
+            Ok(record::record(Path::new(file), seconds, SERIES)?)
+        }
+        _ => Err(USAGE.into()),
+    }
+}
+
+fn write(arguments: &[String], figures: &Figures) -> Result<(), Failure> {
+    match option(arguments, "--json") {
+        Some(file) => Ok(figures.write(&file)?),
+        None => Ok(()),
+    }
+}
+
+/// The word after a flag.
+fn option(arguments: &[String], flag: &str) -> Option<PathBuf> {
+    let at = arguments.iter().position(|word| word == flag)?;
+    arguments.get(at + 1).map(PathBuf::from)
+}

@@ -5,6 +5,7 @@
 //! machine is: keys are bytes, values are 64 bits.
 
 mod bytes;
+pub mod codec;
 mod error;
 pub mod log;
 pub mod medium;

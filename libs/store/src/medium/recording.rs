@@ -128,11 +128,12 @@ fn loose_units(ops: &[Op], cut: usize) -> Vec<Unit> {
         let name = || flushed(&|later| matches!(later, Op::SyncFolder));
         match op {
             Op::Write { inode, at: start, bytes, is_durable }
-                if !((*is_durable && at < cut) || data(inode)) => {
-                    let first = *start as usize / SECTOR;
-                    let last = (*start as usize + bytes.len()).div_ceil(SECTOR);
-                    loose.extend((0..last - first).map(|s| Unit { op: at, sector: Some(s) }));
-                }
+                if !((*is_durable && at < cut) || data(inode)) =>
+            {
+                let first = *start as usize / SECTOR;
+                let last = (*start as usize + bytes.len()).div_ceil(SECTOR);
+                loose.extend((0..last - first).map(|s| Unit { op: at, sector: Some(s) }));
+            }
             Op::Cut(inode, _) if !data(inode) => loose.push(Unit { op: at, sector: None }),
             Op::Create(..) | Op::Rename(..) | Op::Remove(_) if !name() => {
                 loose.push(Unit { op: at, sector: None });
