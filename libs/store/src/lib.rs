@@ -7,6 +7,7 @@
 mod bytes;
 pub mod codec;
 mod error;
+pub mod history;
 pub mod log;
 pub mod medium;
 

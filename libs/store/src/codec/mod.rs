@@ -170,3 +170,8 @@ pub fn name(codec: u8) -> &'static str {
         _ => "unknown",
     }
 }
+
+/// Whether a codec byte means one value, repeated.
+pub(crate) fn is_constant(codec: u8) -> bool {
+    codec == CONSTANT
+}

@@ -143,12 +143,17 @@ impl Medium for FileMedium {
         self.wrap(name, file)
     }
 
+    fn open_to_read(&self, name: &str) -> Result<Box<dyn MediumFile>> {
+        let fail = |e| StoreError::from_io("open", name, e);
+        let file = File::open(self.folder.join(name)).map_err(fail)?;
+        Ok(Box::new(RealFile { name: name.to_owned(), file, durable: None }))
+    }
+
     fn open(&self, name: &str) -> Result<Box<dyn MediumFile>> {
         let fail = |e| StoreError::from_io("open", name, e);
         let path = self.folder.join(name);
         if self.way == DurableWay::None {
-            let file = File::open(path).map_err(fail)?;
-            return Ok(Box::new(RealFile { name: name.to_owned(), file, durable: None }));
+            return self.open_to_read(name);
         }
         self.wrap(name, OpenOptions::new().read(true).write(true).open(path).map_err(fail)?)
     }

@@ -24,6 +24,10 @@ pub trait Medium: Send + Sync {
     fn create(&self, name: &str) -> Result<Box<dyn MediumFile>>;
     /// Opens a file to read it and, where the medium allows, to write it.
     fn open(&self, name: &str) -> Result<Box<dyn MediumFile>>;
+    /// Opens a file only to read it.
+    fn open_to_read(&self, name: &str) -> Result<Box<dyn MediumFile>> {
+        self.open(name)
+    }
     /// Gives a file another name, atomically; durable after [`Medium::sync_folder`].
     fn rename(&self, from: &str, to: &str) -> Result<()>;
     /// Removes a file; durable after [`Medium::sync_folder`].
