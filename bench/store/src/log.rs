@@ -46,7 +46,7 @@ fn case(
     let times = with_load(is_loaded, || rounds(&subjects, writers));
     drop(subjects);
     fs::remove_dir_all(&folder)?;
-    report(name, &times?, figures);
+    report(name, writers, &times?, figures);
     Ok(())
 }
 
@@ -110,12 +110,15 @@ fn with_load<T>(is_loaded: bool, work: impl FnOnce() -> T) -> T {
     })
 }
 
-fn report(case: &str, times: &Times, figures: &mut Figures) {
+fn report(case: &str, writers: usize, times: &Times, figures: &mut Figures) {
     let Some((_, floor)) = times.first() else { return };
     for (subject, rounds) in times {
         let all: Vec<f64> = rounds.concat();
         figures.push("commit_p50_us", case, subject, quantile(&all, 0.5), "us");
         figures.push("commit_p99_us", case, subject, quantile(&all, 0.99), "us");
+        // A lock that lets one writer barge past the others has a fine median and starves the rest: count them all.
+        let busy: f64 = all.iter().sum::<f64>() / writers as f64;
+        figures.push("commits_per_s", case, subject, all.len() as f64 / busy * 1e6, "1/s");
         let ratio = |(own, floor): (&Vec<f64>, &Vec<f64>)| quantile(own, 0.5) / quantile(floor, 0.5);
         let ratios: Vec<f64> = rounds.iter().zip(floor).map(ratio).collect();
         figures.push("commit_p50_to_floor", case, subject, quantile(&ratios, 0.5), "ratio");

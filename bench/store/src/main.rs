@@ -4,6 +4,7 @@
 //! `bench-store record FILE [SECONDS]` makes of this machine.
 
 mod figures;
+mod history;
 mod log;
 mod record;
 mod subjects;
@@ -15,6 +16,7 @@ use figures::Figures;
 use subjects::Failure;
 
 const USAGE: &str = "usage: bench-store log [--disk FOLDER] [--memory FOLDER] [--json FILE]
+       bench-store history [--recording FILE] [--disk FOLDER] [--json FILE]
        bench-store record FILE [SECONDS]";
 /// Series recorded at every instant.
 const SERIES: usize = 1000;
@@ -40,12 +42,34 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
             log::run(&disk, &memory, &mut figures)?;
             write(arguments, &figures)
         }
+        ["history", ..] => {
+            let mut figures = Figures::new("history");
+            let disk = option(arguments, "--disk").unwrap_or_else(|| PathBuf::from("target"));
+            let recording = match option(arguments, "--recording") {
+                Some(recording) => recording,
+                None => make_recording(&disk)?,
+            };
+            history::run(&recording, &disk, &mut figures)?;
+            write(arguments, &figures)
+        }
         ["record", file, ..] => {
             let seconds = words.get(2).map_or(Ok(3600), |word| word.parse())?;
             Ok(record::record(Path::new(file), seconds, SERIES)?)
         }
         _ => Err(USAGE.into()),
     }
+}
+
+/// The recording of an earlier run, or one made now, which takes an hour.
+fn make_recording(folder: &Path) -> Result<PathBuf, Failure> {
+    let path = folder.join("history.rec");
+    if !path.exists() {
+        eprintln!("recording this machine for an hour into {}", path.display());
+        let spare = folder.join("history.rec.tmp");
+        record::record(&spare, 3600, SERIES)?;
+        std::fs::rename(&spare, &path)?;
+    }
+    Ok(path)
 }
 
 fn write(arguments: &[String], figures: &Figures) -> Result<(), Failure> {

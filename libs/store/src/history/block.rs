@@ -8,7 +8,7 @@
 //! - axes: for series that miss ticks, runs of (ticks skipped, ticks present); axis 0 is every tick and is not stored;
 //! - keys: sorted; bytes shared with the key before, bytes that follow, those bytes;
 //! - directory: a series' axis, then for every column codec | kind << 7, payload length and, in raw blocks for a chunk
-//!   that is not constant, least, range and total;
+//!   that is not constant, least, range and total; a single 0 for a column that equals the series' first;
 //! - groups: length and CRC of the payload of every 32 series, so damage costs 32 series at most;
 //! - payload: the chunks.
 //!
@@ -25,6 +25,8 @@ pub(super) const VERSION: u16 = 1;
 pub(super) const HEAD: usize = 112;
 /// Series whose payload shares a CRC. Four bytes for 32 chunks keeps it under 0.0005 B a sample in an hour's chunk.
 const GROUP: u32 = 32;
+/// Codec byte of a column that is the same as the series' first: of a value that did not move, all but two are.
+const SAME: u8 = 0;
 /// Columns of a tier block.
 pub(super) const TIER_COLUMNS: usize = 5;
 
@@ -178,7 +180,10 @@ impl Builder {
         for (column, values) in columns.iter().enumerate() {
             // The number of values is an integer whatever the series is.
             let kind = if column == 3 { Kind::Int } else { kind };
-            self.column(kind, values);
+            match column > 0 && column != 3 && *values == columns[0] {
+                true => self.directory.push(SAME),
+                false => self.column(kind, values),
+            }
         }
         self.samples += places.len() as u64;
         self.series += 1;
@@ -435,6 +440,10 @@ impl Cursor {
         self.columns.clear();
         for _ in 0..meta.header.columns {
             let byte = take(&mut directory, 1)?[0];
+            if byte == SAME {
+                self.columns.push(*self.columns.first()?);
+                continue;
+            }
             let (codec, kind) = (byte & 0x7f, if byte >> 7 == 1 { Kind::Float } else { Kind::Int });
             let len = take_varint(&mut directory)? as usize;
             let has_bounds = meta.header.columns == 1 && !codec::is_constant(codec);
