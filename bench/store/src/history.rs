@@ -266,7 +266,7 @@ fn day(recording: &Recording, folder: &Path, figures: &mut Figures) -> Result<()
         Ok(samples)
     })?;
     figures.push("query_ms", "day/1 series/raw", "homeostat", raw.0, "ms");
-    let hundred = Query::new(Select::Prefix(b"vmstat/nr_"), start_ms, end_ms);
+    let hundred = Query::new(Select::Prefix(b"vmstat/"), start_ms, end_ms);
     let group = timed(|| Ok(history.rows(&hundred, 60_000)?.0.len()))?;
     let case = format!("day/{} series/60 s", group.1);
     figures.push("query_ms", &case, "homeostat", group.0, "ms");

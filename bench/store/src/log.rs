@@ -46,19 +46,29 @@ fn case(
     let times = with_load(is_loaded, || rounds(&subjects, writers));
     drop(subjects);
     fs::remove_dir_all(&folder)?;
-    report(name, writers, &times?, figures);
+    report(name, &times?, figures);
     Ok(())
 }
 
-/// The times of every subject: one list of commits in us a round.
-type Times = Vec<(&'static str, Vec<Vec<f64>>)>;
+/// The times of every subject, a round each.
+type Times = Vec<(&'static str, Vec<Turn>)>;
+
+/// One subject's turn.
+struct Turn {
+    /// Every commit, in us.
+    commits_us: Vec<f64>,
+    /// The turn as a whole, in s.
+    wall_s: f64,
+}
 
 fn rounds(subjects: &[(&'static str, Box<dyn Subject>)], writers: usize) -> Result<Times, Failure> {
     let mut times: Times = subjects.iter().map(|(name, _)| (*name, Vec::new())).collect();
     for round in 0..ROUNDS + 1 {
         for turn in 0..subjects.len() {
             let which = (round + turn) % subjects.len();
-            let took = turn_of(&*subjects[which].1, writers)?;
+            let start = Instant::now();
+            let commits_us = turn_of(&*subjects[which].1, writers)?;
+            let took = Turn { commits_us, wall_s: start.elapsed().as_secs_f64() };
             // The first round warms caches and files up.
             if round > 0 {
                 times[which].1.push(took);
@@ -110,17 +120,17 @@ fn with_load<T>(is_loaded: bool, work: impl FnOnce() -> T) -> T {
     })
 }
 
-fn report(case: &str, writers: usize, times: &Times, figures: &mut Figures) {
+fn report(case: &str, times: &Times, figures: &mut Figures) {
     let Some((_, floor)) = times.first() else { return };
+    let p50 = |turn: &Turn| quantile(&turn.commits_us, 0.5);
     for (subject, rounds) in times {
-        let all: Vec<f64> = rounds.concat();
+        let all: Vec<f64> = rounds.iter().flat_map(|turn| turn.commits_us.iter().copied()).collect();
         figures.push("commit_p50_us", case, subject, quantile(&all, 0.5), "us");
         figures.push("commit_p99_us", case, subject, quantile(&all, 0.99), "us");
         // A lock that lets one writer barge past the others has a fine median and starves the rest: count them all.
-        let busy: f64 = all.iter().sum::<f64>() / writers as f64;
-        figures.push("commits_per_s", case, subject, all.len() as f64 / busy * 1e6, "1/s");
-        let ratio = |(own, floor): (&Vec<f64>, &Vec<f64>)| quantile(own, 0.5) / quantile(floor, 0.5);
-        let ratios: Vec<f64> = rounds.iter().zip(floor).map(ratio).collect();
+        let wall_s: f64 = rounds.iter().map(|turn| turn.wall_s).sum();
+        figures.push("commits_per_s", case, subject, all.len() as f64 / wall_s, "1/s");
+        let ratios: Vec<f64> = rounds.iter().zip(floor).map(|(own, floor)| p50(own) / p50(floor)).collect();
         figures.push("commit_p50_to_floor", case, subject, quantile(&ratios, 0.5), "ratio");
     }
 }
