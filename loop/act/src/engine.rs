@@ -124,5 +124,8 @@ fn refuse_all(orders: Vec<Order>, now: Timestamp, because: &str) -> Vec<Effect> 
 }
 
 #[cfg(test)]
+#[path = "engine/systemd_tests.rs"]
+mod systemd_tests;
+#[cfg(test)]
 #[path = "engine/tests.rs"]
 mod tests;

@@ -10,6 +10,9 @@ use crate::actuators::Trouble;
 /// systemctl answers within milliseconds unless systemd itself is stuck.
 const DEADLINE: Duration = Duration::from_secs(5);
 
+/// Reading all units again takes systemd up to seconds with many generators, more on an emulated machine.
+const RELOAD_DEADLINE: Duration = Duration::from_secs(30);
+
 /// What systemd says of a unit.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct UnitState {
@@ -89,7 +92,7 @@ pub(crate) fn restart(unit: &str) -> Result<(), String> {
 
 /// Makes systemd read its unit files again.
 pub(crate) fn reload() -> Result<(), String> {
-    systemctl(&["daemon-reload", "--no-ask-password"]).map(drop)
+    systemctl_within(RELOAD_DEADLINE, &["daemon-reload", "--no-ask-password"]).map(drop)
 }
 
 /// Whether we may manage units: asked by an order for a unit that does not exist, which is checked for permission first.
@@ -108,8 +111,12 @@ fn is_name(unit: &str) -> bool {
     !unit.starts_with('-') && unit.ends_with(".service") && unit.len() < 256 && unit.chars().all(is_allowed)
 }
 
-/// Runs systemctl and answers its output, or its complaint.
 fn systemctl(arguments: &[&str]) -> Result<String, String> {
+    systemctl_within(DEADLINE, arguments)
+}
+
+/// Runs systemctl and answers its output, or its complaint.
+fn systemctl_within(deadline: Duration, arguments: &[&str]) -> Result<String, String> {
     let mut command = Command::new("systemctl");
     // SAFETY: prctl alone is called between fork and exec. The client ends with us, so that an order of a process that
     // died is either given or never will be.
@@ -128,7 +135,7 @@ fn systemctl(arguments: &[&str]) -> Result<String, String> {
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| format!("systemctl: {error}"))?;
-    let end = Instant::now() + DEADLINE;
+    let end = Instant::now() + deadline;
     let status = loop {
         match child.try_wait() {
             Ok(Some(status)) => break status,
@@ -137,7 +144,7 @@ fn systemctl(arguments: &[&str]) -> Result<String, String> {
                 // It may be gone by now; reaped either way.
                 let _ = child.kill();
                 let _ = child.wait();
-                return Err(format!("systemctl does not answer within {} s", DEADLINE.as_secs()));
+                return Err(format!("systemctl does not answer within {} s", deadline.as_secs()));
             }
         }
     };

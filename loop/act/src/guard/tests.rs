@@ -135,8 +135,12 @@ fn a_callers_session_is_protected_once_it_called() {
 
 #[test]
 fn a_session_or_service_that_holds_a_protected_process_is_refused() {
-    let session = rustix::process::getsid(None).unwrap().as_raw_pid().cast_unsigned();
-    let ours = Touches { session: Some(session), ..Touches::default() };
+    // Zero where the session was begun outside of this pid namespace: then it has no members to look at.
+    let session = on_machine(|machine| machine.proc.stat(std::process::id()).unwrap().session);
+    let session = u32::try_from(session).ok().filter(|session| *session != 0);
+    let processes = on_machine(|machine| machine.identify(std::process::id())).into_iter();
+    let processes = processes.filter(|_| session.is_none()).collect();
+    let ours = Touches { session, processes, ..Touches::default() };
     let unit = Touches { service: Some("ssh.service".to_owned()), ..Touches::default() };
     for touches in [ours, unit] {
         on_machine(|machine| assert!(guard(None).check(&touches, machine).is_err(), "{touches:?}"));
