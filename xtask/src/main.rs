@@ -1,5 +1,39 @@
 //! Automation of the house; every task is `cargo xtask NAME`.
-fn main() {
-    eprintln!("usage: cargo xtask NAME");
-    std::process::exit(2);
+mod bench;
+mod ci;
+mod tidy;
+
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+usage: cargo xtask NAME
+
+  tidy                        check the rules of the house
+  ci                          all that must hold before a change lands: format, lints, tests, tidy
+  bench NAME [--json FILE]    measure: peers, observe, replay, or a bench of bench/ (log, history, detect, bpf)
+  soak                        what takes longer than ci: demos of many seeds under load
+";
+
+fn main() -> ExitCode {
+    let arguments = std::env::args().skip(1).collect::<Vec<_>>();
+    let words = arguments.iter().map(String::as_str).collect::<Vec<_>>();
+    let done = match words.as_slice() {
+        ["tidy"] => tidy::run(),
+        ["ci"] => ci::run(),
+        ["soak", rest @ ..] => ci::soak(rest),
+        ["bench", name, rest @ ..] => bench::run(name, rest),
+        _ => Err(USAGE.to_owned()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// The root of the checkout.
+fn root() -> &'static std::path::Path {
+    std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }

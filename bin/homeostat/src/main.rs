@@ -1,2 +1,33 @@
 //! The one binary: keeper, daemon and command line.
-fn main() {}
+mod announce;
+mod banner;
+mod budget;
+mod cli;
+mod clock;
+mod config;
+mod daemon;
+mod demo;
+mod door;
+mod error;
+mod journal;
+mod keeper;
+mod link;
+mod live;
+mod oneshot;
+mod options;
+mod output;
+mod paths;
+mod record;
+mod service_file;
+mod signals;
+mod sql_live;
+mod urgency;
+mod wire;
+
+fn main() -> std::process::ExitCode {
+    let arguments = std::env::args().skip(1).collect::<Vec<_>>();
+    match arguments.split_first() {
+        Some((word, rest)) if word == demo::SERVICE_WORD => demo::service_main(rest),
+        _ => cli::main(),
+    }
+}

@@ -1,10 +1,30 @@
 //! The shared nouns of the loop, and every SQL table declared as data. There is no clock, file or thread here.
+//!
+//! Read [`sample::Sample`] (what the machine said) and [`snapshot::Snapshot`] (what it means) first; then, in
+//! the order of the loop, [`finding`], [`incident`], [`decision`], [`action`] and [`outcome`].
 #![no_std]
 
 extern crate alloc;
 
-pub mod entity;
+#[macro_use]
 pub mod table;
+
+pub mod action;
+pub mod baseline;
+pub mod capability;
+pub mod decision;
+pub mod entity;
+pub mod event;
+pub mod finding;
+pub mod incident;
+pub mod ledger;
+pub mod outcome;
+pub mod probe;
+pub mod query;
+pub mod rows;
+pub mod rule;
+pub mod sample;
+pub mod snapshot;
 pub mod time;
 pub mod value;
 

@@ -1,0 +1,50 @@
+//! Benches of the kernel side: `bench-bpf bpf|reflex [--json FILE] [--pairs N]`, as root.
+//!
+//! `bpf`: what the programs cost, attached against detached. `reflex`: from event to effect, against
+//! the bare floor. Every figure is printed and, with `--json`, written as one array.
+
+mod cost;
+mod figure;
+mod loads;
+mod measure;
+mod reactor;
+mod reflex;
+mod stress;
+
+use std::process::ExitCode;
+
+use figure::Figures;
+
+const USAGE: &str = "usage: bench-bpf bpf|reflex [--json FILE] [--pairs N]";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let (mut bench, mut json, mut pairs) = (None, None, 100);
+    while let Some(arg) = args.next() {
+        match arg.as_str() {
+            "--json" => json = args.next(),
+            "--pairs" => pairs = args.next().and_then(|n| n.parse().ok()).unwrap_or(pairs),
+            _ => bench = Some(arg),
+        }
+    }
+    if !bpfload::has_capabilities() {
+        eprintln!("error: loading programs needs root, or CAP_BPF and CAP_PERFMON");
+        return ExitCode::from(2);
+    }
+    let mut figures = Figures::default();
+    let done = match bench.as_deref() {
+        Some("bpf") => cost::run(pairs, &mut figures),
+        Some("reflex") => reflex::run(pairs * 10, &mut figures),
+        // A child of ours: uses memory at its limit until it is killed.
+        Some("thrash") => return stress::thrash(),
+        _ => Err(USAGE.into()),
+    };
+    let written = json.map_or(Ok(()), |path| figures.write(&path));
+    match done.and(written) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(e) => {
+            eprintln!("error: {e}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The two paths from event to effect: the bare floor, and this crate's loader with its full record.
+
+use std::fs::File;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::FileExt;
+
+use aya::maps::{MapData, RingBuf};
+use aya::programs::BtfTracePoint;
+use aya::programs::tp_btf::BtfTracePointLink;
+use aya::{Btf, Ebpf, EbpfLoader};
+use bpfload::{Events, Kernel, Kind, Object, Options};
+
+use crate::figure::Failure;
+
+/// The programs of the bench.
+static FLOOR: &[u8] = aya::include_bytes_aligned!("../../../bpf/floor/floor.bpf.o");
+
+/// Something that learns of a signal and freezes a cgroup.
+pub(crate) enum Path {
+    /// One time stamp in a ring buffer, read as it lies there.
+    Floor {
+        /// Holds the program.
+        _ebpf: Box<Ebpf>,
+        /// Its events.
+        ring: RingBuf<MapData>,
+    },
+    /// The event programs, the reader and a predicate over the record.
+    Loader {
+        /// Holds the programs.
+        _kernel: Box<Kernel>,
+        /// Their events.
+        events: Events,
+        /// The process that may be frozen.
+        victim: u32,
+    },
+}
+
+impl Path {
+    /// The bare floor for `signal`.
+    pub(crate) fn floor(signal: u32) -> Result<Self, Failure> {
+        let btf = Btf::from_sys_fs()?;
+        let only = u64::from(signal);
+        let mut ebpf =
+            EbpfLoader::new().btf(Some(&btf)).override_global("only_signal", &only, true).load(FLOOR)?;
+        let program: &mut BtfTracePoint = ebpf.program_mut("floor_signal").ok_or("no program")?.try_into()?;
+        program.load("signal_generate", &btf)?;
+        program.attach()?;
+        let ring = RingBuf::try_from(ebpf.take_map("floor_events").ok_or("no ring")?)?;
+        Ok(Self::Floor { _ebpf: Box::new(ebpf), ring })
+    }
+
+    /// The loader's own path for `signal` to `victim`.
+    pub(crate) fn loader(signal: u32, victim: u32) -> Result<Self, Failure> {
+        let mut kernel = Kernel::load(&Options {
+            objects: vec![Object::Events],
+            wake: vec![Kind::Signal],
+            signals: vec![signal],
+            ..Options::default()
+        });
+        let events = kernel.take_events().ok_or("the events are missing")?;
+        Ok(Self::Loader { _kernel: Box::new(kernel), events, victim })
+    }
+
+    /// Waits for the event, freezes, and says how long that took from the event on.
+    ///
+    /// `None` when nothing happened for `timeout_ms`. Unit: ns.
+    pub(crate) fn react(&mut self, freeze: &File, timeout_ms: u32) -> Result<Option<u64>, Failure> {
+        let give_up_ns = now_ns() + u64::from(timeout_ms) * 1_000_000;
+        let at_ns = loop {
+            wait(self.fd(), timeout_ms)?;
+            // What others do on the machine is in the same buffer: it may end the wait for nothing.
+            match self.take() {
+                Some(at_ns) => break at_ns,
+                None if now_ns() > give_up_ns => return Ok(None),
+                None => {}
+            }
+        };
+        freeze.write_all_at(b"1", 0)?;
+        Ok(Some(now_ns() - at_ns))
+    }
+
+    fn fd(&self) -> RawFd {
+        match self {
+            Self::Floor { ring, .. } => ring.as_raw_fd(),
+            Self::Loader { events, .. } => events.as_raw_fd(),
+        }
+    }
+
+    /// Time stamp of the next event that concerns us.
+    fn take(&mut self) -> Option<u64> {
+        match self {
+            Self::Floor { ring, .. } => {
+                ring.next().and_then(|item| Some(u64::from_ne_bytes(item.get(..8)?.try_into().ok()?)))
+            }
+            Self::Loader { events, victim, .. } => loop {
+                let event = events.next_event()?;
+                if event.kind() == Some(Kind::Signal) && event.pid == *victim {
+                    return Some(event.at_ns);
+                }
+            },
+        }
+    }
+}
+
+/// A program on sched_switch that does nothing.
+pub(crate) struct Empty {
+    ebpf: Ebpf,
+    link: Option<BtfTracePointLink>,
+}
+
+impl Empty {
+    /// Loads it, detached.
+    pub(crate) fn load() -> Result<Self, Failure> {
+        let btf = Btf::from_sys_fs()?;
+        let mut ebpf = EbpfLoader::new().btf(Some(&btf)).load(FLOOR)?;
+        let program: &mut BtfTracePoint = ebpf.program_mut("floor_switch").ok_or("no program")?.try_into()?;
+        program.load("sched_switch", &btf)?;
+        Ok(Self { ebpf, link: None })
+    }
+
+    /// Attaches or detaches it.
+    pub(crate) fn set_attached(&mut self, attached: bool) -> Result<(), Failure> {
+        self.link = None;
+        if attached {
+            let program = self.ebpf.program_mut("floor_switch").ok_or("no program")?;
+            let program: &mut BtfTracePoint = program.try_into()?;
+            let id = program.attach()?;
+            self.link = Some(program.take_link(id)?);
+        }
+        Ok(())
+    }
+}
+
+/// One poll of one descriptor.
+fn wait(fd: RawFd, timeout_ms: u32) -> Result<(), Failure> {
+    let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    // SAFETY: one valid pollfd.
+    if unsafe { libc::poll(&raw mut poll, 1, timeout_ms as i32) } < 0 {
+        return Err(std::io::Error::last_os_error().into());
+    }
+    Ok(())
+}
+
+/// The clock that the programs stamp events with.
+fn now_ns() -> u64 {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel fills the struct that we own.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}

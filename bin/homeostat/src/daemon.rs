@@ -1,0 +1,253 @@
+//! The daemon: opens the rooms, turns the loop, closes them again.
+use std::fs::File;
+use std::io::BufWriter;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Instant;
+
+use act::{Act, ActConfig, GuardConfig, Ring};
+use cycle::cycle::Turn;
+use cycle::replay::Recorder;
+use cycle::{Cycle, Start, World, rules};
+use decide::LoadedRule;
+use observe::{Observe, ObserveConfig};
+use tables::Store;
+use tables::engine::event_row;
+use vocab::baseline::Baselines;
+use vocab::capability::Capabilities;
+use vocab::event::{Event, EventKind};
+use vocab::rule::Mode;
+
+use crate::announce::Announcer;
+use crate::budget::Budget;
+use crate::config::Config;
+use crate::door::{Addresses, Doors, DoorsConfig, Readers};
+use crate::error::UserError;
+use crate::journal::Journal;
+use crate::keeper::{RING_ENV, SOCKET_ENV};
+use crate::link::{Link, Source, descriptor, identity};
+use crate::live::Live;
+use crate::options::RunOptions;
+use crate::paths::Paths;
+use crate::signals::Signals;
+use crate::wire::Request;
+use crate::{banner, clock, sql_live};
+
+/// Turns between two writes of what was learnt.
+const LEARNT_EVERY: u64 = 60;
+
+/// All a run needs to know.
+pub struct Settings {
+    /// What was asked for.
+    pub options: RunOptions,
+    /// What the configuration says.
+    pub config: Config,
+    /// Where things lie.
+    pub paths: Paths,
+}
+
+/// Runs the daemon until it is asked to end.
+///
+/// # Errors
+/// Whatever keeps it from starting, for a person.
+pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
+    let start_of_clock = clock::start();
+    let signals = Signals::take().map_err(|error| cannot("receive signals", &error))?;
+    let link =
+        Link::from_env(SOCKET_ENV).ok_or_else(|| cannot("start", &"the daemon is started by its keeper"))?;
+    let rules = load_rules(settings.config.policies.as_deref())?;
+    let mut store = open_store(&settings.paths.state_dir)?;
+    let mode = settings.options.mode.or(settings.config.mode).unwrap_or_default();
+    let start = Start {
+        rules,
+        mode,
+        own_services_only: settings.options.own_services_only,
+        baselines: learnt(&store),
+        next_ids: store.next_ids(),
+        ledger: store.recent(),
+    };
+    let mut observe = open_observe(&link, start_of_clock)?;
+    let (act, settled, mut capabilities) = open_act(settings, &link, start_of_clock)?;
+    capabilities.extend(observe.capabilities());
+    let (doors, addresses) = open_doors(settings, &link, &store)?;
+    let doors = Arc::new(doors);
+    // Last, so that nothing of the start counts against the tick.
+    capabilities.push(crate::urgency::take());
+    let live = Live {
+        observe,
+        act: Some(act),
+        doors: Some(doors.clone()),
+        capabilities: Capabilities(capabilities),
+        signals,
+        clock: start_of_clock,
+        until: None,
+        budget: Budget::default(),
+        next: Instant::now(),
+        settled,
+    };
+    let announcer = Announcer::start(settings.config.on_incident.clone());
+    let mut after = After {
+        store: &mut store,
+        doors: &doors,
+        announcer: &announcer,
+        link: &link,
+        addresses: &addresses,
+        mode,
+    };
+    match &settings.options.record {
+        None => turn_until_end(live, start, &mut after, |_, _| Ok(())),
+        Some(path) => {
+            let file =
+                File::create(path).map_err(|error| cannot(&format!("write {}", path.display()), &error))?;
+            let recorder = Recorder::new(live, BufWriter::new(file), &start)
+                .map_err(|error| cannot("begin the recording", &error))?;
+            turn_until_end(recorder, start, &mut after, |recorder, turn| {
+                recorder.keep(turn).map_err(|error| cannot("go on recording", &error))
+            })
+        }
+    }
+}
+
+/// What happens with a turn after it was thought.
+struct After<'a> {
+    store: &'a mut Store,
+    doors: &'a Arc<Doors>,
+    announcer: &'a Announcer,
+    link: &'a Link,
+    addresses: &'a Addresses,
+    mode: Mode,
+}
+
+impl After<'_> {
+    fn take(&mut self, turn: Turn, mode: Mode) {
+        if turn.snapshot.turn == 1 {
+            banner::print(&turn, self.mode, self.addresses);
+            // The keeper only wants to know that we came up; if it is gone, its end of the socket tells us.
+            let _ = self.link.ask(&Request::Ready);
+        }
+        self.announcer.tell(&turn.change.incidents, &turn.ledger);
+        let noted =
+            turn.snapshot.events.iter().filter(|event| is_of_note(event)).map(event_row).collect::<Vec<_>>();
+        // A store that cannot be written keeps its rows in memory and says so in its notices.
+        let _ = self.store.save(&turn.change.rows, &noted);
+        let _ = self.store.note(&turn.snapshot);
+        self.doors.publish(Arc::new(turn), mode);
+    }
+}
+
+/// Lines of logs are kept beyond the run only if they warn: the rest stands in memory for a while.
+fn is_of_note(event: &Event) -> bool {
+    let is_line = matches!(event.kind, EventKind::ServiceLog | EventKind::KernelLog);
+    !is_line || event.level.is_some_and(|level| level <= 4)
+}
+
+fn turn_until_end<W: World>(
+    world: W,
+    start: Start,
+    after: &mut After<'_>,
+    mut keep: impl FnMut(&mut W, &Turn) -> Result<(), UserError>,
+) -> Result<ExitCode, UserError> {
+    let mut cycle = Cycle::new(world, start).map_err(|error| cannot("set up SQL", &error))?;
+    while let Some(turn) = cycle.turn() {
+        keep(&mut cycle.world, &turn)?;
+        let number = turn.snapshot.turn;
+        after.take(turn, cycle.mode());
+        if number % LEARNT_EVERY == 0 {
+            save_learnt(after.store, cycle.baselines());
+        }
+    }
+    save_learnt(after.store, cycle.baselines());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The shipped rules and those of the user's folder.
+///
+/// # Errors
+/// A folder that cannot be read, or a rule that cannot be used.
+pub fn load_rules(folder: Option<&Path>) -> Result<Vec<LoadedRule>, UserError> {
+    let mut own = Vec::new();
+    if let Some(folder) = folder {
+        let entries = std::fs::read_dir(folder)
+            .map_err(|error| cannot(&format!("read {}", folder.display()), &error))?;
+        for entry in entries.filter_map(Result::ok) {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if name.ends_with(".toml") {
+                let text = std::fs::read_to_string(entry.path())
+                    .map_err(|error| cannot(&format!("read {}", entry.path().display()), &error))?;
+                own.push((name, text));
+            }
+        }
+    }
+    own.sort();
+    rules::load(&own)
+        .map_err(|error| UserError::new(error.to_string(), "policies/README.md shows what a rule may say"))
+}
+
+fn open_store(dir: &Path) -> Result<Store, UserError> {
+    let store = Store::open(dir)
+        .map_err(|error| UserError::new(error.to_string(), "`--state-dir DIR` names another folder"))?;
+    for notice in store.notices() {
+        eprintln!("homeostat: {notice}");
+    }
+    Ok(store)
+}
+
+fn learnt(store: &Store) -> Baselines {
+    store.blob("baselines").and_then(|bytes| postcard::from_bytes(&bytes).ok()).unwrap_or_default()
+}
+
+fn save_learnt(store: &mut Store, baselines: &Baselines) {
+    if let Ok(bytes) = postcard::to_allocvec(baselines) {
+        // What cannot be saved is learnt again.
+        let _ = store.save_blob("baselines", &bytes);
+    }
+}
+
+fn open_observe(link: &Link, start_of_clock: vocab::Timestamp) -> Result<Observe, UserError> {
+    let keeper_pid =
+        rustix::process::getppid().and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok());
+    let services = Box::new(Source::new(link.clone(), start_of_clock));
+    Observe::open(ObserveConfig { services, keeper_pid, ..ObserveConfig::default() })
+        .map_err(|error| cannot("observe this machine", &error))
+}
+
+type OpenAct = (Act, Vec<vocab::action::Effect>, Vec<vocab::capability::Capability>);
+
+fn open_act(
+    settings: &Settings,
+    link: &Link,
+    start_of_clock: vocab::Timestamp,
+) -> Result<OpenAct, UserError> {
+    let ring = descriptor(RING_ENV).map(|fd: OwnedFd| Ring::from_file(fd.into()));
+    let ring = ring.unwrap_or_else(Ring::memfd).map_err(|error| cannot("use the intent ring", &error))?;
+    let capabilities = act::capabilities(&ring, &mut link.clone(), true);
+    let keeper = rustix::process::getppid().and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok());
+    let guard = GuardConfig {
+        own: keeper.and_then(identity).into_iter().collect(),
+        protected: settings.config.protected.clone(),
+        ..GuardConfig::default()
+    };
+    let config = ActConfig {
+        guard,
+        capabilities: capabilities.clone(),
+        services: Box::new(link.clone()),
+        durable: Box::new(Journal::new(&settings.paths.state_dir)),
+    };
+    let (act, settled) = Act::open(ring, config, clock::now(start_of_clock))
+        .map_err(|error| cannot("settle what an earlier run left", &error))?;
+    Ok((act, settled, capabilities))
+}
+
+fn open_doors(settings: &Settings, link: &Link, store: &Store) -> Result<(Doors, Addresses), UserError> {
+    let readers = Readers { live: sql_live::readers(), past: store.past() };
+    let port = settings.options.port.or(settings.config.port);
+    let config = DoorsConfig { port, socket: settings.paths.socket(), readers };
+    Doors::start(config, Arc::new(link.clone()))
+}
+
+/// An error in words.
+pub fn cannot(what: &str, error: &dyn std::fmt::Display) -> UserError {
+    UserError::new(format!("cannot {what}: {error}"), "`homeostat doctor` shows what this machine allows")
+}

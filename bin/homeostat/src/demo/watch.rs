@@ -1,0 +1,182 @@
+//! What happened to each fault: injected, detected, explained, repaired by Homeostat's word, verified by the
+//! clients' word.
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+
+use super::client::Client;
+use super::plan::{Fault, Plan};
+use super::sandbox::Sandbox;
+
+/// A service serves again when it has answered without a break for so long.
+const SERVES_FOR: Duration = Duration::from_secs(4);
+
+/// An answer within so many times the usual one is as good as healthy.
+const SLOWER: u32 = 6;
+
+/// Nor is an answer within this time slow: schedulers and neighbours make that much noise.
+const FAST: Duration = Duration::from_millis(40);
+
+/// What became of one fault.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub name: String,
+    pub fault: Fault,
+    pub inject_at: Instant,
+    pub injected: Option<Instant>,
+    pub detected: Option<Instant>,
+    pub culprit_right: bool,
+    pub repaired: Option<Instant>,
+    pub verified: Option<Instant>,
+    incident: Option<i64>,
+}
+
+/// Something to tell the person who watches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct News {
+    pub who: String,
+    pub what: String,
+}
+
+/// All cases, the clients, and who was accused without guilt.
+#[derive(Debug)]
+pub(crate) struct Watch {
+    pub cases: Vec<Case>,
+    pub accused: Vec<String>,
+    clients: Vec<(String, Client)>,
+    bystander: String,
+    start: Instant,
+    seen_actions: Vec<i64>,
+}
+
+impl Watch {
+    pub(crate) fn new(plan: &Plan, clients: Vec<(String, Client)>, start: Instant) -> Self {
+        let case = |victim: &super::plan::Victim| Case {
+            name: victim.name.clone(),
+            fault: victim.fault,
+            inject_at: start + Duration::from_secs_f64(victim.inject_at_s),
+            injected: None,
+            detected: None,
+            culprit_right: false,
+            repaired: None,
+            verified: None,
+            incident: None,
+        };
+        let cases = plan.victims.iter().map(case).collect();
+        let bystander = plan.bystander.clone();
+        Self { cases, accused: Vec::new(), clients, bystander, start, seen_actions: Vec::new() }
+    }
+
+    /// Faults to inject now.
+    pub(crate) fn due(&self, now: Instant) -> Vec<usize> {
+        let due = |case: &Case| case.injected.is_none() && now >= case.inject_at;
+        (0..self.cases.len()).filter(|index| due(&self.cases[*index])).collect()
+    }
+
+    pub(crate) fn note_injected(&mut self, index: usize, now: Instant) {
+        self.cases[index].injected = Some(now);
+    }
+
+    /// Whether every fault is verified.
+    pub(crate) fn is_done(&self) -> bool {
+        self.cases.iter().all(|case| case.verified.is_some())
+    }
+
+    /// Looks at what Homeostat says and what the clients see; returns what is new.
+    pub(crate) fn look(&mut self, sandbox: &Sandbox, now: Instant) -> Vec<News> {
+        let mut news = Vec::new();
+        for row in sandbox.rows("SELECT id, kind, name, culprit, state, sentence FROM incidents ORDER BY id")
+        {
+            self.take_incident(&row, now, &mut news);
+        }
+        for row in
+            sandbox.rows("SELECT id, action, target, state, incident_id, because FROM actions ORDER BY id")
+        {
+            self.take_action(&row, &mut news);
+        }
+        for index in 0..self.cases.len() {
+            if self.verify(index, now) {
+                let case = &self.cases[index];
+                let seconds = seconds(case.injected, case.verified).unwrap_or(0.0);
+                let what = format!("serves again, says its client ({seconds:.1} s after the fault)");
+                news.push(News { who: case.name.clone(), what });
+            }
+        }
+        news
+    }
+
+    fn take_incident(&mut self, row: &Json, now: Instant, news: &mut Vec<News>) {
+        let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        let (id, name, kind) = (row["id"].as_i64().unwrap_or(0), text("name"), text("kind"));
+        let is_service = text("culprit").starts_with("service:");
+        let case =
+            self.cases.iter_mut().find(|case| is_service && case.name == name && case.injected.is_some());
+        let Some(case) = case else {
+            // Trouble with ourselves accuses nobody.
+            let accusation = format!("{kind} of {}: {}", text("culprit"), text("sentence"));
+            let is_about_us = matches!(kind.as_str(), "own_trouble" | "collector_stalled");
+            if !is_about_us && !self.accused.iter().any(|one| one.starts_with(&format!("#{id} "))) {
+                self.accused.push(format!("#{id} {accusation}"));
+                news.push(News { who: name, what: format!("is accused: {accusation}") });
+            }
+            return;
+        };
+        if case.incident.is_none() {
+            case.incident = Some(id);
+            case.detected = Some(now);
+            case.culprit_right = true;
+            news.push(News { who: name, what: format!("#{id} {}", text("sentence")) });
+        }
+        let is_right_kind = case.fault.kinds().contains(&kind.as_str());
+        case.culprit_right = is_right_kind || (case.culprit_right && case.incident != Some(id));
+        if text("state") == "repaired" && case.repaired.is_none() && is_right_kind {
+            case.repaired = Some(now);
+            news.push(News { who: case.name.clone(), what: "repaired, says Homeostat".to_owned() });
+        }
+    }
+
+    fn take_action(&mut self, row: &Json, news: &mut Vec<News>) {
+        let id = row["id"].as_i64().unwrap_or(0);
+        if self.seen_actions.contains(&id) {
+            return;
+        }
+        self.seen_actions.push(id);
+        let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        let because = text("because");
+        let because = if because.is_empty() { because } else { format!(": {because}") };
+        news.push(News {
+            who: text("target"),
+            what: format!("{} ({}){because}", text("action"), text("state")),
+        });
+    }
+
+    /// Whether the clients now say that the service serves; of a hog, also that the bystander does.
+    fn verify(&mut self, index: usize, now: Instant) -> bool {
+        let case = &self.cases[index];
+        let (Some(repaired), None) = (case.repaired, case.verified) else { return false };
+        let injected = case.injected.unwrap_or(now);
+        // Judged from the change that repaired it on: the proof that Homeostat asked for lies before `repaired`.
+        let from = injected.max(repaired - Duration::from_secs(6).min(repaired.duration_since(self.start)));
+        let mut names = vec![case.name.clone()];
+        if case.fault == Fault::CpuHog {
+            names.push(self.bystander.clone());
+        }
+        let serves = names.iter().all(|name| self.serves(name, from));
+        if serves {
+            self.cases[index].verified = Some(now);
+        }
+        serves
+    }
+
+    fn serves(&self, name: &str, from: Instant) -> bool {
+        let Some((_, client)) = self.clients.iter().find(|(one, _)| one == name) else { return false };
+        let first = self.cases.iter().map(|case| case.inject_at).min().unwrap_or(self.start);
+        let usual = client.usual(self.start, first).unwrap_or_default();
+        client.serves_since(from, SERVES_FOR, (usual * SLOWER).max(FAST)).is_some()
+    }
+}
+
+/// Seconds between two instants, if both came.
+pub(crate) fn seconds(from: Option<Instant>, to: Option<Instant>) -> Option<f64> {
+    Some(to?.saturating_duration_since(from?).as_secs_f64())
+}

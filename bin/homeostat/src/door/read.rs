@@ -1,0 +1,101 @@
+//! What people may read: incidents, actions, services, capabilities, tables.
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value as Json, json};
+use vocab::ledger::Ledger;
+use vocab::rows::{EvidenceRow, TABLES};
+
+use super::answer::{Answer, Refusal, Result};
+use super::guard::Caller;
+use super::state::Shared;
+use super::{json, scope, status};
+
+/// Which incidents are asked for.
+#[derive(Default, Deserialize)]
+pub struct Which {
+    /// `1`: closed ones too.
+    all: Option<u8>,
+}
+
+/// `GET /api/incidents`: open ones, the worst first; `?all=1` every one in memory, newest first.
+pub async fn incidents(State(shared): State<Arc<Shared>>, Query(which): Query<Which>) -> Result {
+    let now = shared.now()?;
+    let mut rows = now.ledger().incidents.iter().rev().collect::<Vec<_>>();
+    if which.all != Some(1) {
+        rows.retain(|row| row.closed_at.is_none());
+        rows.sort_by_key(|row| status::rank(row));
+    }
+    Ok(Answer(json!({"incidents": json::array(rows)})))
+}
+
+/// `GET /api/incidents/N`: one incident with all that belongs to it.
+pub async fn incident(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> Result {
+    let now = shared.now()?;
+    let ledger = now.ledger();
+    let found = id.parse().ok().and_then(|id: u64| ledger.incidents.iter().find(|row| row.id == id));
+    let row = found.ok_or_else(|| {
+        let hint = "`homeostat incidents --all` lists them";
+        Refusal::new(StatusCode::NOT_FOUND, format!("there is no incident {id}"), hint)
+    })?;
+    let is_for_caller = |row: &&EvidenceRow| caller == Caller::Owner || scope::is_public_evidence(row);
+    let evidence = ledger.evidence.iter().filter(|one| one.incident_id == row.id).filter(is_for_caller);
+    let evidence = evidence.collect::<Vec<_>>();
+    Ok(Answer(json!({
+        "incident": json::object(row),
+        "causes": with_role(&evidence, "cause"),
+        "cells": with_role(&evidence, "cell"),
+        "alternatives": with_role(&evidence, "alternative"),
+        "decisions": json::array(ledger.decisions.iter().filter(|one| one.incident_id == row.id)),
+        "actions": actions_of(ledger, Some(row.id)),
+    })))
+}
+
+fn with_role(evidence: &[&EvidenceRow], role: &str) -> Json {
+    json::array(evidence.iter().copied().filter(|one| one.role == role))
+}
+
+/// `GET /api/actions`: what was done, newest first, each with its outcome and its lease.
+pub async fn actions(State(shared): State<Arc<Shared>>) -> Result {
+    Ok(Answer(json!({"actions": actions_of(shared.now()?.ledger(), None)})))
+}
+
+fn actions_of(ledger: &Ledger, incident_id: Option<u64>) -> Json {
+    let rows = ledger.actions.iter().rev();
+    let rows = rows.filter(|row| incident_id.is_none() || row.incident_id == incident_id);
+    let rows = rows.map(|row| {
+        let mut object = json::object(row);
+        let outcome = ledger.outcomes.iter().rev().find(|one| one.action_id == row.id);
+        let lease = ledger.leases.iter().find(|one| one.action_id == row.id);
+        object["outcome"] = outcome.map_or(Json::Null, json::object);
+        object["lease"] = lease.map_or(Json::Null, json::object);
+        object
+    });
+    rows.collect()
+}
+
+/// `GET /api/services`: the table `services`.
+pub async fn services(State(shared): State<Arc<Shared>>, Extension(caller): Extension<Caller>) -> Result {
+    let now = shared.now()?;
+    let view = scope::view_for(caller, &shared.entry, &now);
+    let rows = json::array(&view.snapshot.services);
+    Ok(Answer(json!({"services": rows})))
+}
+
+/// `GET /api/capabilities`: what can be seen and done here, and what would bring the rest.
+pub async fn capabilities(State(shared): State<Arc<Shared>>) -> Result {
+    let now = shared.now()?;
+    Ok(Answer(json!({"capabilities": json::array(&now.ledger().capabilities)})))
+}
+
+/// `GET /api/tables`: every table with its columns.
+pub async fn tables() -> Answer {
+    Answer(json!({"tables": TABLES.iter().map(json::table).collect::<Json>()}))
+}

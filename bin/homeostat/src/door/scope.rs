@@ -1,0 +1,94 @@
+//! What a stranger sees: no more of another user's process than /proc would show that user.
+//!
+//! Readable by everyone in /proc: stat, status, cmdline, cgroup, limits. By the owner only: io, fd, maps, the
+//! system call of a thread, and what is found through them (which process owns a socket). With hidepid, other
+//! users' processes are hidden altogether. Log lines of services and of the kernel are not for strangers.
+use std::sync::Arc;
+
+use tables::View;
+use vocab::rows::{EventRow, EvidenceRow, Process, Service};
+use vocab::snapshot::Snapshot;
+
+use super::guard::{Caller, Entry};
+use super::sql;
+use super::state::Published;
+
+/// Tables and columns whose cells come from files that only the owner of a process may read.
+const OWNER_ONLY: [&str; 14] = [
+    "descriptors",
+    "read_bytes_per_s",
+    "write_bytes_per_s",
+    "io_chars_per_s",
+    "io_calls_per_s",
+    "listen_port",
+    "accept_backlog",
+    "established",
+    "unread_connections",
+    "close_wait",
+    "wait_channel",
+    "system_call",
+    "futex",
+    "futex_owner",
+];
+
+/// The tables as `caller` may see them.
+pub fn view_for(caller: Caller, entry: &Entry, now: &Published) -> View {
+    let Caller::Stranger { uid } = caller else { return sql::view(now) };
+    let mut ledger = (**now.ledger()).clone();
+    ledger.evidence.retain(is_public_evidence);
+    let events = now.events().iter().filter(|row| is_public_event(row)).cloned().collect();
+    View::new(
+        Arc::new(snapshot_for(uid, entry.proc_hides, now.snapshot())),
+        Arc::new(ledger),
+        Arc::new(events),
+    )
+}
+
+/// The machine as the user `uid` may see it.
+pub fn snapshot_for(uid: u32, proc_hides: bool, snapshot: &Snapshot) -> Snapshot {
+    let mut seen = snapshot.clone();
+    if proc_hides {
+        seen.processes.retain(|process| process.user_id == Some(uid));
+    }
+    seen.processes.iter_mut().filter(|process| process.user_id != Some(uid)).for_each(hide);
+    let is_own = |service: &Service| {
+        let mut processes = snapshot.processes_of(&service.name).peekable();
+        processes.peek().is_some() && processes.all(|process| process.user_id == Some(uid))
+    };
+    for service in &mut seen.services {
+        if !is_own(service) {
+            service.descriptors = None;
+            service.accept_backlog = None;
+            service.unread_connections = None;
+        }
+    }
+    seen.events.clear();
+    seen.answers.clear();
+    seen
+}
+
+fn hide(process: &mut Process) {
+    process.descriptors = None;
+    process.read_bytes_per_s = None;
+    process.write_bytes_per_s = None;
+    process.io_chars_per_s = None;
+    process.io_calls_per_s = None;
+    process.listen_port = None;
+    process.accept_backlog = None;
+    process.established = None;
+    process.unread_connections = None;
+    process.close_wait = None;
+}
+
+/// Whether everyone may read an event: what Homeostat and the supervisor did, not what a program wrote.
+pub fn is_public_event(row: &EventRow) -> bool {
+    matches!(row.kind.as_str(), "service_start" | "service_exit" | "own")
+}
+
+/// Whether everyone may read a piece of evidence.
+pub fn is_public_evidence(row: &EvidenceRow) -> bool {
+    let is_owner_only = |column: &str| OWNER_ONLY.contains(&column);
+    let table = row.source_table.as_deref().unwrap_or_default();
+    !matches!(table, "threads" | "open_files" | "maps")
+        && !row.source_column.as_deref().is_some_and(is_owner_only)
+}

@@ -1,0 +1,392 @@
+//! The keeper: parent of the daemon and of the services; one thread, no SQL, no model.
+//!
+//! It starts the daemon again when it dies, supervises services, and takes leased effects back when nobody
+//! else can. Read [`Keeper::run`] first.
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use act::{Ring, ServiceStatus, Services};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use supervisor::{Happening, Supervisor};
+
+use crate::error::{UserError, words};
+use crate::signals::Signals;
+use crate::wire::{self, Answer, Request, Told, ToldKind};
+
+/// Descriptor of the daemon's end of the socket, in its environment.
+pub const SOCKET_ENV: &str = "HOMEOSTAT_KEEPER_SOCKET";
+
+/// Descriptor of the intent ring, in the daemon's environment.
+pub const RING_ENV: &str = "HOMEOSTAT_RING";
+
+/// A daemon that ran for so long is forgiven its earlier deaths.
+const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
+
+/// Longest wait before the daemon is started again.
+const WAIT_MAX: Duration = Duration::from_secs(30);
+
+/// A daemon that was asked to end is killed after so long.
+const END_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Happenings kept for a daemon that does not ask; older ones are dropped.
+const TOLD_MAX: usize = 96;
+
+/// The keeper.
+struct Keeper {
+    ring: Ring,
+    signals: Signals,
+    supervisor: Supervisor,
+    daemon: Option<Daemon>,
+    told: VecDeque<Told>,
+    deaths: u32,
+    start_at: Option<Instant>,
+    /// Since when everything is to end.
+    ending: Option<Instant>,
+    exit: u8,
+}
+
+/// A daemon that is alive.
+struct Daemon {
+    child: Child,
+    pidfd: OwnedFd,
+    socket: OwnedFd,
+    started: Instant,
+    is_ready: bool,
+}
+
+/// Keeps a daemon with the arguments of this process until it ends or is told to.
+///
+/// # Errors
+/// There is no memory for the ring, or no way to start a process.
+pub fn run(ring_name: &str) -> Result<ExitCode, UserError> {
+    let cannot = |what: &str, error: &dyn std::fmt::Display| {
+        UserError::new(format!("cannot {what}: {error}"), "`homeostat doctor` shows what this machine allows")
+    };
+    let ring = Ring::open_default(ring_name).or_else(|_| Ring::memfd());
+    let ring = ring.map_err(|error| cannot("set up the intent ring", &error))?;
+    let signals = Signals::take().map_err(|error| cannot("receive signals", &words(&error)))?;
+    // Orphans of our services come to us, so that none is lost.
+    let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+    let mut keeper = Keeper {
+        ring,
+        signals,
+        supervisor: Supervisor::new(supervisor_options()),
+        daemon: None,
+        told: VecDeque::new(),
+        deaths: 0,
+        start_at: Some(Instant::now()),
+        ending: None,
+        exit: 0,
+    };
+    keeper.run().map_err(|error| cannot("keep the daemon", &words(&error)))?;
+    Ok(ExitCode::from(keeper.exit))
+}
+
+/// Prefix of the cgroups below which our services live; the keeper's pid follows.
+const CGROUP: &str = "homeostat-";
+
+fn supervisor_options() -> supervisor::Options {
+    let cgroup_roots = cgroup_roots();
+    sweep(&cgroup_roots);
+    supervisor::Options {
+        tracer_pid: Some(std::process::id()),
+        cgroup: Some(format!("{CGROUP}{}", std::process::id())),
+        cgroup_roots,
+    }
+}
+
+/// Removes the empty cgroups of keepers that were killed.
+fn sweep(roots: &[PathBuf]) {
+    for root in roots {
+        for entry in std::fs::read_dir(root).into_iter().flatten().filter_map(Result::ok) {
+            let name = entry.file_name();
+            let pid = name
+                .to_str()
+                .and_then(|name| name.strip_prefix(CGROUP))
+                .and_then(|pid| pid.parse::<u32>().ok());
+            if pid.is_none_or(|pid| std::path::Path::new(&format!("/proc/{pid}")).exists()) {
+                continue;
+            }
+            // rmdir refuses one that still holds a process; such a service lives on without us.
+            for child in std::fs::read_dir(entry.path()).into_iter().flatten().filter_map(Result::ok) {
+                let _ = std::fs::remove_dir(child.path());
+            }
+            let _ = std::fs::remove_dir(entry.path());
+        }
+    }
+}
+
+fn cgroup_roots() -> Vec<PathBuf> {
+    let roots = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let mounts = roots.lines().map(|line| line.split(' ').collect::<Vec<_>>());
+    let is_ours = |fields: &Vec<&str>| match fields.get(2) {
+        Some(&"cgroup2") => true,
+        // Of version 1 only the controllers we act through.
+        Some(&"cgroup") => fields.get(3).is_some_and(|options| {
+            options.split(',').any(|one| matches!(one, "cpu" | "memory" | "freezer" | "cpuacct"))
+        }),
+        _ => false,
+    };
+    mounts.filter(is_ours).filter_map(|fields| fields.get(1).map(PathBuf::from)).collect()
+}
+
+impl Keeper {
+    /// Waits, then does what is due, until everything has ended.
+    fn run(&mut self) -> io::Result<()> {
+        while !self.is_over() {
+            self.wait()?;
+            let now = Instant::now();
+            self.obey_signals(now);
+            self.answer(now);
+            self.bury(now);
+            self.tell(now);
+            self.guard_leases();
+            self.raise(now)?;
+            self.end(now);
+        }
+        Ok(())
+    }
+
+    fn is_over(&self) -> bool {
+        self.ending.is_some() && self.daemon.is_none() && self.supervisor.is_idle()
+    }
+
+    /// Sleeps until a descriptor or a deadline calls.
+    fn wait(&self) -> io::Result<()> {
+        let mut fds = self.supervisor.poll_fds();
+        fds.push(self.signals.fd());
+        if let Some(daemon) = &self.daemon {
+            fds.push(daemon.pidfd.as_fd());
+            fds.push(daemon.socket.as_fd());
+        }
+        let mut fds =
+            fds.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect::<Vec<_>>();
+        let deadline =
+            [self.supervisor.next_deadline(), self.start_at, self.lease_check_at(), self.end_check_at()];
+        let wait =
+            deadline.into_iter().flatten().min().map(|at| at.saturating_duration_since(Instant::now()));
+        // Rounded up, so that a deadline is past when we wake.
+        let wait = wait.map(|wait| wait + Duration::from_millis(1));
+        let wait = wait.map(|wait| Timespec {
+            tv_sec: i64::try_from(wait.as_secs()).unwrap_or(i64::MAX),
+            tv_nsec: i64::from(wait.subsec_nanos()),
+        });
+        match poll(&mut fds, wait.as_ref()) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Without a daemon the leases are ours to watch.
+    fn lease_check_at(&self) -> Option<Instant> {
+        let is_alone = self.daemon.as_ref().is_none_or(|daemon| !daemon.is_ready);
+        let stands = is_alone && self.ring.slots().next().is_some();
+        stands.then(|| Instant::now() + Duration::from_millis(500))
+    }
+
+    fn end_check_at(&self) -> Option<Instant> {
+        self.ending.map(|_| Instant::now() + Duration::from_millis(200))
+    }
+
+    fn obey_signals(&mut self, now: Instant) {
+        if self.signals.is_asked_to_end() && self.ending.is_none() {
+            self.begin_to_end(now);
+        }
+    }
+
+    fn begin_to_end(&mut self, now: Instant) {
+        self.ending = Some(now);
+        self.start_at = None;
+        if let Some(daemon) = &self.daemon {
+            signal(&daemon.child, libc::SIGTERM);
+        } else {
+            self.supervisor.stop_all(now);
+        }
+    }
+
+    fn answer(&mut self, now: Instant) {
+        let Some(mut daemon) = self.daemon.take() else { return };
+        while let Ok(Some(request)) = wire::take::<Request>(&daemon.socket, 0) {
+            if request == Request::Ready {
+                daemon.is_ready = true;
+            }
+            let answer = self.obey(request, now);
+            // A daemon that does not read has died or will be found stuck; either way there is nobody to tell.
+            let _ = wire::put(&daemon.socket, &answer);
+        }
+        self.daemon = Some(daemon);
+    }
+
+    fn obey(&mut self, request: Request, now: Instant) -> Answer {
+        let done = match request {
+            Request::Ready => Ok(()),
+            Request::Look => {
+                return Answer::Services(self.supervisor.status(now), self.told.drain(..).collect());
+            }
+            Request::List => return Answer::Services(self.supervisor.status(now), Vec::new()),
+            Request::Lines(name) => match self.supervisor.lines(&name) {
+                Ok(lines) => return Answer::Lines(lines),
+                Err(refused) => Err(refused),
+            },
+            Request::Start(config) => self.supervisor.start(*config),
+            Request::Stop(name) => self.supervisor.stop(&name, now),
+            Request::Restart(name) => self.supervisor.restart(&name, now),
+            Request::SetBackOffMin(name, seconds) => self.supervisor.set_back_off_min(&name, seconds, now),
+        };
+        done.map_or_else(|refused| Answer::Refused(refused.to_string()), |()| Answer::Done)
+    }
+
+    /// Sees whether the daemon has died.
+    fn bury(&mut self, now: Instant) {
+        let Some(daemon) = &mut self.daemon else { return };
+        let Ok(Some(status)) = daemon.child.try_wait() else {
+            self.kill_if_late(now);
+            return;
+        };
+        let (was_ready, ran) = (daemon.is_ready, now.duration_since(daemon.started));
+        self.daemon = None;
+        if status.success() || !was_ready {
+            // It ended by itself, or never came up: what is wrong stands on the terminal already.
+            self.exit = status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(2);
+            self.ending = Some(self.ending.unwrap_or(now));
+        }
+        if self.ending.is_some() {
+            self.supervisor.stop_all(now);
+            return;
+        }
+        self.deaths = if ran > FORGIVEN_AFTER { 1 } else { self.deaths + 1 };
+        let wait = Duration::from_millis(100).saturating_mul(1 << self.deaths.min(16)).min(WAIT_MAX);
+        eprintln!(
+            "homeostat: the daemon died ({status}); it is started again in {:.1} s",
+            wait.as_secs_f64()
+        );
+        self.start_at = Some(now + wait);
+    }
+
+    fn kill_if_late(&self, now: Instant) {
+        if let (Some(since), Some(daemon)) = (self.ending, &self.daemon)
+            && now.duration_since(since) > END_TIMEOUT
+        {
+            signal(&daemon.child, libc::SIGKILL);
+        }
+    }
+
+    /// Lets the supervisor work and notes what happened.
+    fn tell(&mut self, now: Instant) {
+        for happening in self.supervisor.turn(now) {
+            let (service, what) = match happening {
+                Happening::Started { name, pid } => (name, ToldKind::Started(pid)),
+                Happening::Ended { name, exit, is_failure } => {
+                    (name, ToldKind::Ended { code: exit.code, signal: exit.signal, is_failure })
+                }
+                Happening::Refused { name, because } => (name, ToldKind::Refused(because)),
+                Happening::Line { name, text } => (name, ToldKind::Line(text)),
+            };
+            if self.told.len() >= TOLD_MAX {
+                self.told.pop_front();
+            }
+            self.told.push_back(Told { boot_ns: act::boot_ns(), service, what });
+        }
+    }
+
+    /// Takes back what has outlived its lease while no daemon watches.
+    fn guard_leases(&mut self) {
+        if self.lease_check_at().is_none() {
+            return;
+        }
+        let mut services = Own(&mut self.supervisor);
+        match act::undo_expired(&self.ring, act::boot_ns(), &mut services) {
+            Ok(ended) => {
+                for one in ended {
+                    eprintln!("homeostat: action {}: {}", one.record.intent.action_id, one.because);
+                }
+            }
+            // The daemon is just starting and holds the lock: then it settles them itself.
+            Err(_) => {}
+        }
+    }
+
+    /// Starts the daemon when it is due.
+    fn raise(&mut self, now: Instant) -> io::Result<()> {
+        if self.daemon.is_some() || self.start_at.is_none_or(|at| at > now) {
+            return Ok(());
+        }
+        self.start_at = None;
+        self.daemon = Some(start_daemon(&self.ring)?);
+        Ok(())
+    }
+
+    /// At the very end, takes back what has not proved itself and what asks for it.
+    fn end(&mut self, _: Instant) {
+        if !self.is_over() {
+            return;
+        }
+        let mut services = Own(&mut self.supervisor);
+        if let Err(error) = act::undo_all(&self.ring, act::Scope::OnDeath, &mut services) {
+            eprintln!("homeostat: effects could not be taken back: {error}; try `homeostat undo --all`");
+        }
+    }
+}
+
+fn signal(child: &Child, signal: i32) {
+    if let Ok(pid) = i32::try_from(child.id()) {
+        // SAFETY: kill(2) takes plain integers; the child is not reaped, so its pid is its own.
+        unsafe { libc::kill(pid, signal) };
+    }
+}
+
+/// Starts this program again as the daemon, with its end of a socket and the ring.
+fn start_daemon(ring: &Ring) -> io::Result<Daemon> {
+    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    let ring = ring.file().as_raw_fd();
+    let socket = theirs.as_raw_fd();
+    let mut command = Command::new("/proc/self/exe");
+    command
+        .args(std::env::args_os().skip(1))
+        .env(SOCKET_ENV, socket.to_string())
+        .env(RING_ENV, ring.to_string());
+    let name = std::env::args_os().next().unwrap_or_else(|| "homeostat".into());
+    command.arg0(name);
+    let keep = move || {
+        for fd in [socket, ring] {
+            // SAFETY: fcntl(2) on descriptors that the parent holds open across the fork.
+            unsafe { libc::fcntl(fd, libc::F_SETFD, 0) };
+        }
+        crate::signals::unblock();
+        Ok(())
+    };
+    // SAFETY: the closure makes only async-signal-safe system calls.
+    unsafe { command.pre_exec(keep) };
+    let child = command.spawn()?;
+    let pid = rustix::process::Pid::from_child(&child);
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
+    Ok(Daemon { child, pidfd, socket: ours, started: Instant::now(), is_ready: false })
+}
+
+/// Our own supervisor, as act wants it.
+struct Own<'a>(&'a mut Supervisor);
+
+impl Services for Own<'_> {
+    fn status(&mut self, name: &str) -> io::Result<Option<ServiceStatus>> {
+        let all = self.0.status(Instant::now());
+        Ok(all.iter().find(|one| one.name == name).map(|one| ServiceStatus {
+            main: None,
+            starts: one.starts,
+            back_off_min_s: one.back_off_min_s,
+        }))
+    }
+
+    fn restart(&mut self, name: &str) -> io::Result<()> {
+        self.0.restart(name, Instant::now()).map_err(io::Error::other)
+    }
+
+    fn set_back_off_min(&mut self, name: &str, seconds: f64) -> io::Result<()> {
+        self.0.set_back_off_min(name, seconds, Instant::now()).map_err(io::Error::other)
+    }
+}

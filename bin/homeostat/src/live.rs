@@ -1,0 +1,141 @@
+//! The live machine as the loop's world: observe's eyes, act's hands, the doors' ears, a steady tick.
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use act::{Act, Order};
+use cycle::world::{Command, Recheck, World, named_entities};
+use observe::Observe;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use vocab::Timestamp;
+use vocab::action::{ActionState, Effect};
+use vocab::capability::Capabilities;
+use vocab::decision::Decision;
+use vocab::probe::Probe;
+use vocab::sample::Sample;
+
+use crate::budget::Budget;
+use crate::clock;
+use crate::door::Doors;
+use crate::signals::Signals;
+
+/// One tick. Unit: s.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The live machine.
+pub struct Live {
+    /// Reads.
+    pub observe: Observe,
+    /// Changes; absent where nothing may be changed at all.
+    pub act: Option<Act>,
+    /// Asks and tells; absent in `record`.
+    pub doors: Option<Arc<Doors>>,
+    /// What is there.
+    pub capabilities: Capabilities,
+    /// Asked to end.
+    pub signals: Signals,
+    /// What the wall clock was at boot.
+    pub clock: Timestamp,
+    /// When to stop by itself.
+    pub until: Option<Instant>,
+    /// What we may cost.
+    pub budget: Budget,
+    /// When the next tick is due.
+    pub next: Instant,
+    /// Effects of an earlier run that act settled when it was opened.
+    pub settled: Vec<Effect>,
+}
+
+impl Live {
+    /// Sleeps until the next tick is due; false if asked to end. Counts the ticks that were missed.
+    fn wait(&mut self) -> (bool, u32) {
+        loop {
+            if self.signals.is_asked_to_end() || self.until.is_some_and(|until| Instant::now() >= until) {
+                return (false, 0);
+            }
+            let left = self.next.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            let wait = Timespec {
+                tv_sec: i64::try_from(left.as_secs()).unwrap_or(1),
+                tv_nsec: i64::from(left.subsec_nanos()),
+            };
+            let signals = self.signals.fd();
+            let mut fds = [PollFd::from_borrowed_fd(signals.as_fd(), PollFlags::IN)];
+            // Interrupted or not, the loop looks again.
+            let _ = poll(&mut fds, Some(&wait));
+        }
+        let late = self.next.elapsed();
+        let missed = u32::try_from(late.as_secs()).unwrap_or(u32::MAX);
+        self.next += TICK * (missed + 1);
+        (true, missed)
+    }
+}
+
+impl World for Live {
+    fn look(&mut self, turn: u64, probes: &[Probe]) -> Option<Sample> {
+        let (goes_on, missed) = self.wait();
+        if !goes_on {
+            return None;
+        }
+        let sample = self.observe.collect(clock::now(self.clock), turn, missed, probes);
+        self.observe.shed(self.budget.shed_level(&sample));
+        Some(sample)
+    }
+
+    fn commands(&mut self) -> Vec<Command> {
+        self.doors.as_ref().map(|doors| doors.take_commands()).unwrap_or_default()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.capabilities.clone()
+    }
+
+    fn change(
+        &mut self,
+        now: Timestamp,
+        orders: Vec<Order>,
+        decisions: &[Decision],
+        recheck: Recheck<'_>,
+    ) -> Vec<Effect> {
+        let mut effects = std::mem::take(&mut self.settled);
+        let mut standing = Vec::new();
+        for order in orders {
+            match self.refusal(now, &order, decisions, recheck) {
+                Some(effect) => effects.push(effect),
+                None => standing.push(order),
+            }
+        }
+        if let Some(act) = &mut self.act {
+            effects.extend(act.run(now, standing));
+        }
+        effects
+    }
+}
+
+impl Live {
+    /// Looks again at what a decision names; a refusal if it no longer stands.
+    fn refusal(
+        &mut self,
+        now: Timestamp,
+        order: &Order,
+        decisions: &[Decision],
+        recheck: Recheck<'_>,
+    ) -> Option<Effect> {
+        let Order::Apply(intent) = order else { return None };
+        let decision = decisions.iter().find(|one| one.id == intent.decision_id)?;
+        let fresh = self.observe.fresh(now, &named_entities(decision));
+        let because = recheck(decision, &fresh).err()?;
+        Some(Effect {
+            action_id: intent.action_id,
+            intent: intent.clone(),
+            at: now,
+            state: ActionState::Refused,
+            before: None,
+            after: None,
+            because: Some(because),
+            lease_until: None,
+        })
+    }
+}

@@ -1,0 +1,145 @@
+//! `record` and `replay`: what the machine said, kept; and thought through again.
+use std::fs::File;
+use std::io::{BufReader, BufWriter};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use cycle::recording::Thought;
+use cycle::replay::{Recorder, Replayed, replay as think_again};
+use cycle::{Cycle, Start};
+use observe::{Observe, ObserveConfig};
+use serde_json::{Value as Json, json};
+use vocab::capability::Capabilities;
+use vocab::rule::Mode;
+
+use crate::budget::Budget;
+use crate::clock;
+use crate::daemon::{cannot, load_rules};
+use crate::error::{Exit, UserError};
+use crate::live::Live;
+use crate::output::Format;
+use crate::signals::Signals;
+
+/// Options of `record`.
+#[derive(Args, Clone, Debug)]
+pub struct Record {
+    /// File to write
+    file: PathBuf,
+    /// Stop after so many seconds; absent: at Ctrl-C
+    #[arg(long = "for", value_name = "SECONDS")]
+    seconds: Option<u64>,
+}
+
+/// Options of `replay`.
+#[derive(Args, Clone, Debug)]
+pub struct Replay {
+    /// Recording to read
+    file: PathBuf,
+    /// Decide under the rules of this folder instead of those in the recording
+    #[arg(long, value_name = "DIR")]
+    rules: Option<PathBuf>,
+    /// Print only what differs from what was thought then; exit code 1 if anything does
+    #[arg(long)]
+    diff: bool,
+}
+
+/// Watches this machine, changes nothing, and writes every turn down.
+///
+/// # Errors
+/// The file cannot be written, or the machine not observed.
+pub fn record(arguments: &Record, policies: Option<&Path>, format: Format) -> Result<Exit, UserError> {
+    let start = Start { rules: load_rules(policies)?, mode: Mode::Advise, ..Start::default() };
+    let live = watcher(arguments.seconds)?;
+    let file = File::create(&arguments.file)
+        .map_err(|error| cannot(&format!("write {}", arguments.file.display()), &error))?;
+    let recorder = Recorder::new(live, BufWriter::new(file), &start);
+    let recorder = recorder.map_err(|error| cannot("begin the recording", &error))?;
+    let mut cycle = Cycle::new(recorder, start).map_err(|error| cannot("set up SQL", &error))?;
+    let mut turns = 0_u64;
+    while let Some(turn) = cycle.turn() {
+        cycle.world.keep(&turn).map_err(|error| cannot("go on recording", &error))?;
+        turns = turn.snapshot.turn;
+        tell(turns, &Thought::of(&turn), format);
+    }
+    eprintln!("{turns} turns recorded in {}", arguments.file.display());
+    Ok(Exit::Ok)
+}
+
+/// A world that only watches.
+fn watcher(seconds: Option<u64>) -> Result<Live, UserError> {
+    let signals = Signals::take().map_err(|error| cannot("receive signals", &error))?;
+    let mut observe = Observe::open(ObserveConfig::default());
+    let capabilities = observe.as_mut().map(Observe::capabilities).unwrap_or_default();
+    Ok(Live {
+        observe: observe.map_err(|error| cannot("observe this machine", &error))?,
+        act: None,
+        doors: None,
+        capabilities: Capabilities(capabilities),
+        signals,
+        clock: clock::start(),
+        until: seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds)),
+        budget: Budget::default(),
+        next: Instant::now(),
+        settled: Vec::new(),
+    })
+}
+
+/// Thinks a recording through again.
+///
+/// # Errors
+/// It cannot be read, or the rules not be used.
+pub fn replay(arguments: &Replay, format: Format) -> Result<Exit, UserError> {
+    let file = File::open(&arguments.file)
+        .map_err(|error| cannot(&format!("read {}", arguments.file.display()), &error))?;
+    let rules = arguments.rules.as_deref().map(|folder| load_rules(Some(folder))).transpose()?;
+    let began = Instant::now();
+    let replayed = think_again(BufReader::new(file), rules)
+        .map_err(|error| cannot(&format!("replay {}", arguments.file.display()), &error))?;
+    let took_s = began.elapsed().as_secs_f64();
+    let differing = replayed.differences().count();
+    print(arguments, &replayed, format);
+    if let Some(trouble) = &replayed.trouble {
+        eprintln!("homeostat: {trouble}");
+    }
+    let speed = if took_s > 0.0 { replayed.recorded_s / took_s } else { 0.0 };
+    eprintln!(
+        "{} turns of {:.0} s thought through in {took_s:.2} s, {speed:.0} times real time; {differing} turns differ from the recording",
+        replayed.turns, replayed.recorded_s
+    );
+    Ok(if differing == 0 { Exit::Ok } else { Exit::No })
+}
+
+fn print(arguments: &Replay, replayed: &Replayed, format: Format) {
+    for (turn, then, now) in &replayed.thoughts {
+        if !arguments.diff {
+            tell(*turn, now, format);
+        } else if then != now {
+            println!("{}", json!({"turn": turn, "then": words(then), "now": words(now)}));
+        }
+    }
+}
+
+/// What the stages said in one turn; nothing if they were silent.
+fn tell(turn: u64, thought: &Thought, format: Format) {
+    if *thought == Thought::default() {
+        return;
+    }
+    if format == Format::Json {
+        println!("{}", json!({"turn": turn, "thought": words(thought)}));
+        return;
+    }
+    for incident in &thought.incidents {
+        println!("turn {turn}: incident {} {}: {}", incident.id, incident.state, incident.sentence);
+    }
+    for decision in &thought.decisions {
+        println!("turn {turn}: decision {}: {}", decision.id, decision.sentence);
+    }
+    for outcome in &thought.outcomes {
+        println!("turn {turn}: action {} {}: {}", outcome.action_id, outcome.kind, outcome.sentence);
+    }
+}
+
+fn words(thought: &Thought) -> Json {
+    serde_json::to_value(thought).unwrap_or(Json::Null)
+}

@@ -1,0 +1,174 @@
+//! Deaths: of the daemon, of the keeper, of both; what stands on the machine is known and can be taken back.
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+const HOMEOSTAT: &str = env!("CARGO_BIN_EXE_homeostat");
+
+/// One Homeostat with a state folder of its own, ended and removed when dropped.
+struct Running {
+    folder: PathBuf,
+    keeper: Child,
+}
+
+impl Running {
+    fn start(name: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("homeostat-{name}-{}", std::process::id()));
+        let keeper = start(&folder);
+        let running = Self { folder, keeper };
+        running.wait_for_daemon();
+        running
+    }
+
+    fn wait_for_daemon(&self) {
+        wait("the daemon answers", || self.ask(&["status"]).0 != 3);
+    }
+
+    /// Exit code and standard output of one command.
+    fn ask(&self, words: &[&str]) -> (i32, String) {
+        ask(&self.folder, words)
+    }
+
+    fn daemon(&self) -> i32 {
+        let children = format!("/proc/{0}/task/{0}/children", self.keeper.id());
+        let text = std::fs::read_to_string(children).expect("the keeper lives");
+        let is_ours = |pid: &&str| {
+            std::fs::read(format!("/proc/{pid}/cmdline"))
+                .is_ok_and(|line| line.windows(3).any(|word| word == b"run"))
+        };
+        text.split_whitespace().find(is_ours).expect("a daemon").parse().expect("a pid")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        kill(self.keeper.id() as i32, libc::SIGTERM);
+        let _ = self.keeper.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+fn start(folder: &Path) -> Child {
+    Command::new(HOMEOSTAT)
+        .args(["run", "--mode", "heal", "--state-dir"])
+        .arg(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the binary was built for this test")
+}
+
+fn ask(folder: &Path, words: &[&str]) -> (i32, String) {
+    let output = Command::new(HOMEOSTAT).args(words).arg("--state-dir").arg(folder).output().expect("runs");
+    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn wait(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + Duration::from_secs(30);
+    while !holds() {
+        assert!(Instant::now() < end, "not within 30 s: {what}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}
+
+fn kill(pid: i32, signal: i32) {
+    // SAFETY: kill(2) takes plain integers; every pid here is of a process this test started.
+    unsafe { libc::kill(pid, signal) };
+}
+
+fn nice_of(pid: u32) -> i32 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the child lives");
+    let fields = text.rsplit_once(')').expect("a name").1.split_whitespace().collect::<Vec<_>>();
+    fields[16].parse().expect("a nice value")
+}
+
+/// A child that does nothing, at nice 0 or wherever this test runs.
+fn sleeper() -> Child {
+    Command::new("sleep").arg("600").spawn().expect("sleep exists")
+}
+
+fn can_lower_nice() -> bool {
+    let can = rustix::process::geteuid().is_root();
+    if !can {
+        eprintln!("skipped: only root may lower a nice value again, so it is not offered");
+    }
+    can
+}
+
+/// Raises the nice value of `child` through SQL and waits until it stands.
+fn raise_nice(running: &Running, child: &Child) -> i32 {
+    let before = nice_of(child.id());
+    let sql = format!("UPDATE processes SET nice = {} WHERE pid = {}", before + 5, child.id());
+    assert_eq!(running.ask(&["sql", &sql]).0, 0, "the change is accepted");
+    wait("the nice value is raised", || nice_of(child.id()) == before + 5);
+    before
+}
+
+#[test]
+fn a_daemon_that_is_killed_comes_back_and_knows_what_stands() {
+    if !can_lower_nice() {
+        return;
+    }
+    let running = Running::start("daemon-dies");
+    let mut child = sleeper();
+    let before = raise_nice(&running, &child);
+    let daemon = running.daemon();
+    kill(daemon, libc::SIGKILL);
+    wait("another daemon", || running.ask(&["status"]).0 != 3 && running.daemon() != daemon);
+    assert!(running.ask(&["actions", "--json"]).1.contains("\"applied\""));
+    assert_eq!(running.ask(&["undo", "1"]).0, 0);
+    wait("the nice value is back", || nice_of(child.id()) == before);
+    child.kill().expect("ours");
+    child.wait().expect("ours");
+}
+
+#[test]
+fn with_keeper_and_daemon_killed_the_next_start_or_a_person_settles_it() {
+    if !can_lower_nice() {
+        return;
+    }
+    let mut running = Running::start("both-die");
+    let mut child = sleeper();
+    let before = raise_nice(&running, &child);
+    let daemon = running.daemon();
+    kill(running.keeper.id() as i32, libc::SIGKILL);
+    kill(daemon, libc::SIGKILL);
+    running.keeper.wait().expect("ours");
+    assert_eq!(nice_of(child.id()), before + 5, "the effect outlives them");
+    assert_eq!(running.ask(&["undo", "--all"]).0, 0);
+    assert_eq!(nice_of(child.id()), before);
+    running.keeper = start(&running.folder);
+    running.wait_for_daemon();
+    child.kill().expect("ours");
+    child.wait().expect("ours");
+}
+
+#[test]
+fn services_outlive_the_daemon_and_end_with_the_keeper() {
+    let mut running = Running::start("services");
+    let file = running.folder.join("sleeper.toml");
+    std::fs::write(&file, "name = \"sleeper\"\ncommand = [\"sleep\", \"601\"]\n").expect("writable");
+    assert_eq!(running.ask(&["service", "start", &file.to_string_lossy()]).0, 0);
+    let pid = || {
+        let (_, out) =
+            running.ask(&["sql", "--json", "SELECT main_pid FROM services WHERE name = 'sleeper'"]);
+        out.chars().filter(char::is_ascii_digit).collect::<String>().parse::<i32>().ok()
+    };
+    wait("the service runs", || pid().is_some());
+    let service = pid().expect("seen above");
+    kill(running.daemon(), libc::SIGKILL);
+    wait("the daemon is back and sees the same process", || pid() == Some(service));
+    kill(running.keeper.id() as i32, libc::SIGTERM);
+    running.keeper.wait().expect("ours");
+    wait("the service has ended", || !Path::new(&format!("/proc/{service}")).exists());
+}
+
+#[test]
+fn a_second_daemon_on_the_same_state_is_refused_in_words() {
+    let running = Running::start("second");
+    let output =
+        Command::new(HOMEOSTAT).args(["run", "--state-dir"]).arg(&running.folder).output().expect("runs");
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{error}");
+    assert!(error.contains("another Homeostat runs"), "{error}");
+}

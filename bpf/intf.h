@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause */
+/*
+ * The contract between the kernel side and libs/bpfload/src/intf.rs, field for field.
+ *
+ * Every struct here is a multiple of 8 bytes and has no hidden padding. A change here is a change
+ * of both sides and of the objects: the sizes at the end stand in both files and both compilers check them.
+ * Times are nanoseconds of CLOCK_MONOTONIC, start times nanoseconds of CLOCK_BOOTTIME as in /proc.
+ */
+#ifndef HOMEOSTAT_INTF_H
+#define HOMEOSTAT_INTF_H
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef int s32;
+typedef long long s64;
+
+/* Slot 0 counts values below 1,024; slot k counts [2^(9+k), 2^(10+k)); the last one is open. */
+#define HIST_SLOTS 28
+#define HIST_SHIFT 9
+
+struct hist {
+	u64 sum;
+	u32 slots[HIST_SLOTS];
+};
+
+/* Map sched_by_process: key u32 process id. */
+struct sched_stat {
+	u64 start_ns;
+	struct hist runq;    /* runnable until running */
+	struct hist blocked; /* uninterruptible: disk, lock in the kernel */
+	struct hist memory;  /* the same inside a memory stall as PSI counts it: refault, swap-in, reclaim */
+};
+
+/* Map block_by_device. */
+struct block_key {
+	u32 dev; /* major << 20 | minor */
+	u32 op;  /* REQ_OP: 0 read, 1 write, 2 flush, 3 discard */
+};
+
+struct block_stat {
+	struct hist latency;
+	struct hist bytes;
+	u64 errors;
+};
+
+/* Map fs_by_process: key u32 process id. */
+struct fs_stat {
+	u64 start_ns;
+	struct hist fsync;
+	u64 errors;
+};
+
+/* Map net_by_cgroup: key u64 cgroup id of the socket's owner, 0 for packets without a socket. */
+struct net_stat {
+	u64 retransmits;
+	u64 resets_sent;
+	u64 resets_received;
+	u64 closed;
+	struct hist rtt;
+};
+
+/* Map reclaim_by_process: key u32 process id. */
+struct reclaim_stat {
+	u64 start_ns;
+	struct hist direct;
+	struct hist memcg;
+	struct hist compaction;
+};
+
+#define SOFTIRQS 10
+/* One in so many software interrupts of a kind is timed, on each CPU. */
+#define SOFTIRQ_SAMPLE 8
+
+/* Map lost, in every object: what could not be counted, and why. */
+#define LOST_FULL 0    /* map full: the value is gone */
+#define LOST_STORAGE 1 /* no memory for the state of a task */
+#define LOST_RING 2    /* ring buffer full: the event is gone */
+#define LOST_UNTIMED 3 /* a request without a start time (iostats switched off) */
+#define LOST_KINDS 4
+
+#define EVENT_EXEC 1
+#define EVENT_EXIT 2
+#define EVENT_OOM_VICTIM 3
+#define EVENT_SIGNAL 4
+#define EVENT_BLOCK_ERROR 5
+#define EVENT_HUNG_TASK 6
+#define EVENT_MACHINE_CHECK 7
+#define EVENT_MEMORY_FAILURE 8
+
+/* One record of the ring buffer. What `code`, `signal`, `value` hold is said at each program. */
+struct event {
+	u32 kind;
+	u32 pid;
+	u32 tid;
+	u32 ppid;
+	u64 at_ns;
+	u64 start_ns;
+	u64 cgroup;
+	u32 uid;
+	s32 code;
+	s32 signal;
+	u32 sender;
+	u64 value;
+	u64 value2;
+	char comm[16];
+	char path[40];
+};
+
+/* One thread, written by the task iterator. */
+struct task_row {
+	u32 pid;
+	u32 tid;
+	u32 ppid;
+	u32 uid;
+	u32 state;
+	u32 flags;
+	s32 nice;
+	u32 policy;
+	u64 start_ns;
+	u64 cpu_ns;        /* this thread */
+	u64 dead_cpu_ns;   /* threads of the process that have ended */
+	u64 run_delay_ns;  /* time spent runnable, not running */
+	u64 minor_faults;
+	u64 major_faults;
+	u64 switches;      /* voluntary and not */
+	u64 read_bytes;
+	u64 write_bytes;
+	u64 file_pages;
+	u64 anon_pages;
+	u64 shmem_pages;
+	u64 swap_pages;
+	u64 total_pages;
+	u64 cgroup;
+	char comm[16];
+};
+
+#define SIZE(name, bytes) _Static_assert(sizeof(struct name) == bytes, #name)
+SIZE(hist, 120);
+SIZE(sched_stat, 368);
+SIZE(block_key, 8);
+SIZE(block_stat, 248);
+SIZE(fs_stat, 136);
+SIZE(net_stat, 152);
+SIZE(reclaim_stat, 368);
+SIZE(event, 128);
+SIZE(task_row, 168);
+
+#endif

@@ -1,0 +1,293 @@
+//! The Rust side of `bpf/intf.h`: the same structs, field for field, and how bytes become one.
+//!
+//! Times are nanoseconds of CLOCK_MONOTONIC, start times nanoseconds of CLOCK_BOOTTIME as in /proc.
+
+use crate::hist::Hist;
+
+/// A struct that is any 8-byte-aligned run of bytes: integers and arrays of them, no padding.
+///
+/// # Safety
+/// Every bit pattern must be a value, and the layout must be the one of `bpf/intf.h`.
+pub unsafe trait Plain: Copy + Default {
+    /// Reads one from the start of `bytes`; `None` when there are too few.
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        if bytes.len() < size_of::<Self>() {
+            return None;
+        }
+        // SAFETY: there are enough bytes, alignment does not matter, and every bit pattern is valid.
+        Some(unsafe { bytes.as_ptr().cast::<Self>().read_unaligned() })
+    }
+}
+
+macro_rules! plain {
+    ($($name:ident: $bytes:literal),* $(,)?) => {$(
+        // SAFETY: repr(C), integers only; the size below equals the one that C asserts, so no padding.
+        unsafe impl Plain for $name {}
+        const _: () = assert!(size_of::<$name>() == $bytes);
+    )*};
+}
+
+plain!(Hist: 120, SchedStat: 368, BlockKey: 8, BlockStat: 248, FsStat: 136, NetStat: 152, ReclaimStat: 368,
+       Event: 128, TaskRow: 168);
+// SAFETY: integers.
+unsafe impl Plain for u32 {}
+// SAFETY: integers.
+unsafe impl Plain for u64 {}
+
+/// Scheduling of one process since the last drain.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SchedStat {
+    /// Start time of the process, as its identity.
+    pub start_ns: u64,
+    /// From runnable to running. Of waits below 8,192 ns one in sixteen is recorded, for sixteen.
+    pub runq: Hist,
+    /// Uninterruptible sleep: disk, locks inside the kernel.
+    pub blocked: Hist,
+    /// The same inside a memory stall as PSI counts it: refault, swap-in, reclaim, compaction.
+    pub memory: Hist,
+}
+
+/// A disk and an operation.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockKey {
+    /// Device number, `major << 20 | minor`.
+    pub dev: u32,
+    /// Kernel's REQ_OP: 0 read, 1 write, 2 flush, 3 discard.
+    pub op: u32,
+}
+
+/// Requests of one disk and operation since the last drain.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BlockStat {
+    /// From queueing to completion.
+    pub latency: Hist,
+    /// Bytes a request.
+    pub bytes: Hist,
+    /// Requests that completed with an error.
+    pub errors: u64,
+}
+
+/// File-system calls of one process since the last drain.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct FsStat {
+    /// Start time of the process, as its identity.
+    pub start_ns: u64,
+    /// fsync and fdatasync on ext4.
+    pub fsync: Hist,
+    /// Calls that failed.
+    pub errors: u64,
+}
+
+/// TCP of one cgroup since the last drain.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NetStat {
+    /// Segments sent again.
+    pub retransmits: u64,
+    /// Resets sent.
+    pub resets_sent: u64,
+    /// Resets received.
+    pub resets_received: u64,
+    /// Sockets destroyed.
+    pub closed: u64,
+    /// Smoothed round-trip time with which connections ended.
+    pub rtt: Hist,
+}
+
+/// Memory that one process had to look for itself since the last drain.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReclaimStat {
+    /// Start time of the process, as its identity.
+    pub start_ns: u64,
+    /// Direct reclaim.
+    pub direct: Hist,
+    /// Reclaim at the limit of a cgroup.
+    pub memcg: Hist,
+    /// Compaction.
+    pub compaction: Hist,
+}
+
+/// What an [`Event`] reports.
+#[repr(u32)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A program was executed; `path` names it.
+    Exec = 1,
+    /// A process ended; `code`, `signal`; `value`: CPU time in ns.
+    Exit = 2,
+    /// The OOM killer chose; `value`: resident pages.
+    OomVictim = 3,
+    /// A signal was generated; `signal`, `sender`, `code`: si_code.
+    Signal = 4,
+    /// A request failed; `code`: blk_status_t, `value`: device, `value2`: sector.
+    BlockError = 5,
+    /// A task has not run for `hung_task_timeout_secs`.
+    HungTask = 6,
+    /// A machine check; `code`: bank, `value`: MCi_STATUS, `value2`: address.
+    MachineCheck = 7,
+    /// A page was taken out of use; `value`: page frame, `code`: result.
+    MemoryFailure = 8,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 8] = [
+        Self::Exec,
+        Self::Exit,
+        Self::OomVictim,
+        Self::Signal,
+        Self::BlockError,
+        Self::HungTask,
+        Self::MachineCheck,
+        Self::MemoryFailure,
+    ];
+}
+
+/// One record of the ring buffer.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Event {
+    /// A [`Kind`], as number.
+    pub kind: u32,
+    /// Process the event is about; 0 when it is about none.
+    pub pid: u32,
+    /// Thread.
+    pub tid: u32,
+    /// Parent process.
+    pub ppid: u32,
+    /// When it happened.
+    pub at_ns: u64,
+    /// Start time of the process, as its identity.
+    pub start_ns: u64,
+    /// Cgroup of the process in the unified hierarchy.
+    pub cgroup: u64,
+    /// Real user id.
+    pub uid: u32,
+    /// Depends on the kind.
+    pub code: i32,
+    /// Signal number; 0 when there is none.
+    pub signal: i32,
+    /// Process that ran when the signal was generated; CPU of a machine check.
+    pub sender: u32,
+    /// Depends on the kind.
+    pub value: u64,
+    /// Depends on the kind.
+    pub value2: u64,
+    comm: [u8; 16],
+    path: [u8; 40],
+}
+
+impl Default for Event {
+    fn default() -> Self {
+        Self {
+            kind: 0,
+            pid: 0,
+            tid: 0,
+            ppid: 0,
+            at_ns: 0,
+            start_ns: 0,
+            cgroup: 0,
+            uid: 0,
+            code: 0,
+            signal: 0,
+            sender: 0,
+            value: 0,
+            value2: 0,
+            comm: [0; 16],
+            path: [0; 40],
+        }
+    }
+}
+
+impl Event {
+    /// What happened; `None` for a number this version does not know.
+    pub fn kind(&self) -> Option<Kind> {
+        Kind::ALL.into_iter().find(|kind| *kind as u32 == self.kind)
+    }
+
+    /// Name of the thread.
+    pub fn comm(&self) -> String {
+        text(&self.comm)
+    }
+
+    /// Executed file, cut at 39 bytes; empty for other kinds.
+    pub fn path(&self) -> String {
+        text(&self.path)
+    }
+}
+
+/// One thread of the process table.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TaskRow {
+    /// Process.
+    pub pid: u32,
+    /// Thread; equals `pid` for the first one.
+    pub tid: u32,
+    /// Parent process.
+    pub ppid: u32,
+    /// Real user id.
+    pub uid: u32,
+    /// Kernel's task state bits; 0 is running or runnable.
+    pub state: u32,
+    /// Kernel's PF_ flags.
+    pub flags: u32,
+    /// Nice value.
+    pub nice: i32,
+    /// Scheduling policy.
+    pub policy: u32,
+    /// Start time, as identity.
+    pub start_ns: u64,
+    /// CPU time of this thread.
+    pub cpu_ns: u64,
+    /// CPU time of the threads of its process that have ended.
+    pub dead_cpu_ns: u64,
+    /// Time spent runnable without running.
+    pub run_delay_ns: u64,
+    /// Page faults without I/O.
+    pub minor_faults: u64,
+    /// Page faults with I/O.
+    pub major_faults: u64,
+    /// Context switches.
+    pub switches: u64,
+    /// Bytes read from devices.
+    pub read_bytes: u64,
+    /// Bytes written to devices.
+    pub write_bytes: u64,
+    /// Resident pages of files.
+    pub file_pages: u64,
+    /// Resident anonymous pages.
+    pub anon_pages: u64,
+    /// Resident shared-memory pages.
+    pub shmem_pages: u64,
+    /// Pages in swap.
+    pub swap_pages: u64,
+    /// Pages of address space.
+    pub total_pages: u64,
+    /// Cgroup in the unified hierarchy.
+    pub cgroup: u64,
+    comm: [u8; 16],
+}
+
+impl TaskRow {
+    /// Name of the thread.
+    pub fn comm(&self) -> String {
+        text(&self.comm)
+    }
+
+    /// Whether this is a thread of the kernel.
+    pub fn is_kernel(&self) -> bool {
+        self.flags & 0x0020_0000 != 0
+    }
+}
+
+/// Text up to the first zero byte.
+fn text(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|&b| b == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
+}

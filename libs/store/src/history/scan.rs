@@ -1,0 +1,313 @@
+//! Reading: samples and rows by key and time, cold files and hot memory as one.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::block::{Cursor, TIER_COLUMNS};
+use super::cold::{ColdFile, Reader, Tier};
+use super::hot::Generation;
+use super::merge::{self, Row, rows_of};
+use crate::codec::{Kind, Summary};
+use crate::error::Result;
+use crate::medium::Medium;
+
+/// Which series.
+#[derive(Clone, Copy)]
+pub enum Select<'a> {
+    /// The one with this key.
+    Key(&'a [u8]),
+    /// All whose key begins so.
+    Prefix(&'a [u8]),
+    /// All whose key passes.
+    Where(&'a dyn Fn(&[u8]) -> bool),
+}
+
+/// What to read.
+#[derive(Clone, Copy)]
+pub struct Query<'a> {
+    /// Which series.
+    pub select: Select<'a>,
+    /// First instant, in ms.
+    pub from_ms: i64,
+    /// First instant no more wanted, in ms.
+    pub to_ms: i64,
+    /// Leave out raw chunks that hold no value at or above this; by the chunk's bounds, without decoding it.
+    pub at_least: Option<f64>,
+}
+
+impl<'a> Query<'a> {
+    /// All samples of the series in a span of time.
+    pub fn new(select: Select<'a>, from_ms: i64, to_ms: i64) -> Self {
+        Self { select, from_ms, to_ms, at_least: None }
+    }
+
+    fn overlaps(&self, from: i64, to: i64) -> bool {
+        from < self.to_ms && to >= self.from_ms
+    }
+}
+
+impl Select<'_> {
+    fn takes(&self, key: &[u8]) -> bool {
+        match self {
+            Self::Key(wanted) => key == *wanted,
+            Self::Prefix(prefix) => key.starts_with(prefix),
+            Self::Where(passes) => passes(key),
+        }
+    }
+
+    /// Whether no later key can be wanted.
+    fn is_past(&self, key: &[u8]) -> bool {
+        match self {
+            Self::Key(wanted) => key > *wanted,
+            Self::Prefix(prefix) => key > *prefix && !key.starts_with(prefix),
+            Self::Where(_) => false,
+        }
+    }
+}
+
+/// Samples of one series, in order of time.
+pub struct Chunk<'a> {
+    /// Key of the series.
+    pub key: &'a [u8],
+    /// What the bits mean.
+    pub kind: Kind,
+    /// Times in ms, ascending.
+    pub times: &'a [i64],
+    /// Values as bits, as many as times.
+    pub values: &'a [u64],
+}
+
+/// Rows of one series, in order of time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeriesRows {
+    /// Key of the series.
+    pub key: Vec<u8>,
+    /// One row a span of time that has values.
+    pub rows: Vec<Row>,
+}
+
+/// What a read did and could not do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scanned {
+    /// Blocks looked into.
+    pub blocks: usize,
+    /// Chunks decoded.
+    pub chunks: usize,
+    /// Chunks left out by their bounds.
+    pub pruned: usize,
+    /// Damage met, one line each; the rest was delivered.
+    pub notes: Vec<String>,
+}
+
+/// The files that together hold every sample, at the coarsest tier that suffices for a step.
+pub(super) fn plan(files: &[Arc<ColdFile>], step_ms: i64) -> Vec<Arc<ColdFile>> {
+    let suffices = |tier: Tier| tier.is_raw() || (step_ms > 0 && step_ms % i64::from(tier.step_ms()) == 0);
+    let mut chosen: Vec<Arc<ColdFile>> = Vec::new();
+    let mut done = 0;
+    for tier in Tier::ALL.into_iter().rev().filter(|tier| suffices(*tier)) {
+        let own = |f: &&Arc<ColdFile>| f.tier == tier && f.generations.1 > done;
+        let more: Vec<Arc<ColdFile>> = files.iter().filter(own).cloned().collect();
+        done = more.iter().map(|f| f.generations.1).max().unwrap_or(0).max(done);
+        chosen.extend(more);
+    }
+    chosen.sort_by_key(|file| file.generations);
+    chosen
+}
+
+/// Buffers of a scan.
+#[derive(Default)]
+struct Buffers {
+    times: Vec<i64>,
+    values: Vec<u64>,
+    columns: [Vec<u64>; TIER_COLUMNS],
+}
+
+/// Where a scan delivers: samples, or the rows of a tier.
+pub(super) enum Deliver<'d> {
+    Samples(&'d mut dyn FnMut(Chunk<'_>)),
+    Rows { samples: &'d mut dyn FnMut(Chunk<'_>), rows: &'d mut dyn FnMut(&[u8], Row) },
+}
+
+/// Reads the chosen files.
+pub(super) fn files(
+    medium: &dyn Medium,
+    chosen: &[Arc<ColdFile>],
+    query: &Query<'_>,
+    deliver: &mut Deliver<'_>,
+    scanned: &mut Scanned,
+) -> Result<()> {
+    let mut buffers = Buffers::default();
+    for cold in chosen {
+        let reach = i64::from(cold.tier.step_ms().max(1)) - 1;
+        let wanted = |h: &super::block::Header| query.overlaps(h.t_min, h.t_max.saturating_add(reach));
+        if !cold.blocks.iter().any(|(_, h)| wanted(h)) {
+            continue;
+        }
+        let file = match medium.open_to_read(&cold.name) {
+            Ok(file) => file,
+            Err(error) => {
+                scanned.notes.push(error.to_string());
+                continue;
+            }
+        };
+        for (at, header) in cold.blocks.iter().filter(|(_, h)| wanted(h)) {
+            scanned.blocks += 1;
+            match Reader::open(&*file, &cold.name, *at, *header) {
+                Ok(mut reader) => block(&mut reader, query, deliver, &mut buffers, scanned),
+                Err(error) => scanned.notes.push(error.to_string()),
+            }
+        }
+    }
+    Ok(())
+}
+
+fn block(
+    reader: &mut Reader<'_>,
+    query: &Query<'_>,
+    deliver: &mut Deliver<'_>,
+    buffers: &mut Buffers,
+    scanned: &mut Scanned,
+) {
+    let mut cursor = reader.meta.cursor();
+    while cursor.advance(&reader.meta).is_some() {
+        if query.select.is_past(&cursor.key) {
+            break;
+        }
+        if !query.select.takes(&cursor.key) {
+            continue;
+        }
+        if is_pruned(&cursor, query) {
+            scanned.pruned += 1;
+            continue;
+        }
+        match chunk(reader, &cursor, query, deliver, buffers) {
+            Ok(()) => scanned.chunks += 1,
+            Err(error) => {
+                let error = error.to_string();
+                if scanned.notes.last() != Some(&error) {
+                    scanned.notes.push(error);
+                }
+            }
+        }
+    }
+}
+
+fn is_pruned(cursor: &Cursor, query: &Query<'_>) -> bool {
+    let (Some(least), Some(column)) = (query.at_least, cursor.columns.first()) else { return false };
+    let number = |bits: u64| match column.kind {
+        Kind::Int => bits as i64 as f64,
+        Kind::Float => f64::from_bits(bits),
+    };
+    column.bounds.is_some_and(|(_, max, _)| number(max) < least)
+}
+
+fn chunk(
+    reader: &mut Reader<'_>,
+    cursor: &Cursor,
+    query: &Query<'_>,
+    deliver: &mut Deliver<'_>,
+    buffers: &mut Buffers,
+) -> Result<()> {
+    buffers.times.clear();
+    for (first, n) in reader.meta.axis(cursor.axis) {
+        let (first, end) = (*first as usize, (*first + *n) as usize);
+        buffers.times.extend_from_slice(reader.meta.times.get(first..end).unwrap_or(&[]));
+    }
+    let kind = cursor.columns.first().map_or(Kind::Int, |column| column.kind);
+    if cursor.columns.len() == 1 {
+        reader.column(cursor, 0, &mut buffers.values)?;
+        let from = buffers.times.partition_point(|t| *t < query.from_ms);
+        let to = buffers.times.partition_point(|t| *t < query.to_ms).max(from);
+        let (Some(times), Some(values)) = (buffers.times.get(from..to), buffers.values.get(from..to)) else {
+            return Ok(());
+        };
+        let found = Chunk { key: &cursor.key, kind, times, values };
+        match deliver {
+            _ if times.is_empty() => {}
+            Deliver::Samples(samples) | Deliver::Rows { samples, .. } => samples(found),
+        }
+        return Ok(());
+    }
+    for (n, column) in buffers.columns.iter_mut().enumerate() {
+        reader.column(cursor, n, column)?;
+    }
+    if let Deliver::Rows { rows, .. } = deliver {
+        let wanted = |row: &Row| row.at_ms >= query.from_ms && row.at_ms < query.to_ms;
+        rows_of(kind, buffers.times.iter().copied(), &buffers.columns)
+            .filter(wanted)
+            .for_each(|row| rows(&cursor.key, row));
+    }
+    Ok(())
+}
+
+/// Samples of one generation of the hot memory, by key; `None` where it was given back meanwhile.
+pub(super) fn hot(generation: &Generation<'_>, query: &Query<'_>) -> Option<BTreeMap<Vec<u8>, HotSeries>> {
+    let number = generation.number();
+    let ticks: Vec<_> = generation.ticks().collect();
+    let keys = generation.keys();
+    let mut found: Vec<Option<HotSeries>> = keys
+        .iter()
+        .map(|(kind, key)| {
+            query.select.takes(key).then(|| HotSeries { kind: *kind, times: vec![], values: vec![] })
+        })
+        .collect();
+    for tick in ticks.iter().filter(|t| t.at_ms >= query.from_ms && t.at_ms < query.to_ms) {
+        for (series, bits) in tick.samples() {
+            if let Some(Some(series)) = found.get_mut(series as usize) {
+                series.times.push(tick.at_ms);
+                series.values.push(bits);
+            }
+        }
+    }
+    if generation.number() != number {
+        return None;
+    }
+    let named = keys.into_iter().zip(found).filter_map(|((_, key), series)| Some((key, series?)));
+    Some(named.filter(|(_, series)| !series.times.is_empty()).collect())
+}
+
+/// Samples of a series in the hot memory.
+pub(super) struct HotSeries {
+    pub kind: Kind,
+    pub times: Vec<i64>,
+    pub values: Vec<u64>,
+}
+
+/// Gathers samples and rows into rows of a step.
+#[derive(Default)]
+pub(super) struct Fold {
+    series: BTreeMap<Vec<u8>, Vec<Row>>,
+}
+
+impl Fold {
+    pub fn add(&mut self, key: &[u8], row: Row, step_ms: u32) {
+        let at_ms = merge::floor(row.at_ms, step_ms);
+        if !self.series.contains_key(key) {
+            self.series.insert(key.to_vec(), Vec::new());
+        }
+        let Some(rows) = self.series.get_mut(key) else { return };
+        match rows.last_mut() {
+            Some(last) if last.at_ms == at_ms => last.summary = last.summary.join(&row.summary),
+            _ => rows.push(Row { at_ms, ..row }),
+        }
+    }
+
+    pub fn add_samples(&mut self, chunk: &Chunk<'_>, step_ms: u32) {
+        let mut at = 0;
+        while at < chunk.times.len() {
+            let start = merge::floor(chunk.times[at], step_ms);
+            let end = start + i64::from(step_ms);
+            let n = chunk.times[at..].partition_point(|t| *t < end).max(1);
+            if let Some(summary) = Summary::of(chunk.kind, &chunk.values[at..at + n]) {
+                self.add(chunk.key, Row { at_ms: start, summary }, step_ms);
+            }
+            at += n;
+        }
+    }
+
+    /// All rows; spans that a clock jump visited twice are made one.
+    pub fn finish(self, step_ms: u32) -> Vec<SeriesRows> {
+        let whole = |(key, rows)| SeriesRows { key, rows: merge::join(rows, step_ms) };
+        self.series.into_iter().map(whole).collect()
+    }
+}

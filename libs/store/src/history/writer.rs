@@ -1,0 +1,275 @@
+//! The writing side: the table of live series and the one thread that adds samples.
+//!
+//! After a series is known, a sample is a few stores into mapped memory: no allocation, no system call, no lock.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::hot::{Generation, Hot};
+use crate::codec::Kind;
+use crate::error::{Result, StoreError};
+
+/// Longest key, in bytes.
+pub const KEY_MAX: usize = 1024;
+
+/// A live series as its writer names it; given up when it was not written for a whole generation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Series {
+    slot: u32,
+    stamp: u32,
+}
+
+struct Slot {
+    key: Arc<[u8]>,
+    kind: Kind,
+    stamp: u32,
+    /// Generation in which the key was declared, and the series' number there.
+    declared: u64,
+    number: u32,
+    /// Generation of the last sample.
+    used: u64,
+    is_free: bool,
+}
+
+/// Samples that found no room, since the start.
+#[derive(Debug, Default)]
+pub struct Shed {
+    pub(super) samples: AtomicU64,
+    pub(super) series: AtomicU64,
+    pub(super) ticks: AtomicU64,
+}
+
+impl Shed {
+    /// Samples shed.
+    pub fn samples(&self) -> u64 {
+        self.samples.load(Ordering::Relaxed)
+    }
+
+    /// Series refused because the table was full.
+    pub fn series(&self) -> u64 {
+        self.series.load(Ordering::Relaxed)
+    }
+
+    /// Ticks for which there was no room at all.
+    pub fn ticks(&self) -> u64 {
+        self.ticks.load(Ordering::Relaxed)
+    }
+}
+
+/// How generations end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    pub generation_ms: i64,
+    pub series_max: usize,
+}
+
+/// Adds samples. There is one, used by one thread.
+pub struct Writer {
+    hot: Arc<Hot>,
+    shed: Arc<Shed>,
+    pace: Pace,
+    slots: Vec<Slot>,
+    by_key: HashMap<Arc<[u8]>, u32>,
+    free: Vec<u32>,
+    /// Which half of the hot memory takes samples, its number and the time it began.
+    which: usize,
+    number: u64,
+    began_ms: Option<i64>,
+    last_ms: i64,
+    /// Most samples a tick had, to tell whether one more fits.
+    tick_samples: usize,
+    samples: usize,
+    is_open: bool,
+}
+
+impl Writer {
+    /// Goes on in the open generation, or begins `next`.
+    pub(super) fn new(hot: Arc<Hot>, shed: Arc<Shed>, pace: Pace, next: u64) -> Self {
+        let open = (0..2).find(|n| {
+            let generation = hot.generation(*n);
+            generation.number() != 0 && !generation.is_closed()
+        });
+        let mut writer = Self {
+            hot,
+            shed,
+            pace,
+            slots: Vec::new(),
+            by_key: HashMap::new(),
+            free: Vec::new(),
+            which: 0,
+            number: next,
+            began_ms: None,
+            last_ms: i64::MIN,
+            tick_samples: 0,
+            samples: 0,
+            is_open: false,
+        };
+        match open {
+            Some(which) => writer.resume(which),
+            None => {
+                writer.which = (0..2).find(|n| writer.hot.generation(*n).number() == 0).unwrap_or(0);
+                if writer.now().number() == 0 {
+                    writer.now().begin(next);
+                } else {
+                    // Both halves wait for the cold files; the first tick moves on.
+                    writer.number = writer.now().number().max(writer.hot.generation(1).number());
+                }
+            }
+        }
+        writer
+    }
+
+    fn resume(&mut self, which: usize) {
+        self.which = which;
+        let generation = self.now();
+        // A tick that a kill left open keeps the samples it has.
+        generation.close_tick();
+        let (number, keys) = (generation.number(), generation.keys());
+        let times: Vec<i64> = generation.ticks().map(|tick| tick.at_ms).collect();
+        self.number = number;
+        self.began_ms = times.first().copied();
+        self.last_ms = times.last().copied().unwrap_or(i64::MIN);
+        for (at, (kind, key)) in keys.into_iter().enumerate() {
+            let slot = self.new_slot(&key, kind);
+            let slot = &mut self.slots[slot as usize];
+            (slot.declared, slot.number, slot.used) = (number, at as u32, number);
+        }
+    }
+
+    fn now(&self) -> Generation<'_> {
+        self.hot.generation(self.which)
+    }
+
+    /// The series of a key, made where it is new.
+    ///
+    /// Errors: the key is too long, or the table of live series is full; both are counted as shed.
+    pub fn series(&mut self, key: &[u8], kind: Kind) -> Result<Series> {
+        if let Some(&slot) = self.by_key.get(key) {
+            return Ok(Series { slot, stamp: self.slots[slot as usize].stamp });
+        }
+        let refused = |what, bytes, limit_bytes| StoreError::TooLarge { what, bytes, limit_bytes };
+        let refusal = match (key.len(), self.by_key.len()) {
+            (len, _) if len > KEY_MAX => refused("a key", len, KEY_MAX),
+            (_, live) if live >= self.pace.series_max => {
+                refused("the table of live series", live + 1, self.pace.series_max)
+            }
+            _ => {
+                let slot = self.new_slot(key, kind);
+                return Ok(Series { slot, stamp: self.slots[slot as usize].stamp });
+            }
+        };
+        self.shed.series.fetch_add(1, Ordering::Relaxed);
+        Err(refusal)
+    }
+
+    fn new_slot(&mut self, key: &[u8], kind: Kind) -> u32 {
+        let key: Arc<[u8]> = key.into();
+        let slot = self.free.pop().unwrap_or_else(|| {
+            let (stamp, is_free) = (0, true);
+            self.slots.push(Slot { key: key.clone(), kind, stamp, declared: 0, number: 0, used: 0, is_free });
+            self.slots.len() as u32 - 1
+        });
+        let own = &mut self.slots[slot as usize];
+        (own.key, own.kind, own.declared, own.used, own.is_free) = (key.clone(), kind, 0, self.number, false);
+        self.by_key.insert(key, slot);
+        slot
+    }
+
+    /// Number of live series.
+    pub fn live_series(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// Begins the samples of one instant, wall time in ms. Ends the generation where it is due.
+    pub fn begin_tick(&mut self, at_ms: i64) {
+        self.end_tick();
+        if self.is_due(at_ms) {
+            self.move_on(at_ms);
+        }
+        let is_closed = self.now().is_closed();
+        self.is_open = !is_closed && self.now().open_tick(at_ms);
+        if !self.is_open {
+            self.shed.ticks.fetch_add(1, Ordering::Relaxed);
+        }
+        self.began_ms.get_or_insert(at_ms);
+        self.last_ms = at_ms;
+    }
+
+    fn is_due(&self, at_ms: i64) -> bool {
+        let Some(began) = self.began_ms else { return self.now().is_closed() };
+        let (keys, ticks) = self.now().room();
+        let size = self.hot.size();
+        let period = self.pace.generation_ms;
+        let is_old = at_ms.div_euclid(period) != began.div_euclid(period);
+        let is_full = keys * 4 < size.key_bytes / 8 || ticks < 2 * 3 * self.tick_samples + 64;
+        is_old || is_full || at_ms <= self.last_ms || self.now().is_closed()
+    }
+
+    /// Goes over to the other half, if the cold files have taken what was in it.
+    fn move_on(&mut self, at_ms: i64) {
+        let other = self.hot.generation(self.which + 1);
+        if other.number() != 0 {
+            return;
+        }
+        let old = self.number;
+        self.number += 1;
+        other.begin(self.number);
+        self.now().close();
+        self.which = (self.which + 1) & 1;
+        self.began_ms = Some(at_ms);
+        for (n, slot) in
+            self.slots.iter_mut().enumerate().filter(|(_, slot)| slot.used < old && !slot.is_free)
+        {
+            self.by_key.remove(&slot.key);
+            (slot.is_free, slot.stamp) = (true, slot.stamp.wrapping_add(1));
+            self.free.push(n as u32);
+        }
+    }
+
+    /// Adds a sample to the open tick. `false` where it was shed, or where the series was given up: ask for it again.
+    #[inline]
+    pub fn push(&mut self, series: Series, bits: u64) -> bool {
+        let Some(slot) = self.slots.get_mut(series.slot as usize) else { return false };
+        if slot.stamp != series.stamp || slot.is_free {
+            return false;
+        }
+        let generation = self.hot.generation(self.which);
+        if slot.declared != self.number && self.is_open {
+            match generation.declare(&slot.key, slot.kind) {
+                Some(number) => (slot.declared, slot.number) = (self.number, number),
+                None => {
+                    self.shed.samples.fetch_add(1, Ordering::Relaxed);
+                    return false;
+                }
+            }
+        }
+        slot.used = self.number;
+        let is_kept = self.is_open && generation.push(slot.number, bits);
+        if is_kept {
+            self.samples += 1;
+        } else {
+            self.shed.samples.fetch_add(1, Ordering::Relaxed);
+        }
+        is_kept
+    }
+
+    /// Adds an integer.
+    pub fn push_int(&mut self, series: Series, value: i64) -> bool {
+        self.push(series, value as u64)
+    }
+
+    /// Adds a float.
+    pub fn push_float(&mut self, series: Series, value: f64) -> bool {
+        self.push(series, value.to_bits())
+    }
+
+    /// Ends the tick: its checksum stands, and the tail may be made durable.
+    pub fn end_tick(&mut self) {
+        if self.is_open {
+            self.now().close_tick();
+            self.tick_samples = self.tick_samples.max(self.samples);
+        }
+        (self.samples, self.is_open) = (0, false);
+    }
+}

@@ -1,0 +1,346 @@
+//! One service: a small state machine.
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+use rustix::process::{WaitId, WaitIdOptions, waitid};
+use serde::{Deserialize, Serialize};
+
+use crate::cgroup::Place;
+use crate::health::Check;
+use crate::logs::Logs;
+use crate::spawn::spawn;
+use crate::{Happening, Options, Restart, ServiceConfig};
+
+/// How a main process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Exit {
+    /// Exit code; `None` if a signal ended it.
+    pub code: Option<i32>,
+    /// Signal; `None` if it exited.
+    pub signal: Option<i32>,
+    /// How long it had run. Unit: s.
+    pub ran_s: f64,
+    /// How long ago it ended. Unit: s.
+    pub age_s: f64,
+}
+
+/// What a service is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum State {
+    /// Its main process is alive.
+    Running,
+    /// It waits for its next start.
+    BackingOff,
+    /// It is not started again.
+    Stopped,
+}
+
+/// One service, as the outside sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Its name.
+    pub name: String,
+    /// What it is doing.
+    pub state: State,
+    /// Its main process, while it runs.
+    pub pid: Option<u32>,
+    /// Path of its cgroup below the root of each hierarchy, where it has one.
+    pub cgroup: Option<String>,
+    /// Times it was started.
+    pub starts: u64,
+    /// Times it ended by itself with a failure.
+    pub failures: u64,
+    /// How it ended last.
+    pub last_exit: Option<Exit>,
+    /// Wait before its next start after a failure. Unit: s.
+    pub back_off_s: f64,
+    /// Least wait set from outside. Unit: s.
+    pub back_off_min_s: f64,
+    /// Outcome of its own health check.
+    pub is_healthy: Option<bool>,
+}
+
+/// A main process that is alive.
+#[derive(Debug)]
+struct Running {
+    child: Child,
+    pidfd: OwnedFd,
+    started: Instant,
+    /// Asked to end: since when, and whether killed already.
+    stopping: Option<(Instant, bool)>,
+}
+
+/// What to do when the main process is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Run,
+    Stop,
+}
+
+/// One service.
+#[derive(Debug)]
+pub(crate) struct Service {
+    config: ServiceConfig,
+    place: Place,
+    running: Option<Running>,
+    wish: Wish,
+    start_at: Option<Instant>,
+    back_off_s: f64,
+    back_off_min_s: f64,
+    starts: u64,
+    failures: u64,
+    last_exit: Option<(Instant, Exit)>,
+    logs: Logs,
+    check: Check,
+}
+
+impl Service {
+    /// A service that is started at its first turn.
+    pub(crate) fn new(config: ServiceConfig) -> Self {
+        let back_off_s = config.back_off.start_s;
+        Self {
+            config,
+            place: Place::default(),
+            running: None,
+            wish: Wish::Run,
+            start_at: Some(Instant::now()),
+            back_off_s,
+            back_off_min_s: 0.0,
+            starts: 0,
+            failures: 0,
+            last_exit: None,
+            logs: Logs::default(),
+            check: Check::default(),
+        }
+    }
+
+    pub(crate) const fn is_stopped(&self) -> bool {
+        self.running.is_none() && self.start_at.is_none()
+    }
+
+    pub(crate) fn stop(&mut self, now: Instant) {
+        self.wish = Wish::Stop;
+        self.start_at = None;
+        self.ask_to_end(now);
+        self.clean_up();
+    }
+
+    pub(crate) fn restart(&mut self, now: Instant) {
+        self.wish = Wish::Run;
+        if self.running.is_some() {
+            self.ask_to_end(now);
+        } else {
+            self.start_at = Some(now);
+        }
+    }
+
+    /// A wait that is under way is lengthened, or shortened when the minimum is taken away.
+    pub(crate) fn set_back_off_min(&mut self, seconds: f64, now: Instant) {
+        self.back_off_min_s = if seconds.is_finite() { seconds.clamp(0.0, 86_400.0) } else { 0.0 };
+        if self.running.is_none() && self.start_at.is_some() {
+            self.start_at = Some(now + Duration::from_secs_f64(self.wait_s()));
+        }
+    }
+
+    fn wait_s(&self) -> f64 {
+        self.back_off_s.max(self.back_off_min_s)
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.logs.lines()
+    }
+
+    pub(crate) fn status(&self, now: Instant) -> Status {
+        let state = match (&self.running, self.start_at) {
+            (Some(_), _) => State::Running,
+            (None, Some(_)) => State::BackingOff,
+            (None, None) => State::Stopped,
+        };
+        let age = |(at, exit): (Instant, Exit)| Exit { age_s: now.duration_since(at).as_secs_f64(), ..exit };
+        Status {
+            name: self.config.name.clone(),
+            state,
+            pid: self.running.as_ref().map(|running| running.child.id()),
+            cgroup: self.place.exists().then(|| self.place.path.clone()),
+            starts: self.starts,
+            failures: self.failures,
+            last_exit: self.last_exit.map(age),
+            back_off_s: self.wait_s(),
+            back_off_min_s: self.back_off_min_s,
+            is_healthy: self.check.is_healthy,
+        }
+    }
+
+    pub(crate) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+        let main = self.running.as_ref().map(|running| running.pidfd.as_fd());
+        let pipes = self.logs.streams.iter().map(|stream| stream.pipe.as_fd());
+        main.into_iter().chain(pipes).chain(self.check.fd())
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        let timeout = Duration::from_secs_f64(self.config.stop.timeout_s);
+        let kill_at = self.running.as_ref().and_then(|running| match running.stopping {
+            Some((since, false)) => Some(since + timeout),
+            _ => None,
+        });
+        let check_at = self.running.as_ref().and_then(|_| self.check.deadline(self.config.health.as_ref()));
+        [self.start_at.filter(|_| self.running.is_none()), kill_at, check_at].into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub(crate) fn turn(&mut self, options: &Options, now: Instant, to: &mut Vec<Happening>) {
+        let name = &self.config.name;
+        to.extend(self.logs.read().into_iter().map(|text| Happening::Line { name: name.clone(), text }));
+        self.reap(now, to);
+        self.kill_if_late(now);
+        if self.running.is_none() && self.start_at.is_some_and(|at| at <= now) {
+            self.launch(options, now, to);
+        }
+        if let (Some(_), Some(health)) = (&self.running, &self.config.health) {
+            self.check.turn(health, now);
+        }
+    }
+
+    fn reap(&mut self, now: Instant, to: &mut Vec<Happening>) {
+        let Some(running) = &mut self.running else { return };
+        if !has_ended(&running.pidfd) {
+            return;
+        }
+        // While it is a zombie its pid is its own: what it left behind in its session can still be named.
+        signal_group(running.child.id(), libc::SIGKILL);
+        let Ok(Some(status)) = running.child.try_wait() else { return };
+        let was_asked = running.stopping.is_some();
+        let ran = now.duration_since(running.started);
+        let exit = exit_of(status, ran);
+        let is_failure = !was_asked && !status.success();
+        self.running = None;
+        self.last_exit = Some((now, exit));
+        self.check.reset(None, now);
+        self.kill_rest();
+        if is_failure {
+            self.failures += 1;
+        }
+        to.push(Happening::Ended { name: self.config.name.clone(), exit, is_failure });
+        self.plan_next(now, ran, was_asked, is_failure);
+    }
+
+    /// When to start again, if at all.
+    fn plan_next(&mut self, now: Instant, ran: Duration, was_asked: bool, is_failure: bool) {
+        let starts_again = match (self.wish, self.config.restart) {
+            (Wish::Stop, _) => false,
+            (Wish::Run, Restart::Always) => true,
+            (Wish::Run, Restart::OnFailure) => is_failure || was_asked,
+            (Wish::Run, Restart::Never) => was_asked,
+        };
+        if !starts_again {
+            self.start_at = None;
+            self.clean_up();
+            return;
+        }
+        let back_off = self.config.back_off;
+        if ran.as_secs_f64() >= back_off.reset_after_s || was_asked {
+            self.back_off_s = back_off.start_s;
+        }
+        let wait_s = if was_asked { 0.0 } else { self.wait_s() };
+        self.start_at = Some(now + Duration::from_secs_f64(wait_s));
+        if is_failure {
+            self.back_off_s = (self.back_off_s * 2.0).min(back_off.max_s).max(back_off.start_s);
+        }
+    }
+
+    fn launch(&mut self, options: &Options, now: Instant, to: &mut Vec<Happening>) {
+        let name = self.config.name.clone();
+        if !self.place.exists() {
+            self.place = Place::make(options, &self.config);
+        }
+        match spawn(&self.config, options, &self.place) {
+            Ok(spawned) => {
+                self.starts += 1;
+                self.start_at = None;
+                to.push(Happening::Started { name, pid: spawned.child.id() });
+                self.logs.attach(spawned.pipes);
+                self.check.reset(self.config.health.as_ref(), now);
+                let (child, pidfd) = (spawned.child, spawned.pidfd);
+                self.running = Some(Running { child, pidfd, started: now, stopping: None });
+            }
+            Err(error) => {
+                self.failures += 1;
+                let because = format!("`{}` cannot be started: {error}", self.config.command.join(" "));
+                to.push(Happening::Refused { name, because });
+                self.plan_next(now, Duration::ZERO, false, true);
+            }
+        }
+    }
+
+    fn ask_to_end(&mut self, now: Instant) {
+        let Some(running) = &mut self.running else { return };
+        if running.stopping.is_none() {
+            running.stopping = Some((now, false));
+            self.place.thaw();
+            signal_group(running.child.id(), self.config.stop.signal);
+            // A stopped process sees no other signal until it is continued.
+            signal_group(running.child.id(), libc::SIGCONT);
+        }
+    }
+
+    fn kill_if_late(&mut self, now: Instant) {
+        let timeout = self.config.stop.timeout_s;
+        let Some(running) = &mut self.running else { return };
+        if let Some((since, false)) = running.stopping
+            && now.duration_since(since).as_secs_f64() >= timeout
+        {
+            running.stopping = Some((since, true));
+            self.place.thaw();
+            signal_group(running.child.id(), libc::SIGKILL);
+            self.place.kill();
+        }
+    }
+
+    /// Kills what the main process left behind in its session and cgroup.
+    fn kill_rest(&mut self) {
+        if self.place.exists() && self.place.is_populated() {
+            self.place.kill();
+        }
+    }
+
+    /// Removes the cgroup of a service that is not started again.
+    fn clean_up(&mut self) {
+        if self.running.is_none() {
+            self.place.remove();
+        }
+    }
+}
+
+/// Whether the process has ended; it stays a zombie.
+fn has_ended(pidfd: &OwnedFd) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    matches!(waitid(WaitId::PidFd(pidfd.as_fd()), options), Ok(Some(_)))
+}
+
+fn exit_of(status: ExitStatus, ran: Duration) -> Exit {
+    Exit { code: status.code(), signal: status.signal(), ran_s: ran.as_secs_f64(), age_s: 0.0 }
+}
+
+/// Signals every process of the service's session group. The child is not reaped yet, so its pid is its own.
+fn signal_group(pid: u32, signal: i32) {
+    if let Ok(pid) = i32::try_from(pid) {
+        // SAFETY: kill(2) takes plain integers.
+        unsafe { libc::kill(-pid, signal) };
+    }
+}
+
+impl Drop for Service {
+    /// A supervisor that is dropped takes its services along.
+    fn drop(&mut self) {
+        if let Some(running) = &mut self.running {
+            self.place.thaw();
+            signal_group(running.child.id(), libc::SIGKILL);
+            self.place.kill();
+            let _ = running.child.wait();
+        }
+        self.check.give_up();
+        self.place.remove();
+    }
+}

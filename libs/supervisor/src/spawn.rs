@@ -1,0 +1,117 @@
+//! Starting a service: a session, limits, cgroups and pipes of its own.
+use std::ffi::CString;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+
+use crate::cgroup::Place;
+use crate::{Options, ServiceConfig};
+
+/// A started service.
+#[derive(Debug)]
+pub(crate) struct Spawned {
+    pub child: Child,
+    pub pidfd: OwnedFd,
+    pub pipes: Vec<File>,
+}
+
+/// What the child does to itself between fork and exec: plain integers and prepared strings only, because it
+/// may not allocate there.
+struct InChild {
+    tracer_pid: Option<u32>,
+    descriptors: Option<u64>,
+    nice: Option<i32>,
+    join_files: Vec<CString>,
+}
+
+/// Starts the service.
+///
+/// # Errors
+/// The program cannot be executed, or there are no processes or descriptors left.
+pub(crate) fn spawn(config: &ServiceConfig, options: &Options, place: &Place) -> io::Result<Spawned> {
+    let (program, arguments) = config.command.split_first().ok_or_else(|| io::Error::other("no command"))?;
+    let join_files = place.join_files();
+    let in_child = InChild {
+        tracer_pid: options.tracer_pid,
+        descriptors: config.limits.descriptors,
+        nice: config.limits.nice,
+        join_files: join_files
+            .iter()
+            .filter_map(|path| CString::new(path.as_os_str().as_bytes()).ok())
+            .collect(),
+    };
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .envs(&config.environment)
+        .current_dir(config.directory.as_deref().unwrap_or_else(|| "/".as_ref()))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    // SAFETY: the closure calls only async-signal-safe system calls on values prepared before the fork.
+    unsafe { command.pre_exec(move || in_child.prepare()) };
+    let mut child = command.spawn()?;
+    let out = child.stdout.take().map(|pipe| File::from(OwnedFd::from(pipe)));
+    let err = child.stderr.take().map(|pipe| File::from(OwnedFd::from(pipe)));
+    let pipes = out.into_iter().chain(err).collect::<Vec<_>>();
+    for pipe in &pipes {
+        rustix::io::ioctl_fionbio(pipe.as_fd(), true)?;
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
+    Ok(Spawned { child, pidfd, pipes })
+}
+
+impl InChild {
+    fn prepare(&self) -> io::Result<()> {
+        for file in &self.join_files {
+            join(file);
+        }
+        // SAFETY: setsid(2) takes nothing; it cannot fail in a child that was just forked.
+        unsafe { libc::setsid() };
+        if let Some(pid) = self.tracer_pid {
+            // SAFETY: prctl(2) with plain integers; kernels without Yama refuse it, which loses nothing.
+            unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::c_ulong::from(pid), 0, 0, 0) };
+        }
+        if let Some(descriptors) = self.descriptors {
+            limit_descriptors(descriptors)?;
+        }
+        if let Some(nice) = self.nice {
+            // SAFETY: setpriority(2) with plain integers.
+            if unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, nice) } != 0 {
+                return Err(io::Error::last_os_error());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Joins one cgroup; one that refuses leaves the service where its parent is.
+fn join(file: &CString) {
+    // SAFETY: the path is a C string that outlives the call; the descriptor is used and closed here only.
+    unsafe {
+        let fd = libc::open(file.as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+        if fd >= 0 {
+            libc::write(fd, c"0".as_ptr().cast(), 1);
+            libc::close(fd);
+        }
+    }
+}
+
+fn limit_descriptors(soft: u64) -> io::Result<()> {
+    // SAFETY: getrlimit(2) and setrlimit(2) write and read a structure on our stack.
+    unsafe {
+        let mut limit: libc::rlimit = std::mem::zeroed();
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        limit.rlim_cur = soft.min(limit.rlim_max);
+        if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,292 @@
+//! One turn of the loop, top to bottom; only act, behind [`World::change`], changes the machine.
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use decide::{Decide, LoadedRule};
+use detect::Detect;
+use explain::Explain;
+use learn::Learn;
+use serde::{Deserialize, Serialize};
+use tables::{Deriver, Engine, EventRing, View};
+use verify::{Verified, Verify};
+use vocab::Entity;
+use vocab::Timestamp;
+use vocab::baseline::Baselines;
+use vocab::capability::Capabilities;
+use vocab::decision::Decision;
+use vocab::event::{Event, EventKind};
+use vocab::ledger::Ledger;
+use vocab::probe::Probe;
+use vocab::rows::EventRow;
+use vocab::rule::Mode;
+use vocab::snapshot::Snapshot;
+
+use crate::book::{Book, Change};
+use crate::shield::shielded;
+use crate::world::{Command, World};
+use crate::{orders, recheck};
+
+/// Turns between two copies of what was learnt, for the case that learn fails.
+const KEEP_EVERY: u64 = 60;
+
+/// All that a run depends on besides the machine: a recording begins with it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Start {
+    /// The rules in force.
+    pub rules: Vec<LoadedRule>,
+    /// The mode that bounds them.
+    pub mode: Mode,
+    /// Whether only services of our own supervisor are acted on.
+    pub own_services_only: bool,
+    /// What was learnt before.
+    pub baselines: Baselines,
+    /// Numbers of the next incident, decision and action.
+    pub next_ids: [u64; 3],
+    /// The newest rows of the store.
+    pub ledger: Ledger,
+}
+
+/// What one turn gives to the doors, the store and whoever listens.
+#[derive(Clone, Debug)]
+pub struct Turn {
+    /// The machine.
+    pub snapshot: Arc<Snapshot>,
+    /// The loop's own tables.
+    pub ledger: Arc<Ledger>,
+    /// Recent events.
+    pub events: Arc<Vec<EventRow>>,
+    /// What is new.
+    pub change: Change,
+}
+
+/// The loop.
+pub struct Cycle<W> {
+    /// The machine.
+    pub world: W,
+    deriver: Deriver,
+    detect: Detect,
+    explain: Explain,
+    decide: Decide,
+    verify: Verify,
+    learn: Learn,
+    engine: Engine,
+    book: Book,
+    capabilities: Capabilities,
+    own_services_only: bool,
+    turn: u64,
+    next_action_id: u64,
+    probes: Vec<Probe>,
+    last: Verified,
+    on_trial: BTreeMap<u64, Decision>,
+    events: EventRing,
+    kept: Baselines,
+    troubles: Vec<String>,
+}
+
+impl<W: World> Cycle<W> {
+    /// A loop over `world` that goes on from `start`.
+    ///
+    /// # Errors
+    /// The SQL engine cannot be set up: the machine has no memory for it.
+    pub fn new(world: W, start: Start) -> Result<Self, tables::EngineError> {
+        let capabilities = world.capabilities();
+        let [incident_id, decision_id, action_id] = start.next_ids;
+        let mut decide = Decide::new(start.rules, start.mode, decision_id);
+        decide.set_own_services_only(start.own_services_only);
+        Ok(Self {
+            world,
+            deriver: Deriver::new(),
+            detect: Detect::new(),
+            explain: Explain::new(incident_id),
+            decide,
+            verify: Verify::new(),
+            learn: Learn::new(start.baselines.clone()),
+            engine: Engine::new()?,
+            book: Book::new(start.ledger, capabilities.0.clone()),
+            capabilities,
+            own_services_only: start.own_services_only,
+            turn: 0,
+            next_action_id: action_id.max(1),
+            probes: Vec::new(),
+            last: Verified::default(),
+            on_trial: BTreeMap::new(),
+            events: EventRing::default(),
+            kept: start.baselines,
+            troubles: Vec::new(),
+        })
+    }
+
+    /// The mode that bounds every rule.
+    pub const fn mode(&self) -> Mode {
+        self.decide.mode()
+    }
+
+    /// What was learnt so far.
+    pub fn baselines(&self) -> &Baselines {
+        self.learn.baselines()
+    }
+
+    /// One turn; `None` when the world has no more.
+    pub fn turn(&mut self) -> Option<Turn> {
+        self.turn += 1;
+        let probes = std::mem::take(&mut self.probes);
+        let sample = self.world.look(self.turn, &probes)?;
+        let commands = self.world.commands();
+        let mut change = Change::default();
+        let troubles = &mut self.troubles;
+        let verdicts = std::mem::take(&mut self.last);
+
+        let snapshot = Arc::new(shielded("tables", &mut self.deriver, Deriver::new, troubles, |deriver| {
+            deriver.snapshot(&sample)
+        }));
+        let baselines = self.learn.baselines();
+        let detected = shielded("detect", &mut self.detect, Detect::new, troubles, |detect| {
+            detect.run(&snapshot, baselines, &self.capabilities)
+        });
+        let pending = self.decide.pending().collect::<BTreeSet<_>>();
+        let next_id = self.book.ledger.incidents.last().map_or(1, |row| row.id + 1);
+        change.incidents = shielded(
+            "explain",
+            &mut self.explain,
+            || Explain::new(next_id),
+            troubles,
+            |explain| explain.run(&snapshot, &detected.findings, &verdicts.outcomes, &pending),
+        );
+        self.book.note_findings(&detected.findings);
+        self.book.note_incidents(&snapshot, &change.incidents, &mut change.rows);
+        self.obey(&commands, &mut change.rows);
+        self.show(&snapshot);
+        change.decisions = self.decide(&snapshot, &verdicts);
+        self.book.note_decisions(&change.decisions, &mut change.rows);
+        change.effects = self.act(&snapshot, &verdicts, &change.decisions, &commands);
+        self.book.note_effects(&change.effects, &mut change.rows);
+        self.last = self.verify(&snapshot, &detected.findings, &change);
+        change.outcomes.clone_from(&self.last.outcomes);
+        self.book.note_outcomes(&change.outcomes, &mut change.rows);
+        self.book.note_standing(self.verify.standing());
+        self.learn(&snapshot, &change);
+
+        self.probes = detected.probes;
+        Some(self.close(snapshot, change))
+    }
+
+    /// Obeys what a person said about the loop itself.
+    fn obey(&mut self, commands: &[Command], rows: &mut Ledger) {
+        for command in commands {
+            match command {
+                Command::SetMode(mode) => self.decide.set_mode(*mode),
+                Command::Mute(incident_id, until) => self.book.mute(*incident_id, *until, rows),
+                Command::Undo(_) | Command::UndoAll | Command::Change(_) => {}
+            }
+        }
+    }
+
+    /// Lets SQL see this turn.
+    fn show(&mut self, snapshot: &Arc<Snapshot>) {
+        self.events.extend(&snapshot.events);
+        self.book.note_own(snapshot, &self.troubles);
+        let ledger = Arc::new(self.book.ledger.clone());
+        let events = self.events.rows();
+        self.engine.set_view(View { snapshot: snapshot.clone(), ledger, events });
+    }
+
+    fn decide(&mut self, snapshot: &Snapshot, verdicts: &Verified) -> Vec<Decision> {
+        let (rules, mode) = (self.decide.rules().to_vec(), self.decide.mode());
+        let own_services_only = self.own_services_only;
+        let next_id = self.book.ledger.decisions.last().map_or(1, |row| row.id + 1);
+        let anew = || {
+            let mut decide = Decide::new(rules, mode, next_id);
+            decide.set_own_services_only(own_services_only);
+            decide
+        };
+        let (capabilities, query) = (&self.capabilities, &mut self.engine);
+        let open = self.explain.open();
+        shielded("decide", &mut self.decide, anew, &mut self.troubles, |decide| {
+            let mut context = decide::Context { snapshot, capabilities, query };
+            decide.run(open, &verdicts.outcomes, &mut context)
+        })
+    }
+
+    /// Commands first: a person's word comes before a rule's.
+    fn act(
+        &mut self,
+        snapshot: &Arc<Snapshot>,
+        verdicts: &Verified,
+        decisions: &[Decision],
+        commands: &[Command],
+    ) -> Vec<vocab::action::Effect> {
+        let mut all = Vec::new();
+        for command in commands {
+            all.extend(orders::from_command(command, &self.book.ledger, &mut self.next_action_id));
+        }
+        let tried = self.on_trial.values().cloned().collect::<Vec<_>>();
+        all.extend(orders::from_outcomes(&verdicts.outcomes, &tried));
+        all.extend(
+            verdicts.releases.iter().map(|(action_id, _)| act::Order::Release { action_id: *action_id }),
+        );
+        for outcome in &verdicts.outcomes {
+            self.on_trial.remove(&outcome.decision_id);
+        }
+        for decision in decisions {
+            if let Some(order) = orders::from_decision(decision, self.next_action_id) {
+                self.next_action_id += 1;
+                self.on_trial.insert(decision.id, decision.clone());
+                all.push(order);
+            }
+        }
+        let (engine, ledger) = (&mut self.engine, &self.book.ledger);
+        let mut recheck = |decision: &Decision, fresh: &vocab::sample::Sample| {
+            recheck::still_stands(engine, ledger, decision, recheck::freshen(snapshot, decision, fresh))
+        };
+        self.world.change(snapshot.at, all, decisions, &mut recheck)
+    }
+
+    fn verify(
+        &mut self,
+        snapshot: &Snapshot,
+        findings: &[vocab::finding::Finding],
+        change: &Change,
+    ) -> Verified {
+        let tried = self.on_trial.values().cloned().collect::<Vec<_>>();
+        let mut incidents = self.explain.open().to_vec();
+        incidents.extend(change.incidents.iter().filter(|one| !one.is_open()).cloned());
+        let query = &mut self.engine;
+        shielded("verify", &mut self.verify, Verify::new, &mut self.troubles, |verify| {
+            let mut context = verify::Context { snapshot, findings, incidents: &incidents, query };
+            verify.run(&tried, &change.effects, &mut context)
+        })
+    }
+
+    fn learn(&mut self, snapshot: &Snapshot, change: &Change) {
+        let open = self.explain.open().iter();
+        let culprits = open.flat_map(|one| core::iter::once(&one.culprit).chain(&one.victims)).cloned();
+        let culprits = culprits.collect::<Vec<Entity>>();
+        if self.turn % KEEP_EVERY == 0 {
+            self.kept.clone_from(self.learn.baselines());
+        }
+        let kept = &self.kept;
+        shielded(
+            "learn",
+            &mut self.learn,
+            || Learn::new(kept.clone()),
+            &mut self.troubles,
+            |learn| {
+                learn.run(snapshot, &change.outcomes, &culprits);
+            },
+        );
+    }
+
+    /// Ends the turn: troubles of our own become events, and everything is handed out.
+    fn close(&mut self, snapshot: Arc<Snapshot>, change: Change) -> Turn {
+        let troubles = std::mem::take(&mut self.troubles);
+        let own = troubles.into_iter().map(|message| own_event(snapshot.at, message)).collect::<Vec<_>>();
+        self.events.extend(&own);
+        let ledger = Arc::new(self.book.ledger.clone());
+        let events = self.events.rows();
+        Turn { snapshot, ledger, events, change }
+    }
+}
+
+fn own_event(at: Timestamp, message: String) -> Event {
+    Event { at, kind: EventKind::Own, entity: Entity::Machine, level: Some(3), message }
+}

@@ -1,0 +1,18 @@
+//! One turn of the loop, in order; record and replay.
+//!
+//! Read [`cycle::Cycle::turn`] first: it is the product. [`world::World`] is the machine as the loop sees it,
+//! live or recorded; everything else here keeps the books.
+
+pub mod book;
+pub mod cycle;
+mod orders;
+mod recheck;
+pub mod recording;
+pub mod replay;
+pub mod rules;
+mod shield;
+pub mod world;
+
+pub use book::Change;
+pub use cycle::{Cycle, Start, Turn};
+pub use world::{Command, World};

@@ -1,0 +1,72 @@
+//! Decisions, verdicts and commands to orders for act.
+use act::Order;
+use vocab::action::Intent;
+use vocab::decision::{Decision, Verdict};
+use vocab::ledger::Ledger;
+use vocab::outcome::{Outcome, OutcomeKind};
+use vocab::rule::ActuatorKind;
+
+use crate::world::Command;
+
+/// Time a lease outlives the moment at which its verdict is due, so that verify, not the clock, ends a trial
+/// that is going well. Unit: s.
+const LEASE_MARGIN_S: f64 = 10.0;
+
+/// A lease of something a person did by hand: until a person takes it back. Unit: s.
+const BY_HAND_S: f64 = 30.0 * 86_400.0;
+
+/// The orders that follow from what verify said in the last turn.
+pub(crate) fn from_outcomes(outcomes: &[Outcome], decisions: &[Decision]) -> Vec<Order> {
+    let mut orders = Vec::new();
+    for outcome in outcomes {
+        let Some(decision) = decisions.iter().find(|one| one.id == outcome.decision_id) else { continue };
+        let is_final = matches!(decision.rung.action, ActuatorKind::RestartService | ActuatorKind::Terminate);
+        match outcome.kind {
+            _ if is_final => {}
+            OutcomeKind::Repaired | OutcomeKind::Contained => orders
+                .push(Order::Hold { action_id: outcome.action_id, hold_max_s: decision.rung.hold_max_s }),
+            OutcomeKind::Unchanged | OutcomeKind::Relapsed => orders.push(Order::Undo {
+                action_id: outcome.action_id,
+                because: format!("it did not prove itself: {}", outcome.kind),
+            }),
+            OutcomeKind::Void => {}
+        }
+    }
+    orders
+}
+
+/// The order that carries out a decision.
+pub(crate) fn from_decision(decision: &Decision, action_id: u64) -> Option<Order> {
+    if decision.verdict != Verdict::Act {
+        return None;
+    }
+    let rung = &decision.rung;
+    Some(Order::Apply(Intent {
+        action_id,
+        decision_id: decision.id,
+        kind: rung.action,
+        target: decision.target.clone(),
+        process: decision.process,
+        amount: rung.amount,
+        lease_s: rung.within_s + rung.verify_s + LEASE_MARGIN_S,
+        undo_on_death: rung.undo_on_death,
+    }))
+}
+
+/// The orders that carry out a person's commands.
+pub(crate) fn from_command(command: &Command, ledger: &Ledger, next_action_id: &mut u64) -> Vec<Order> {
+    let because = || "a person took it back".to_owned();
+    match command {
+        Command::Undo(action_id) => vec![Order::Undo { action_id: *action_id, because: because() }],
+        Command::UndoAll => {
+            let standing = ledger.leases.iter();
+            standing.map(|row| Order::Undo { action_id: row.action_id, because: because() }).collect()
+        }
+        Command::Change(intent) => {
+            let action_id = *next_action_id;
+            *next_action_id += 1;
+            vec![Order::Apply(Intent { action_id, decision_id: 0, lease_s: BY_HAND_S, ..intent.clone() })]
+        }
+        Command::SetMode(_) | Command::Mute(..) => Vec::new(),
+    }
+}

@@ -1,0 +1,57 @@
+//! The machine as the loop sees it: live, recorded or simulated.
+use serde::{Deserialize, Serialize};
+use vocab::action::{Effect, Intent};
+use vocab::capability::Capabilities;
+use vocab::decision::Decision;
+use vocab::probe::Probe;
+use vocab::rule::Mode;
+use vocab::sample::Sample;
+use vocab::{Entity, Timestamp};
+
+use act::Order;
+
+/// Tells whether a decision still stands on a fresh look at its entities, or why not.
+pub type Recheck<'a> = &'a mut dyn FnMut(&Decision, &Sample) -> Result<(), String>;
+
+/// What a person told the loop.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Command {
+    /// Take one action back.
+    Undo(u64),
+    /// Take everything back that can be.
+    UndoAll,
+    /// Bound what may happen.
+    SetMode(Mode),
+    /// Do not announce the incident until then.
+    Mute(u64, Timestamp),
+    /// Change something by hand (SQL `UPDATE`); `action_id` and `decision_id` are not set yet.
+    Change(Intent),
+}
+
+/// What the loop needs of the machine.
+pub trait World {
+    /// The next tick, with the answers to `probes`; `None` when there is no more.
+    fn look(&mut self, turn: u64, probes: &[Probe]) -> Option<Sample>;
+
+    /// What people told the loop since the last turn.
+    fn commands(&mut self) -> Vec<Command>;
+
+    /// What can be seen and done here.
+    fn capabilities(&self) -> Capabilities;
+
+    /// Carries out `orders`. Those that follow one of `decisions` are checked again on a fresh look first; one
+    /// that no longer stands is refused.
+    fn change(
+        &mut self,
+        now: Timestamp,
+        orders: Vec<Order>,
+        decisions: &[Decision],
+        recheck: Recheck<'_>,
+    ) -> Vec<Effect>;
+}
+
+/// The entities a decision names: those to look at again before it is carried out.
+pub fn named_entities(decision: &Decision) -> Vec<Entity> {
+    let process = decision.process.map(Entity::Process);
+    core::iter::once(decision.target.clone()).chain(process).collect()
+}

@@ -1,0 +1,336 @@
+//! Detector `cpu_hog`: one process takes CPU as never before, or to no visible end, and others are hurt by it.
+//!
+//! Symptom: 80 % of a core or more is demanded for seconds; somebody who serves waits for a CPU since then; and
+//! the process either left its own level without doing more of its work, or is sterile: no reads and writes, no
+//! page faults, no sleep. Quiet twins: a compiler or archiver at whatever priority (it reads, writes, faults), a
+//! job at nice 5 or more, a service that is as busy as ever or has more clients, a victim slow for another
+//! reason (its trouble began at another time). A hog that hurts nobody is not a finding.
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::vec::Vec;
+
+use vocab::finding::{Evidence, Finding, FindingKind, Severity};
+use vocab::rows::Process;
+use vocab::{Entity, Value};
+
+use crate::memory::{Track, is_watched};
+use crate::ring::Point;
+use crate::victims::{self, Victim};
+use crate::{Context, Detected, Detector, say};
+
+/// Demand of a process, or of its service in all, that is much. Unit: per cent of one core.
+const DEMAND_MIN_PCT: f64 = 80.0;
+/// The same of several threads that compete with others. Unit: per cent of one core.
+const DEMAND_HIDDEN_PCT: f64 = 45.0;
+/// Demand of one that is accused already. Unit: per cent of one core.
+const DEMAND_HELD_PCT: f64 = 40.0;
+/// Demand of one process of such a service that counts. Unit: per cent of one core.
+const SHARE_MIN_PCT: f64 = 20.0;
+/// How long it must last. Unit: s.
+const SUSTAINED_S: f64 = 3.0;
+/// Reads, writes, faults and sleeps a second of CPU time below which a busy process is sterile.
+const STERILE_PER_S: f64 = 25.0;
+/// Growth of its memory from which it is not. Unit: KiB.
+const STERILE_GROWN_KIB: i64 = 4_096;
+/// How long it must be sterile. Unit: s.
+const STERILE_S: f64 = 4.0;
+/// CPU before, beside now, of a process that left its level.
+const LEVEL_RATIO: f64 = 0.5;
+/// Points that make a level.
+const LEVEL_POINTS: usize = 8;
+/// A nice value from which a process gives way by itself.
+const NICE_MILD: i8 = 5;
+/// How long a finding outlives the last harm, or a pause of the culprit. Unit: s.
+const HOLD_S: f64 = 6.0;
+/// Without a named victim: CPU stall of the machine, its rise, and how long. Unit: per cent, per cent, s.
+const MACHINE_STALL_PCT: f64 = 40.0;
+const MACHINE_RISE_PCT: f64 = 25.0;
+const MACHINE_S: f64 = 8.0;
+/// Victims named at most.
+const VICTIMS_MAX: usize = 8;
+
+/// Why a busy process is taken for a hog.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Ground {
+    /// It used to use so much. Unit: per cent of one core.
+    LeftLevel(f64),
+    /// It neither reads, writes, faults nor sleeps.
+    Sterile,
+}
+
+/// A busy process under suspicion.
+struct Suspect<'a> {
+    process: &'a Process,
+    onset_s: f64,
+    demand_pct: f64,
+    ground: Ground,
+}
+
+#[derive(Clone, Debug)]
+struct Held {
+    seen_s: f64,
+    since_s: f64,
+    onset_s: f64,
+    ground: Ground,
+    finding: Finding,
+}
+
+/// See the head of this file.
+#[derive(Default)]
+pub struct CpuHog {
+    held: BTreeMap<Entity, Held>,
+}
+
+impl Detector for CpuHog {
+    fn kind(&self) -> FindingKind {
+        FindingKind::CpuHog
+    }
+
+    fn run(&mut self, context: &Context<'_>, detected: &mut Detected) {
+        let now_s = context.memory.now_s;
+        for (entity, suspect) in self.suspects(context) {
+            let Some(mut finding) = accuse(context, &entity, &suspect) else {
+                self.keep(context, &entity, &suspect);
+                continue;
+            };
+            let since_s = self.held.get(&entity).map_or(now_s, |held| held.since_s);
+            finding.confidence = (finding.confidence + (now_s - since_s) / 200.0).min(0.97);
+            let Suspect { onset_s, ground, .. } = suspect;
+            self.held.insert(entity, Held { seen_s: now_s, since_s, onset_s, ground, finding });
+        }
+        let alive =
+            |finding: &Finding| finding.process.is_some_and(|id| context.snapshot.process(id).is_some());
+        self.held.retain(|_, held| now_s - held.seen_s <= HOLD_S && alive(&held.finding));
+        for held in self.held.values() {
+            detected.findings.push(Finding { at: context.snapshot.at, ..held.finding.clone() });
+        }
+    }
+}
+
+impl CpuHog {
+    /// An accused process that goes on undisturbed stays accused while the CPUs are contended: victims come and
+    /// go. One that gives way by now must be seen to hurt.
+    fn keep(&mut self, context: &Context<'_>, entity: &Entity, suspect: &Suspect<'_>) {
+        if let Some(held) = self.held.get_mut(entity)
+            && victims::is_contended(context)
+            && suspect.process.nice < NICE_MILD
+        {
+            held.seen_s = context.memory.now_s;
+        }
+    }
+
+    /// The busiest suspicious process of each service, and each suspicious process without one.
+    fn suspects<'a>(&self, context: &Context<'a>) -> BTreeMap<Entity, Suspect<'a>> {
+        let mut suspects: BTreeMap<Entity, Suspect<'a>> = BTreeMap::new();
+        for process in context.snapshot.processes.iter().filter(|one| is_watched(one)) {
+            let Some(track) = context.memory.tracks.get(&process.id()) else { continue };
+            let demand_pct = track.last_demand();
+            if demand_pct < SHARE_MIN_PCT {
+                continue;
+            }
+            let entity = process.entity();
+            // One that we made give way stays accused as long as it hurts.
+            let gives_way = process.nice >= NICE_MILD || !victims::is_ordinary(process);
+            if gives_way && !self.held.contains_key(&entity) {
+                continue;
+            }
+            let known = self.held.get(&entity).filter(|held| held.finding.process == Some(process.id()));
+            let Some(suspect) = suspect(context, process, track, known) else { continue };
+            let seat = suspects.get(&entity);
+            if seat.is_none_or(|seat| seat.demand_pct < suspect.demand_pct) {
+                suspects.insert(entity, suspect);
+            }
+        }
+        suspects
+    }
+}
+
+impl Track {
+    /// Demand of the last two points: one alone is noise. Unit: per cent of one core.
+    fn last_demand(&self) -> f64 {
+        self.mean(2.0, |point| f64::from(point.demand_pct())).unwrap_or(0.0)
+    }
+
+    /// Since when it has demanded at least `demand_pct`, single lapses aside. Unit: s since the first snapshot.
+    fn busy_since(&self, demand_pct: f64) -> Option<f64> {
+        let mut since_s = None;
+        let mut lapses = 0;
+        for point in self.fine.iter().rev() {
+            if f64::from(point.demand_pct()) >= demand_pct {
+                since_s = Some(point.at_s);
+                lapses = 0;
+            } else {
+                lapses += 1;
+                if lapses == 2 {
+                    break;
+                }
+            }
+        }
+        since_s
+    }
+}
+
+/// Whether this process is busy for long enough, and strangely so.
+fn suspect<'a>(
+    context: &Context<'_>,
+    process: &'a Process,
+    track: &Track,
+    known: Option<&Held>,
+) -> Option<Suspect<'a>> {
+    let now_s = context.memory.now_s;
+    let own = track.last_demand();
+    let all = match process.service.as_deref() {
+        Some(service) if own < DEMAND_MIN_PCT => service_demand(context, service),
+        _ => own,
+    };
+    if let Some(held) = known.filter(|_| all >= DEMAND_HELD_PCT) {
+        let Held { onset_s, ground, .. } = *held;
+        return Some(Suspect { process, onset_s, demand_pct: own, ground });
+    }
+    // Threads other than the main one do not show their wait: where all compete, what they get must do.
+    let hides_wait = process.threads > 1 && victims::is_contended(context);
+    if all < if hides_wait { DEMAND_HIDDEN_PCT } else { DEMAND_MIN_PCT } {
+        return None;
+    }
+    let onset_s = track.busy_since((0.6 * own).max(SHARE_MIN_PCT))?;
+    // The point at the onset speaks for the second before it.
+    let busy_s = now_s - onset_s + 1.0;
+    let ground = if busy_s >= SUSTAINED_S { left_level(track, onset_s) } else { None };
+    let ground = ground.or_else(|| is_sterile(track, onset_s, busy_s).then_some(Ground::Sterile))?;
+    Some(Suspect { process, onset_s, demand_pct: own, ground })
+}
+
+fn service_demand(context: &Context<'_>, service: &str) -> f64 {
+    let tracks =
+        context.snapshot.processes_of(service).filter_map(|one| context.memory.tracks.get(&one.id()));
+    tracks.map(Track::last_demand).sum()
+}
+
+/// Whether it used much less before, and does not do more of its work now: more clients or more reads and
+/// writes in proportion are load.
+fn left_level(track: &Track, onset_s: f64) -> Option<Ground> {
+    let cpu = |point: &Point| f64::from(point.demand_pct());
+    let io = |point: &Point| f64::from(point.io_calls_per_s.unwrap_or(0.0));
+    let clients = |point: &Point| f64::from(point.established);
+    let (before, points) = track.mean_before(onset_s, cpu)?;
+    let now = track.mean(SUSTAINED_S, cpu)?;
+    if points < LEVEL_POINTS || before > LEVEL_RATIO * now {
+        return None;
+    }
+    let rise = now / before.max(1.0);
+    let (io_before, _) = track.mean_before(onset_s, io)?;
+    let (clients_before, _) = track.mean_before(onset_s, clients)?;
+    let has_more_io = track.mean(SUSTAINED_S, io)? > STERILE_PER_S.max(0.5 * rise * io_before);
+    let has_more_clients = track.mean(SUSTAINED_S, clients)? >= 1.5 * clients_before + 2.0;
+    (!has_more_io && !has_more_clients).then_some(Ground::LeftLevel(before))
+}
+
+/// Whether it has only computed since it became busy, the first second aside, in which a program loads.
+///
+/// The whole run counts, per second of CPU time: a compiler has quiet minutes, but it has read its input and taken
+/// memory before, and one that gets little CPU faults little. Unknown reads and writes count as none: a process
+/// of another user does not show them, but it shows its faults and sleeps.
+fn is_sterile(track: &Track, onset_s: f64, busy_s: f64) -> bool {
+    let run = || track.fine.iter().filter(|point| point.at_s > onset_s + 0.5);
+    let cpu_s: f64 = run().map(|point| f64::from(point.cpu_pct) / 100.0).sum();
+    let quiet = |of: fn(&Point) -> Option<f32>| {
+        run().map(|point| f64::from(of(point).unwrap_or(0.0))).sum::<f64>() < STERILE_PER_S * cpu_s
+    };
+    let memory = |point: Option<&Point>| point.and_then(|one| one.anon_kib).map_or(0, i64::from);
+    let grown_kib = memory(run().next_back()) - memory(run().next());
+    busy_s >= STERILE_S
+        && grown_kib < STERILE_GROWN_KIB
+        && quiet(|point| Some(point.faults_per_s))
+        && quiet(|point| point.io_calls_per_s)
+        && quiet(|point| point.switches_per_s)
+}
+
+/// The finding, if somebody is hurt by it.
+fn accuse(context: &Context<'_>, entity: &Entity, suspect: &Suspect<'_>) -> Option<Finding> {
+    let mut victims = victims::hurt(context, entity, suspect.onset_s);
+    let is_named = !victims.is_empty();
+    victims.extend(if is_named { None } else { machine(context, entity, suspect) });
+    victims.truncate(VICTIMS_MAX);
+    if victims.is_empty() {
+        return None;
+    }
+    let process = suspect.process;
+    let mut evidence = Vec::from([usage(suspect), ground(suspect)]);
+    let whom: Vec<_> = victims.iter().map(|one| alloc::string::ToString::to_string(&one.entity)).collect();
+    let sentence = format!(
+        "{} takes {:.0} % of a CPU and hurts {}",
+        say::who(process),
+        process.cpu_pct.unwrap_or(suspect.demand_pct),
+        whom.join(", ")
+    );
+    let entities = victims.iter().map(|one| one.entity.clone()).collect();
+    evidence.extend(victims.into_iter().map(|one| one.evidence));
+    Some(Finding {
+        at: context.snapshot.at,
+        kind: FindingKind::CpuHog,
+        culprit: entity.clone(),
+        process: Some(process.id()),
+        victims: entities,
+        severity: if is_named { Severity::Critical } else { Severity::Warning },
+        confidence: if is_named { 0.85 } else { 0.8 },
+        exhaustion_s: None,
+        sentence,
+        evidence,
+    })
+}
+
+/// The machine as victim, where nobody's own wait can be seen: threads other than the main one do not show it.
+fn machine(context: &Context<'_>, entity: &Entity, suspect: &Suspect<'_>) -> Option<Victim> {
+    let (now, before) = victims::stall_rise(context, &Entity::Machine, suspect.onset_s)?;
+    let serves = |one: &Process| {
+        one.entity() != *entity
+            && (one.service.is_some() || one.listen_port.is_some())
+            && one.cpu_pct > Some(0.0)
+    };
+    let is_hurt = now >= MACHINE_STALL_PCT
+        && now >= (before + MACHINE_RISE_PCT).max(2.0 * before)
+        && context.memory.now_s - suspect.onset_s >= MACHINE_S
+        && victims::is_contended(context)
+        && context.snapshot.processes.iter().any(serves);
+    let sentence = || {
+        format!(
+            "some work waits for a CPU {now:.0} % of the time; before {} began it was {before:.0} %",
+            suspect.process.name
+        )
+    };
+    is_hurt.then(|| Victim {
+        entity: Entity::Machine,
+        evidence: say::cell(
+            "pressure",
+            Entity::Machine,
+            "some_pct",
+            (Value::from(now), Some(Value::from(before))),
+            sentence(),
+        ),
+    })
+}
+
+fn usage(suspect: &Suspect<'_>) -> Evidence {
+    let cpu = suspect.process.cpu_pct.unwrap_or(0.0);
+    let normal = match suspect.ground {
+        Ground::LeftLevel(before) => Some(Value::from(before)),
+        Ground::Sterile => None,
+    };
+    let sentence = format!("{} uses {cpu:.0} % of a CPU", say::who(suspect.process));
+    say::of_process(suspect.process, "cpu_pct", cpu, normal, sentence)
+}
+
+fn ground(suspect: &Suspect<'_>) -> Evidence {
+    let process = suspect.process;
+    match suspect.ground {
+        Ground::LeftLevel(before) => {
+            let sentence = format!("it used {before:.1} % before, and does not read or write more now");
+            say::of_process(process, "cpu_pct", process.cpu_pct, Some(Value::from(before)), sentence)
+        }
+        Ground::Sterile => {
+            let faults = process.minor_faults_per_s;
+            let sentence = "it only computes: no reads, no writes, no page faults, no sleep".into();
+            say::of_process(process, "minor_faults_per_s", faults, None, sentence)
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Detector `deadlock`: threads wait for locks of each other in a circle.
+//!
+//! Symptom: the owner of the mutex a thread waits for waits itself, and so on back to the first; two looks at
+//! least a second apart show the same circle and nobody in it ran in between. Quiet twins: a condition variable
+//! whose neighbouring word equals a thread id, a busy lock that changes hands, a wait that ends by itself.
+//! Known blind spot: locks that name no owner (Rust, Go, Java, C++ with other libraries) are left to `stalled`.
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use vocab::finding::{Evidence, Finding, FindingKind, Severity};
+use vocab::probe::Probe;
+use vocab::rows::Process;
+use vocab::{Entity, ProcessId, Value};
+
+use crate::looks::{Look, Pair};
+use crate::memory::{Track, is_watched};
+use crate::{Context, Detected, Detector, futex, say};
+
+/// Least time between the two looks that prove a circle. Unit: s.
+const CONFIRM_S: f64 = 0.9;
+/// Least time between two looks at a process: one that hangs by all appearance, any other. Unit: s.
+const URGENT_S: f64 = 2.0;
+const PAUSE_S: f64 = 5.0;
+/// The same for one that has not run since, by the clock ticks: a run shorter than one may be missed.
+const RESTED_S: f64 = 20.0;
+/// Before the next look at a process that could not be looked at. Unit: s.
+const UNREADABLE_S: f64 = 60.0;
+/// A proof counts for so long. Unit: s.
+const PROOF_S: f64 = 15.0;
+/// Looks older than this are not joined with newer ones. Unit: s.
+const JOIN_S: f64 = 6.0;
+/// Processes of no service are looked at in one of so many turns.
+const OTHERS_EVERY: u64 = 2;
+
+/// One wait for a mutex: who, where, for whom, and how often it had slept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Wait {
+    process: ProcessId,
+    tid: u32,
+    address: u64,
+    owner: u32,
+    switches: Option<u64>,
+}
+
+#[derive(Clone, Debug)]
+struct Proof {
+    circle: Vec<Wait>,
+    seen_s: f64,
+    since_s: f64,
+}
+
+/// See the head of this file.
+#[derive(Default)]
+pub struct Deadlock {
+    asked: BTreeMap<ProcessId, f64>,
+    proofs: BTreeMap<ProcessId, Proof>,
+}
+
+impl Detector for Deadlock {
+    fn kind(&self) -> FindingKind {
+        FindingKind::Deadlock
+    }
+
+    fn run(&mut self, context: &Context<'_>, detected: &mut Detected) {
+        let now_s = context.memory.now_s;
+        let has_news = context.memory.looks.iter().any(|(_, pair)| pair.answered_s >= now_s);
+        if has_news && !context.snapshot.answers.is_empty() {
+            self.judge(context, detected);
+        }
+        let alive = |id: ProcessId| context.snapshot.process(id).is_some();
+        self.proofs.retain(|id, proof| alive(*id) && now_s - proof.seen_s <= PROOF_S);
+        self.asked.retain(|id, _| alive(*id));
+        self.ask(context, detected);
+        for (id, proof) in &self.proofs {
+            let Some(process) = context.snapshot.process(*id) else { continue };
+            let finding = finding(context, process, proof);
+            if !detected.findings.iter().any(|one| one.kind == finding.kind && one.culprit == finding.culprit)
+            {
+                detected.findings.push(finding);
+            }
+        }
+    }
+}
+
+impl Deadlock {
+    /// Looks for circles among the fresh looks; what is no circle any more is no finding any more.
+    fn judge(&mut self, context: &Context<'_>, detected: &mut Detected) {
+        let now_s = context.memory.now_s;
+        let mut waits = BTreeMap::new();
+        for (id, pair) in context.memory.looks.iter() {
+            let Some(look) = pair.latest.as_ref().filter(|look| now_s - look.at_s <= JOIN_S) else {
+                continue;
+            };
+            waits.extend(waits_in(*id, look).map(|wait| (wait.tid, wait)));
+            if pair.answered_s >= now_s {
+                self.proofs.remove_entry(id).into_iter().for_each(|(id, proof)| self.keep(id, proof, look));
+            }
+        }
+        for circle in circles(&waits) {
+            let Some(first) = circle.first().copied() else { continue };
+            if circle
+                .iter()
+                .all(|wait| context.memory.looks.of(wait.process).is_some_and(|one| stood(one, wait)))
+            {
+                let since_s = self.proofs.get(&first.process).map_or(now_s, |proof| proof.since_s);
+                self.proofs.insert(first.process, Proof { circle, seen_s: now_s, since_s });
+            } else {
+                circle.iter().for_each(|wait| detected.ask(Probe::threads(wait.process)));
+            }
+        }
+        // A lock may be shared between processes: follow it to the owner.
+        for wait in waits.values().filter(|wait| !waits.contains_key(&wait.owner)) {
+            let owner = context.snapshot.processes.iter().find(|one| one.pid == wait.owner);
+            if let Some(owner) = owner.filter(|one| one.id() != wait.process) {
+                self.asked.entry(owner.id()).or_insert(f64::NEG_INFINITY);
+                if now_s - self.asked[&owner.id()] >= URGENT_S {
+                    self.asked.insert(owner.id(), now_s);
+                    detected.ask(Probe::threads(owner.id()));
+                }
+            }
+        }
+    }
+
+    /// Puts a proof back if the latest look still shows its part of the circle.
+    fn keep(&mut self, id: ProcessId, proof: Proof, look: &Look) {
+        let mut mine = proof.circle.iter().filter(|wait| wait.process == id);
+        if mine.all(|wait| waits_in(id, look).any(|now| now == *wait)) {
+            self.proofs.insert(id, proof);
+        }
+    }
+
+    /// Whether it has not run since it was last looked at: no circle can have formed.
+    fn rested(&self, track: &Track, id: ProcessId) -> bool {
+        let asked_s = self.asked.get(&id).copied().unwrap_or(f64::NEG_INFINITY);
+        let is_held = self.proofs.contains_key(&id);
+        !is_held
+            && track.fine.iter().rev().take_while(|one| one.at_s >= asked_s).all(|one| one.cpu_pct <= 0.0)
+    }
+
+    /// Whose threads to look at next: what hangs by all appearance first, then services in turn, then the rest.
+    fn ask(&mut self, context: &Context<'_>, detected: &mut Detected) {
+        let now_s = context.memory.now_s;
+        let mut best: [Option<(f64, ProcessId)>; 3] = [None; 3];
+        for process in context.snapshot.processes.iter().filter(|one| is_watched(one) && one.threads >= 2) {
+            let id = process.id();
+            let Some(track) = context.memory.tracks.get(&id) else { continue };
+            let hangs = hangs(track) || self.proofs.contains_key(&id);
+            let serves = process.service.is_some() || process.listen_port.is_some();
+            let tier = if hangs {
+                0
+            } else if serves {
+                1
+            } else {
+                2
+            };
+            let failed_s = context.memory.looks.of(id).and_then(|pair| pair.failed_s);
+            let pause_s = match failed_s {
+                Some(_) => UNREADABLE_S,
+                None if hangs && !self.proofs.contains_key(&id) => URGENT_S,
+                None if self.rested(track, id) => RESTED_S,
+                None => PAUSE_S,
+            };
+            let asked_s = self.asked.get(&id).copied().unwrap_or(f64::NEG_INFINITY);
+            let is_older = best[tier].is_none_or(|(other_s, _)| asked_s < other_s);
+            if now_s - asked_s >= pause_s && is_older {
+                best[tier] = Some((asked_s, id));
+            }
+        }
+        let [hanging, serving, other] = best;
+        let other = other.filter(|_| context.snapshot.turn.is_multiple_of(OTHERS_EVERY));
+        for (_, id) in hanging.into_iter().chain(serving).chain(other).take(2) {
+            self.asked.insert(id, now_s);
+            detected.ask(Probe::threads(id));
+        }
+    }
+}
+
+/// Whether it used to work and does not any more, or leaves work waiting.
+fn hangs(track: &Track) -> bool {
+    let cpu = |point: &crate::ring::Point| f64::from(point.cpu_pct);
+    let Some(now_s) = track.fine.last().map(|point| point.at_s) else { return false };
+    let waits = track.fine.iter().rev().take(3).all(|point| point.waiting > 0);
+    let now = track.mean(3.0, cpu).unwrap_or(0.0);
+    let stopped =
+        track.mean_before(now_s - 3.0, cpu).is_some_and(|(before, _)| before >= 0.5 && now < 0.2 * before);
+    (waits && now < 5.0) || stopped
+}
+
+/// The waits for mutexes in one look.
+fn waits_in(process: ProcessId, look: &Look) -> impl Iterator<Item = Wait> {
+    look.threads.iter().filter_map(move |one| {
+        let wait = one.wait.as_ref()?;
+        let owner = futex::owner(wait)?;
+        let switches = one.thread.voluntary_switches;
+        Some(Wait { process, tid: one.thread.tid, address: wait.address, owner, switches })
+    })
+}
+
+/// Whether the look before, long enough ago, shows the same wait without a step in between.
+fn stood(pair: &Pair, wait: &Wait) -> bool {
+    let (Some(latest), Some(before)) = (&pair.latest, &pair.before) else { return false };
+    latest.at_s - before.at_s >= CONFIRM_S && waits_in(wait.process, before).any(|one| one == *wait)
+}
+
+/// Every circle among the waits, each once, beginning with its lowest thread.
+fn circles(waits: &BTreeMap<u32, Wait>) -> Vec<Vec<Wait>> {
+    let mut circles = Vec::new();
+    let mut done = BTreeSet::new();
+    for start in waits.keys() {
+        let mut path: Vec<Wait> = Vec::new();
+        let mut next = *start;
+        while let Some(wait) = waits.get(&next).filter(|_| done.insert(next)) {
+            path.push(*wait);
+            next = wait.owner;
+        }
+        if let Some(entry) = path.iter().position(|wait| wait.tid == next) {
+            let mut circle = path.split_off(entry);
+            let lowest = circle.iter().enumerate().min_by_key(|(_, wait)| wait.tid).map_or(0, |(at, _)| at);
+            circle.rotate_left(lowest);
+            circles.push(circle);
+        }
+    }
+    circles
+}
+
+fn finding(context: &Context<'_>, process: &Process, proof: &Proof) -> Finding {
+    let lasted_s = context.memory.now_s - proof.since_s;
+    let evidence = proof.circle.iter().take(16).map(waits_for).collect();
+    let threads: Vec<_> = proof.circle.iter().map(|wait| wait.tid.to_string()).collect();
+    let sentence = match threads.as_slice() {
+        [one] => format!("{} is deadlocked: thread {one} waits for a lock that it holds", say::who(process)),
+        all => format!("{} is deadlocked: threads {} wait for each other", say::who(process), all.join(", ")),
+    };
+    Finding {
+        at: context.snapshot.at,
+        kind: FindingKind::Deadlock,
+        culprit: process.entity(),
+        process: Some(process.id()),
+        victims: Vec::from([process.entity()]),
+        severity: Severity::Critical,
+        confidence: (0.95 + lasted_s / 1_000.0).min(0.99),
+        exhaustion_s: None,
+        sentence,
+        evidence,
+    }
+}
+
+fn waits_for(wait: &Wait) -> Evidence {
+    let sentence = format!(
+        "thread {} waits for the lock at {:#x}, held by thread {}",
+        wait.tid, wait.address, wait.owner
+    );
+    let owner = (Value::from(wait.owner), None);
+    say::cell("threads", Entity::Process(wait.process), "futex_owner", owner, sentence)
+}

@@ -1,0 +1,141 @@
+//! Snapshot to findings and probes. Pure: same snapshots in the same order, same findings.
+//!
+//! Read [`Detect::run`] first, then [`memory::Memory`] (what is remembered of the recent past, shared by all
+//! detectors). Each detector is one file and names its symptom, its evidence and its benign look-alike.
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod calls;
+mod collector_stalled;
+mod cpu_hog;
+mod crash_loop;
+mod cycle;
+mod deadlock;
+mod descriptor_leak;
+mod envelope;
+mod futex;
+mod io_thrash;
+mod looks;
+mod memory;
+mod memory_leak;
+mod memory_thrash;
+mod own_trouble;
+mod ring;
+mod say;
+mod stalled;
+mod victims;
+
+#[cfg(test)]
+mod testkit;
+#[cfg(test)]
+mod tests;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use vocab::baseline::Baselines;
+use vocab::capability::Capabilities;
+use vocab::finding::{Finding, FindingKind};
+use vocab::probe::Probe;
+use vocab::snapshot::Snapshot;
+
+use crate::memory::Memory;
+
+/// What the detectors said in one turn.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Detected {
+    /// Every trouble that holds now, one finding a kind and culprit.
+    pub findings: Vec<Finding>,
+    /// Closer looks wanted before the next turn, none twice.
+    pub probes: Vec<Probe>,
+}
+
+impl Detected {
+    /// Whether this culprit is already accused of one of these.
+    pub(crate) fn has(&self, culprit: &vocab::Entity, kinds: &[FindingKind]) -> bool {
+        self.findings.iter().any(|one| one.culprit == *culprit && kinds.contains(&one.kind))
+    }
+
+    /// Asks for a closer look, once.
+    pub(crate) fn ask(&mut self, probe: Probe) {
+        if !self.probes.contains(&probe) {
+            self.probes.push(probe);
+        }
+    }
+}
+
+/// What a detector may look at.
+pub struct Context<'a> {
+    /// All tables now.
+    pub snapshot: &'a Snapshot,
+    /// What is normal here.
+    pub baselines: &'a Baselines,
+    /// What this machine lets us see.
+    pub capabilities: &'a Capabilities,
+    /// The recent past, this snapshot included.
+    pub(crate) memory: &'a Memory,
+}
+
+/// A rule about one kind of trouble. Called every turn; keeps only what it needs to confirm and to hold.
+pub trait Detector: Send {
+    /// The kind of its findings.
+    fn kind(&self) -> FindingKind;
+    /// Adds the findings that hold now and the looks it needs to be surer.
+    fn run(&mut self, context: &Context<'_>, detected: &mut Detected);
+}
+
+/// All detectors and their common memory.
+pub struct Detect {
+    memory: Memory,
+    detectors: Vec<Box<dyn Detector>>,
+}
+
+impl Default for Detect {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Detect {
+    /// Every detector there is. What explains more comes first: a service in a deadlock is not also called
+    /// stalled, one that hangs or spins and piles up connections does not leak them, memory that grows with leaked
+    /// descriptors is theirs.
+    pub fn new() -> Self {
+        Self::with(Vec::from([
+            Box::new(deadlock::Deadlock::default()) as Box<dyn Detector>,
+            Box::new(stalled::Stalled::default()),
+            Box::new(cpu_hog::CpuHog::default()),
+            Box::new(descriptor_leak::DescriptorLeak::default()),
+            Box::new(memory_leak::MemoryLeak::default()),
+            Box::new(crash_loop::CrashLoop::default()),
+            Box::new(memory_thrash::MemoryThrash::default()),
+            Box::new(io_thrash::IoThrash::default()),
+            Box::new(collector_stalled::CollectorStalled),
+            Box::new(own_trouble::OwnTrouble::default()),
+        ]))
+    }
+
+    /// Only these, in this order.
+    pub fn with(detectors: Vec<Box<dyn Detector>>) -> Self {
+        Self { memory: Memory::default(), detectors }
+    }
+
+    /// One turn: remembers the snapshot and asks every detector.
+    pub fn run(
+        &mut self,
+        snapshot: &Snapshot,
+        baselines: &Baselines,
+        capabilities: &Capabilities,
+    ) -> Detected {
+        self.memory.remember(snapshot);
+        let context = Context { snapshot, baselines, capabilities, memory: &self.memory };
+        let mut detected = Detected::default();
+        for detector in &mut self.detectors {
+            detector.run(&context, &mut detected);
+        }
+        detected
+    }
+}

@@ -1,0 +1,267 @@
+//! Detector `stalled`: work waits, nothing moves, and every thread that could do it sleeps on a lock.
+//!
+//! Symptom: connections wait to be accepted, read or closed for five seconds, or the service's own health check
+//! fails, while the process uses no CPU; two looks show the same threads in the same endless waits and not one
+//! step in between. No circle is claimed: locks of Rust, Go and Java do not name their owner. Quiet twins: an
+//! idle service (nothing waits), a busy lock (its threads move), a service that waits for data from another one
+//! (a thread sits in read or receive), one that waits for events (a notice at most).
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use vocab::finding::{Evidence, Finding, FindingKind, Severity};
+use vocab::probe::{Probe, ThreadProbe};
+use vocab::rows::Process;
+use vocab::{Entity, ProcessId, Value};
+
+use crate::calls::{self, Waits};
+use crate::looks::{Look, Pair};
+use crate::memory::{Track, is_watched};
+use crate::ring::Point;
+use crate::{Context, Detected, Detector, say};
+
+/// How long work must wait. Unit: s.
+const WAITS_S: f64 = 5.0;
+/// CPU use below which a process does nothing: two clock ticks in [`WAITS_S`]. Unit: per cent of one core.
+const IDLE_PCT: f64 = 0.5;
+/// Least time between the looks that prove it. Unit: s.
+const CONFIRM_S: f64 = 0.9;
+/// Least time between two requests for a look. Unit: s.
+const ASK_S: f64 = 2.0;
+/// A proof counts for so long. Unit: s.
+const PROOF_S: f64 = 10.0;
+/// CPU beside that before, of a process that has stopped serving.
+const STOPPED_RATIO: f64 = 0.25;
+/// CPU before from which that can be told. Unit: per cent of one core.
+const SERVED_PCT: f64 = 0.3;
+
+/// What two looks say together.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Stuck {
+    threads: usize,
+    all: usize,
+    confidence: f64,
+}
+
+#[derive(Clone, Debug)]
+struct Proof {
+    seen_s: f64,
+    since_s: f64,
+    stuck: Stuck,
+    work: Evidence,
+}
+
+/// See the head of this file.
+#[derive(Default)]
+pub struct Stalled {
+    asked: BTreeMap<ProcessId, f64>,
+    proofs: BTreeMap<ProcessId, Proof>,
+}
+
+impl Detector for Stalled {
+    fn kind(&self) -> FindingKind {
+        FindingKind::Stalled
+    }
+
+    fn run(&mut self, context: &Context<'_>, detected: &mut Detected) {
+        let now_s = context.memory.now_s;
+        for process in context.snapshot.processes.iter().filter(|one| is_watched(one) && one.state != "T") {
+            let id = process.id();
+            let Some(track) = context.memory.tracks.get(&id) else { continue };
+            let known = self
+                .proofs
+                .get(&id)
+                .map(|proof| proof.work.clone())
+                .filter(|_| still_waits(context, process));
+            let Some(work) = work_waits(context, process, track).or(known).filter(|_| is_idle(track)) else {
+                self.proofs.remove(&id);
+                continue;
+            };
+            if self.asked.get(&id).is_none_or(|asked_s| now_s - asked_s >= ASK_S) {
+                self.asked.insert(id, now_s);
+                detected.ask(Probe::threads(id));
+            }
+            let Some(pair) = context.memory.looks.of(id).filter(|pair| pair.answered_s >= now_s) else {
+                continue;
+            };
+            // What was proven once stays proven while the same threads hang and the work still waits.
+            let known = self.proofs.get(&id);
+            match stuck(pair, known.is_some() || has_stopped(track, now_s)) {
+                Some(mut stuck) => {
+                    stuck.confidence =
+                        known.map_or(0.0, |proof| proof.stuck.confidence).max(stuck.confidence);
+                    let since_s = known.map_or(now_s, |proof| proof.since_s);
+                    self.proofs.insert(id, Proof { seen_s: now_s, since_s, stuck, work });
+                }
+                None if pair.failed_s.is_none() => drop(self.proofs.remove(&id)),
+                None => {}
+            }
+        }
+        let alive = |id: &ProcessId| context.snapshot.process(*id).is_some();
+        self.asked.retain(|id, _| alive(id));
+        self.proofs.retain(|id, proof| alive(id) && now_s - proof.seen_s <= PROOF_S);
+        self.report(context, detected);
+    }
+}
+
+impl Stalled {
+    /// One finding a culprit, and none where a circle is proven: that one says more.
+    fn report(&self, context: &Context<'_>, detected: &mut Detected) {
+        for (id, proof) in &self.proofs {
+            let Some(process) = context.snapshot.process(*id) else { continue };
+            let culprit = process.entity();
+            if !detected.has(&culprit, &[FindingKind::Deadlock, FindingKind::Stalled]) {
+                detected.findings.push(finding(context, process, proof));
+            }
+        }
+    }
+}
+
+/// The work that has waited throughout the last seconds, and where that is written.
+fn work_waits(context: &Context<'_>, process: &Process, track: &Track) -> Option<Evidence> {
+    let now_s = context.memory.now_s;
+    let recent = || track.fine.iter().filter(|point| now_s - point.at_s <= WAITS_S);
+    let has_span = track.fine.first().is_some_and(|first| now_s - first.at_s >= WAITS_S);
+    let (oldest, last) = (recent().next()?, track.fine.last()?);
+    if !has_span {
+        return None;
+    }
+    if recent().all(|point| point.waiting > 0) && last.waiting >= oldest.waiting {
+        let backlog = process.accept_backlog.unwrap_or(0);
+        let (column, count, verb) = if backlog > 0 {
+            ("accept_backlog", backlog, "be accepted")
+        } else {
+            ("unread_connections", process.unread_connections.unwrap_or(0), "be read")
+        };
+        let sentence = format!("{count} connections wait to {verb}, and have for {WAITS_S:.0} s");
+        return Some(say::of_process(process, column, count, Some(Value::Int(0)), sentence));
+    }
+    let before =
+        track.mean_before(now_s - WAITS_S, |point| f64::from(point.close_wait)).map_or(0.0, |one| one.0);
+    let is_left = recent().all(|point| f64::from(point.close_wait) >= before + 1.0);
+    if is_left && last.close_wait >= oldest.close_wait && has_stopped(track, now_s) {
+        let sentence = format!("{} clients have given up waiting for it", last.close_wait);
+        return Some(say::of_process(
+            process,
+            "close_wait",
+            last.close_wait,
+            Some(Value::from(before)),
+            sentence,
+        ));
+    }
+    let service = process.service.as_deref().and_then(|name| context.snapshot.service(name))?;
+    (service.is_healthy == Some(false) && service.main_pid == Some(process.pid)).then(|| {
+        let entity = say::service(&service.name);
+        let healthy = (Value::from(false), Some(Value::from(true)));
+        say::cell("services", entity, "is_healthy", healthy, "its own health check fails".to_string())
+    })
+}
+
+/// Whether any of the work is left that waited when the stall was proven.
+fn still_waits(context: &Context<'_>, process: &Process) -> bool {
+    let connections = [process.accept_backlog, process.unread_connections, process.close_wait];
+    let service = process.service.as_deref().and_then(|name| context.snapshot.service(name));
+    connections.into_iter().flatten().any(|count| count > 0)
+        || service.is_some_and(|one| one.is_healthy == Some(false))
+}
+
+fn is_idle(track: &Track) -> bool {
+    track.mean(WAITS_S, |point| f64::from(point.cpu_pct)).is_some_and(|cpu| cpu < IDLE_PCT)
+}
+
+/// Whether it served before and does not any more.
+fn has_stopped(track: &Track, now_s: f64) -> bool {
+    let cpu = |point: &Point| f64::from(point.cpu_pct);
+    let (Some(now), Some((before, _))) =
+        (track.mean(WAITS_S, cpu), track.mean_before(now_s - 2.0 * WAITS_S, cpu))
+    else {
+        return false;
+    };
+    before >= SERVED_PCT && now <= STOPPED_RATIO * before
+}
+
+/// Whether two looks show threads that sleep on locks for ever, and no thread that waits for someone else.
+///
+/// One that waits for events may wait for another service: it is sure only if more threads hang each time, a
+/// notice if it has stopped serving, and nothing otherwise.
+fn stuck(pair: &Pair, has_stopped: bool) -> Option<Stuck> {
+    let (latest, before) = (pair.latest.as_ref()?, pair.before.as_ref()?);
+    if latest.at_s - before.at_s < CONFIRM_S {
+        return None;
+    }
+    let stuck = |one: &&ThreadProbe| stands_still(one, before);
+    let threads = latest.threads.iter().filter(stuck).count();
+    let others = latest.threads.iter().filter(|one| !stands_still(one, before));
+    let (mut waits_for_events, mut works) = (false, false);
+    for one in others {
+        match one.thread.system_call.map(calls::waits) {
+            Some(Waits::Lock) if one.wait.is_none_or(|wait| wait.has_timeout) => {}
+            Some(Waits::Clients | Waits::Time) => {}
+            // A lock it got to only after the look before: one more that hangs, unless it had been there.
+            Some(Waits::Lock) => works |= moved(one, before),
+            Some(Waits::Events) => waits_for_events = true,
+            Some(Waits::Other) | None => works = true,
+        }
+    }
+    if threads == 0 || works {
+        return None;
+    }
+    let endless = |look: &Look| look.threads.iter().filter(|one| waits_endlessly(one)).count();
+    let grows = endless(latest) > endless(before);
+    let confidence = match (waits_for_events, grows) {
+        (false, _) => 0.9,
+        (true, true) => 0.82,
+        (true, false) if has_stopped => 0.6,
+        (true, false) => return None,
+    };
+    Some(Stuck { threads, all: latest.threads.len(), confidence })
+}
+
+fn waits_endlessly(one: &ThreadProbe) -> bool {
+    one.wait.is_some_and(|wait| !wait.has_timeout)
+}
+
+/// Whether a thread sat in the same endless wait in the look before, and has not taken a step since.
+fn stands_still(one: &ThreadProbe, before: &Look) -> bool {
+    let address = |probe: &ThreadProbe| probe.wait.map(|wait| wait.address);
+    let then = before.threads.iter().find(|then| then.thread.tid == one.thread.tid);
+    waits_endlessly(one)
+        && then.is_some_and(|then| {
+            waits_endlessly(then)
+                && address(then) == address(one)
+                && then.thread.voluntary_switches == one.thread.voluntary_switches
+                && then.thread.cpu_time_s >= one.thread.cpu_time_s
+        })
+}
+
+/// Whether a thread was there in the look before and has run since.
+fn moved(one: &ThreadProbe, before: &Look) -> bool {
+    before.threads.iter().any(|then| then.thread.tid == one.thread.tid)
+}
+
+fn finding(context: &Context<'_>, process: &Process, proof: &Proof) -> Finding {
+    let lasted_s = context.memory.now_s - proof.since_s;
+    let Stuck { threads, all, confidence } = proof.stuck;
+    let is_sure = confidence >= 0.8;
+    let sleeps = format!("{threads} of its {all} threads sleep on locks and did not move between two looks");
+    let count = (Value::from(threads), Some(Value::Int(0)));
+    let entity = Entity::Process(process.id());
+    let evidence = Vec::from([
+        proof.work.clone(),
+        say::cell("threads", entity, "futex", count, sleeps),
+        say::of_process(process, "cpu_pct", process.cpu_pct, None, String::from("it uses no CPU")),
+    ]);
+    Finding {
+        at: context.snapshot.at,
+        kind: FindingKind::Stalled,
+        culprit: process.entity(),
+        process: Some(process.id()),
+        victims: Vec::from([process.entity()]),
+        severity: if is_sure { Severity::Critical } else { Severity::Notice },
+        confidence: if is_sure { (confidence + lasted_s / 500.0).min(0.95) } else { confidence },
+        exhaustion_s: None,
+        sentence: format!("{} is stalled: {}, and no thread moves", say::who(process), proof.work.sentence),
+        evidence,
+    }
+}

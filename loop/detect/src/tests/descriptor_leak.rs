@@ -1,0 +1,128 @@
+//! Scenes of descriptors that leak, and of descriptors that only look so.
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use vocab::Entity;
+use vocab::finding::FindingKind::DescriptorLeak;
+use vocab::probe::{Probe, ProbeAnswer, ProbeKind, ProbeResult};
+use vocab::rows::OpenFile;
+use vocab::snapshot::Snapshot;
+
+use crate::testkit::*;
+
+/// What a process holds in one turn.
+#[derive(Clone, Copy, Default)]
+struct Open {
+    files: u32,
+    established: u32,
+    close_wait: u32,
+}
+
+fn scene(name: &str, turns: u32, expect: Expect, limit: u64, open: impl Fn(f64) -> Open + 'static) -> Scene {
+    Scene::new(DescriptorLeak, name, turns, expect, move |turn, asked| {
+        let now = open(f64::from(turn));
+        let mut one = server(100, "web", turn);
+        one.descriptors = Some(u64::from(12 + now.files + now.established + now.close_wait).min(limit));
+        one.descriptor_limit = Some(limit);
+        one.established = Some(now.established);
+        one.close_wait = Some(now.close_wait);
+        // The table of sockets is read every second turn.
+        if turn % 2 == 1 {
+            one.established = Some(open(f64::from(turn - 1)).established);
+        }
+        let mut snapshot = with(turn, Vec::from([one]));
+        answer(&mut snapshot, asked, now);
+        snapshot
+    })
+}
+
+fn answer(snapshot: &mut Snapshot, asked: &[Probe], now: Open) {
+    for probe in asked.iter().filter(|one| one.kind == ProbeKind::Descriptors) {
+        assert_eq!(probe.entity, of_process(100));
+        let file = |kind: &str, state: Option<&str>| OpenFile {
+            pid: 100,
+            descriptor: 0,
+            kind: kind.to_string(),
+            target: "/var/log/x".into(),
+            inode: None,
+            tcp_state: state.map(ToString::to_string),
+        };
+        let mut files = Vec::new();
+        files.extend((0..now.files).map(|_| file("file", None)));
+        files.extend((0..now.established).map(|_| file("socket", Some("established"))));
+        files.extend((0..now.close_wait).map(|_| file("socket", Some("close_wait"))));
+        let result = Ok(ProbeResult::Descriptors(files));
+        snapshot.answers.push(ProbeAnswer { probe: probe.clone(), at: snapshot.at, result });
+    }
+}
+
+fn fires(span: core::ops::RangeInclusive<u32>) -> Expect {
+    Expect::Fires(Entity::Service("web".to_string()), span)
+}
+
+fn ramp(rate: f64, t: f64, from: f64) -> u32 {
+    (rate * (t - from).max(0.0)) as u32
+}
+
+pub fn scenes() -> Vec<Scene> {
+    let mut scenes = Vec::new();
+    for (rate, latest) in [(1.0, 62), (3.0, 55), (10.0, 55), (30.0, 52), (100.0, 46)] {
+        let files = move |t: f64| Open { files: ramp(rate, t, 35.0), established: 3, ..Open::default() };
+        scenes.push(scene(&format!("{rate} files a second"), 80, fires(38..=latest), 1024, files));
+        let left = move |t: f64| Open { close_wait: ramp(rate, t, 35.0), established: 3, ..Open::default() };
+        scenes.push(scene(
+            &format!("{rate} forgotten connections a second"),
+            80,
+            fires(38..=latest),
+            1024,
+            left,
+        ));
+        let born_so = move |t: f64| Open { files: ramp(rate, t, 0.0), ..Open::default() };
+        scenes.push(scene(&format!("{rate} files a second from birth"), 120, fires(6..=104), 1024, born_so));
+    }
+    scenes.push(scene("leak of 2 a second under a limit of 65,536", 90, fires(45..=65), 65_536, |t| Open {
+        files: ramp(2.0, t, 35.0),
+        ..Open::default()
+    }));
+    scenes.push(scene("leak under a swell of connections", 140, fires(50..=120), 4096, |t| Open {
+        files: ramp(3.0, t, 35.0),
+        established: 20 + (30.0 * noise(5, (t / 6.0) as u32)) as u32,
+        ..Open::default()
+    }));
+    scenes.push(scene("nine tenths of the limit by connections", 90, fires(40..=60), 200, |t| Open {
+        established: ramp(10.0, t, 20.0).min(190),
+        ..Open::default()
+    }));
+    scenes.extend(twins());
+    scenes
+}
+
+fn twins() -> Vec<Scene> {
+    let quiet = |name: &str, open: fn(f64) -> Open| scene(name, 150, Expect::Silent, 1024, open);
+    let burst = |rate: f64, t: f64| {
+        let up = ramp(rate, t, 35.0).min((rate * 20.0) as u32);
+        up.saturating_sub(ramp(rate, t, 80.0))
+    };
+    let mut scenes = Vec::from([
+        quiet("pool that fills in 12 s", |t| Open {
+            files: ramp(20.0, t.min(47.0), 35.0),
+            ..Open::default()
+        }),
+        quiet("files opened at the start", |t| Open {
+            files: ramp(40.0, t.min(8.0), 0.0),
+            ..Open::default()
+        }),
+        quiet("files that come and go", |t| Open { files: (t % 12.0) as u32 * 8, ..Open::default() }),
+        quiet("noise", |t| Open { files: (200.0 * noise(2, t as u32)) as u32, ..Open::default() }),
+    ]);
+    for rate in [2.0, 10.0, 40.0] {
+        let open = move |t: f64| Open { established: 3 + burst(rate, t), ..Open::default() };
+        scenes.push(scene(&format!("burst of {rate} connections a second"), 150, Expect::Silent, 1024, open));
+    }
+    scenes.push(scene("always near a small limit", 100, Expect::Silent, 128, |t| Open {
+        files: 108 + (4.0 * noise(4, t as u32)) as u32,
+        ..Open::default()
+    }));
+    scenes
+}

@@ -1,0 +1,248 @@
+//! Scenes of threads that wait: in circles, without a proof of one, and in peace.
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use vocab::finding::FindingKind::{Deadlock, Stalled};
+use vocab::probe::{FutexWait, Probe, ProbeAnswer, ProbeKind, ProbeResult, ThreadProbe};
+use vocab::rows::{Process, Thread};
+
+use crate::testkit::*;
+
+const ONSET: u32 = 30;
+const FUTEX: i64 = if cfg!(target_arch = "aarch64") { 98 } else { 202 };
+const ACCEPT: i64 = if cfg!(target_arch = "aarch64") { 202 } else { 43 };
+const RECEIVE: i64 = if cfg!(target_arch = "aarch64") { 207 } else { 45 };
+const EPOLL: i64 = if cfg!(target_arch = "aarch64") { 22 } else { 232 };
+
+fn thread(tid: u32, call: i64, switches: u64, wait: Option<FutexWait>) -> ThreadProbe {
+    let thread = Thread {
+        pid: 100,
+        tid,
+        name: "worker".into(),
+        state: "S".to_string(),
+        cpu_time_s: 0.5,
+        voluntary_switches: Some(switches),
+        wait_channel: None,
+        system_call: Some(call),
+        futex: None,
+        futex_owner: None,
+    };
+    ThreadProbe { thread, wait }
+}
+
+fn mutex(tid: u32, address: u64, owner: u32, switches: u64) -> ThreadProbe {
+    let words = Some([2, 0, owner, 1, 0]);
+    let wait = FutexWait { address, operation: 128, expected: 2, has_timeout: false, words };
+    thread(tid, FUTEX, switches, Some(wait))
+}
+
+/// A lock that names nobody: of Rust.
+fn bare(tid: u32, address: u64, switches: u64) -> ThreadProbe {
+    let words = Some([2, 7, 0, 0, 0x1234_5678]);
+    let wait = FutexWait { address, operation: 128 | 9, expected: 2, has_timeout: false, words };
+    thread(tid, FUTEX, switches, Some(wait))
+}
+
+fn works(tid: u32, turn: u32) -> ThreadProbe {
+    thread(tid, RECEIVE, 40 * u64::from(turn), None)
+}
+
+type Threads = fn(u32) -> Vec<ThreadProbe>;
+
+/// A service of four threads beside ten other processes of several threads.
+fn scene(
+    kind: vocab::finding::FindingKind,
+    name: &str,
+    expect: Expect,
+    row: fn(Process, u32) -> Process,
+    threads: Threads,
+) -> Scene {
+    Scene::new(kind, name, 90, expect, move |turn, asked| {
+        let web = row(Process { threads: 4, ..server(100, "web", turn) }, turn);
+        let others = (0..10).map(|one| Process { threads: 3, ..process(200 + one, "other", turn) });
+        let mut snapshot = with(turn, [web].into_iter().chain(others).collect());
+        let threads_asked = |one: &&Probe| one.kind == ProbeKind::Threads;
+        let answers = asked.iter().filter(threads_asked).map(|probe| {
+            let is_web = probe.entity == of_process(100);
+            let seen = if is_web { threads(turn) } else { Vec::from([works(7000, turn)]) };
+            ProbeAnswer { probe: probe.clone(), at: snapshot.at, result: Ok(ProbeResult::Threads(seen)) }
+        });
+        snapshot.answers = answers.collect();
+        snapshot
+    })
+}
+
+fn same(process: Process, _: u32) -> Process {
+    process
+}
+
+/// It does nothing from the onset on, and two connections wait.
+fn hangs(mut process: Process, turn: u32) -> Process {
+    if turn >= ONSET {
+        process.cpu_pct = Some(0.0);
+        process.unread_connections = Some(2);
+    }
+    process
+}
+
+/// It does nothing from the onset on, and its clients give up.
+fn is_left(mut process: Process, turn: u32) -> Process {
+    if turn >= ONSET {
+        process.cpu_pct = Some(0.0);
+        process.close_wait = Some((turn - ONSET) / 3);
+    }
+    process
+}
+
+fn web(span: core::ops::RangeInclusive<u32>) -> Expect {
+    Expect::Fires(of_service("web"), span)
+}
+
+pub fn scenes() -> Vec<Scene> {
+    let mut scenes =
+        Vec::from([
+            scene(Deadlock, "two threads, the service hangs", web(ONSET + 1..=ONSET + 6), hangs, |turn| {
+                match turn {
+                    ..ONSET => (100..104).map(|tid| works(tid, turn)).collect(),
+                    _ => Vec::from([
+                        mutex(101, 0x1000, 102, 9),
+                        mutex(102, 0x2000, 101, 7),
+                        mutex(103, 0x1000, 102, 5),
+                    ]),
+                }
+            }),
+            scene(Deadlock, "two threads, the others work on", web(ONSET + 1..=ONSET + 12), same, |turn| {
+                match turn {
+                    ..ONSET => (100..104).map(|tid| works(tid, turn)).collect(),
+                    _ => Vec::from([
+                        works(100, turn),
+                        mutex(101, 0x1000, 102, 9),
+                        mutex(102, 0x2000, 101, 7),
+                        works(103, turn),
+                    ]),
+                }
+            }),
+            scene(Deadlock, "three threads", web(ONSET + 1..=ONSET + 12), same, |turn| match turn {
+                ..ONSET => Vec::from([works(100, turn)]),
+                _ => Vec::from([
+                    mutex(101, 0x1000, 102, 9),
+                    mutex(102, 0x2000, 103, 7),
+                    mutex(103, 0x3000, 101, 3),
+                ]),
+            }),
+            scene(Deadlock, "a thread that waits for itself", web(ONSET + 1..=ONSET + 12), same, |turn| {
+                match turn {
+                    ..ONSET => Vec::from([works(100, turn)]),
+                    _ => Vec::from([works(100, turn), mutex(101, 0x1000, 101, 9)]),
+                }
+            }),
+        ]);
+    scenes.extend(quiet_circles());
+    scenes.extend(stalls());
+    scenes.extend(quiet_stalls());
+    scenes
+}
+
+fn quiet_circles() -> Vec<Scene> {
+    let quiet = |name: &str, threads: Threads| scene(Deadlock, name, Expect::Silent, same, threads);
+    Vec::from([
+        quiet("a condition variable beside a thread id", |_| {
+            let condition = |tid, neighbour| {
+                let words = Some([2, 0, neighbour, 1, 0]);
+                let wait =
+                    FutexWait { address: 0x10, operation: 128 | 9, expected: 2, has_timeout: false, words };
+                thread(tid, FUTEX, 5, Some(wait))
+            };
+            Vec::from([condition(101, 102), condition(102, 101)])
+        }),
+        quiet("a sequence word beside a thread id", |_| {
+            let sequence = |tid, neighbour| {
+                let words = Some([44, 0, neighbour, 1, 0]);
+                let wait =
+                    FutexWait { address: 0x10, operation: 128, expected: 44, has_timeout: false, words };
+                thread(tid, FUTEX, 5, Some(wait))
+            };
+            Vec::from([sequence(101, 102), sequence(102, 101)])
+        }),
+        quiet("a queue for a lock whose owner works", |turn| {
+            Vec::from([works(100, turn), mutex(101, 0x1000, 100, 9), mutex(102, 0x1000, 100, 9)])
+        }),
+        quiet("a lock that changes hands, torn looks", |turn| {
+            let switches = 50 * u64::from(turn);
+            Vec::from([mutex(101, 0x1000, 102, switches), mutex(102, 0x2000, 101, switches)])
+        }),
+    ])
+}
+
+fn stalls() -> Vec<Scene> {
+    let of = |name: &str, expect, row, threads: Threads| scene(Stalled, name, expect, row, threads);
+    let stuck = |turn: u32| match turn {
+        ..ONSET => (100..104).map(|tid| works(tid, turn)).collect(),
+        _ => (100..104).map(|tid| bare(tid, 0x10 * u64::from(tid), 9)).collect::<Vec<_>>(),
+    };
+    let mut scenes = Vec::from([
+        of("all threads sleep on locks without owner", web(ONSET + 5..=ONSET + 12), hangs, stuck),
+        of("all but the one that accepts", web(ONSET + 5..=ONSET + 12), hangs, |turn| match turn {
+            ..ONSET => (100..104).map(|tid| works(tid, turn)).collect(),
+            _ => Vec::from([
+                thread(100, ACCEPT, 3 * u64::from(turn), None),
+                bare(101, 0x10, 1),
+                bare(102, 0x20, 1),
+            ]),
+        }),
+        of("clients give up, a thread a client", web(ONSET + 8..=ONSET + 22), is_left, |turn| match turn {
+            ..ONSET => Vec::from([thread(100, EPOLL, u64::from(turn), None)]),
+            _ => {
+                let stuck = (0..=(turn - ONSET) / 3).map(|one| bare(101 + one, 0x10, 1));
+                [thread(100, EPOLL, u64::from(turn), None)].into_iter().chain(stuck).collect()
+            }
+        }),
+    ]);
+    for waiting in [1, 30] {
+        let row: fn(Process, u32) -> Process = if waiting == 1 {
+            |p, turn| Process { accept_backlog: Some(u32::from(turn >= ONSET)), cpu_pct: Some(0.0), ..p }
+        } else {
+            |p, turn| Process { accept_backlog: Some(30 * u32::from(turn >= ONSET)), cpu_pct: Some(0.0), ..p }
+        };
+        scenes.push(of(&format!("a backlog of {waiting}"), web(ONSET + 5..=ONSET + 12), row, stuck));
+    }
+    scenes
+}
+
+fn quiet_stalls() -> Vec<Scene> {
+    let of = |name: &str, expect, row, threads: Threads| scene(Stalled, name, expect, row, threads);
+    Vec::from([
+        of("a busy lock that moves", Expect::Silent, hangs, |turn| {
+            (100..104).map(|tid| bare(tid, 0x10, 20 * u64::from(turn))).collect()
+        }),
+        of(
+            "an idle pool of threads",
+            Expect::Silent,
+            |p, _| Process { cpu_pct: Some(0.0), ..p },
+            |_| (100..104).map(|tid| bare(tid, 0x10, 4)).collect(),
+        ),
+        of("a service that waits for another one", Expect::Silent, hangs, |_| {
+            Vec::from([thread(100, RECEIVE, 4, None), bare(101, 0x10, 1), bare(102, 0x10, 1)])
+        }),
+        of("waits that end by themselves", Expect::Silent, hangs, |_| {
+            let timed = |tid| {
+                let wait = FutexWait {
+                    address: 0x10,
+                    operation: 128 | 9,
+                    expected: 0,
+                    has_timeout: true,
+                    words: None,
+                };
+                thread(tid, FUTEX, 1, Some(wait))
+            };
+            (100..104).map(timed).collect()
+        }),
+        of(
+            "connections that are served, though slowly",
+            Expect::Silent,
+            |p, _| Process { unread_connections: Some(5), ..p },
+            |_| (100..104).map(|tid| bare(tid, 0x10, 4)).collect(),
+        ),
+    ])
+}

@@ -1,0 +1,111 @@
+//! Scenes of memory that leaks, and of memory that only looks so.
+use alloc::format;
+use alloc::vec::Vec;
+
+use vocab::finding::FindingKind::MemoryLeak;
+use vocab::rows::Process;
+
+use crate::testkit::*;
+
+/// A service whose anonymous memory follows a curve.
+fn curve(name: &str, turns: u32, expect: Expect, bytes: impl Fn(f64) -> f64 + 'static) -> Scene {
+    Scene::new(MemoryLeak, name, turns, expect, move |turn, _| {
+        let anon_bytes = Some((20.0 * MB + bytes(f64::from(turn))) as u64);
+        with(turn, Vec::from([Process { anon_bytes, ..server(100, "web", turn) }]))
+    })
+}
+
+fn leak(rate: f64, onset: f64) -> impl Fn(f64) -> f64 {
+    move |t| rate * MB * (t - onset).max(0.0)
+}
+
+fn fires(span: core::ops::RangeInclusive<u32>) -> Expect {
+    Expect::Fires(of_service("web"), span)
+}
+
+pub fn scenes() -> Vec<Scene> {
+    let mut scenes = Vec::new();
+    for rate in [0.3, 1.0, 5.0, 20.0, 50.0] {
+        scenes.push(curve(&format!("leak {rate} MB/s"), 90, fires(50..=57), leak(rate, 22.0)));
+        let noisy = move |t: f64| leak(rate, 22.0)(t * 1.0) + rate * MB * noise(7, t as u32);
+        scenes.push(curve(&format!("leak {rate} MB/s, noisy"), 90, fires(48..=65), noisy));
+        let born_so = curve(&format!("leak {rate} MB/s from birth"), 140, fires(80..=100), leak(rate, 0.0));
+        scenes.push(born_so);
+        let lumps = move |t: f64| rate * MB * 3.0 * ((t - 22.0).max(0.0) / 3.0).floor();
+        scenes.push(curve(&format!("leak {rate} MB/s in lumps of 3 s"), 90, fires(48..=66), lumps));
+    }
+    scenes.push(curve("leak of 0.3 MB/s under noise of 4 MB", 220, fires(55..=160), |t| {
+        leak(0.3, 30.0)(t) + 4.0 * MB * noise(3, t as u32)
+    }));
+    scenes.push(curve("leak that exhausts memory in 25 s", 60, fires(34..=42), leak(400.0, 30.0)));
+    scenes.push(curve("collected heap whose troughs rise", 160, fires(60..=130), |t| {
+        leak(1.0, 0.0)(t) + 3.0 * MB * (t % 8.0)
+    }));
+    scenes.push(curve("spike at the start, then a leak", 120, fires(75..=90), |t| {
+        if t < 3.0 { 90.0 * MB * t } else { leak(1.0, 45.0)(t) }
+    }));
+    scenes.extend(twins());
+    scenes.extend(jobs());
+    scenes
+}
+
+fn twins() -> Vec<Scene> {
+    let mut scenes = Vec::new();
+    let mut quiet = |name: &str, bytes: fn(f64) -> f64| {
+        scenes.push(curve(name, 200, Expect::Silent, bytes));
+    };
+    quiet("cache that fills in 30 s and stops", |t| 5.0 * MB * (t - 25.0).clamp(0.0, 30.0));
+    quiet("cache that fills in 15 s and stops", |t| 40.0 * MB * (t - 25.0).clamp(0.0, 15.0));
+    quiet("cache that fills ever slower", |t| {
+        300.0 * MB * (1.0 - std::primitive::f64::exp(-(t - 25.0).max(0.0) / 30.0))
+    });
+    quiet("warm-up of a minute", |t| 4.0 * MB * t.min(60.0));
+    quiet("collector, short teeth", |t| 8.0 * MB * (t % 7.0));
+    quiet("collector, teeth of 20 s", |t| 5.0 * MB * (t % 20.0));
+    quiet("collector, teeth of 28 s on a large heap", |t| 600.0 * MB + 2.0 * MB * (t % 28.0));
+    quiet("one step", |t| if t < 60.0 { 0.0 } else { 700.0 * MB });
+    quiet("a step each minute", |t| 30.0 * MB * (t / 60.0).floor());
+    quiet("noise", |t| 30.0 * MB * noise(1, t as u32));
+    scenes.push(Scene::new(MemoryLeak, "burst of connections", 120, Expect::Silent, |turn, _| {
+        let load = turn.saturating_sub(30).min(45);
+        let anon_bytes = Some(20_000_000 + u64::from(load) * 2_000_000);
+        let established = Some(3 + load * 4);
+        with(turn, Vec::from([Process { anon_bytes, established, ..server(100, "web", turn) }]))
+    }));
+    scenes.push(Scene::new(MemoryLeak, "page-in from swap", 100, Expect::Silent, |turn, _| {
+        let back = u64::from(turn.saturating_sub(20)) * 5_000_000;
+        let (anon_bytes, swap_bytes) = (Some(20_000_000 + back), Some(500_000_000 - back));
+        with(turn, Vec::from([Process { anon_bytes, swap_bytes, ..server(100, "web", turn) }]))
+    }));
+    scenes
+}
+
+/// Jobs that compute: a compiler, a linker, one that eats the machine.
+fn jobs() -> Vec<Scene> {
+    let job = |turn: u32, bytes: f64| {
+        let anon_bytes = Some(bytes as u64);
+        let busy = Process { anon_bytes, cpu_pct: Some(97.0), ..process(200, "rustc", turn) };
+        born(Process { minor_faults_per_s: Some(900.0), io_calls_per_s: Some(12.0), ..busy }, 15, turn)
+    };
+    let scene = |name: &str, expect, bytes: fn(f64) -> f64| {
+        // The eater has eaten all by then.
+        let turns = if matches!(expect, Expect::Silent) { 130 } else { 60 };
+        Scene::new(MemoryLeak, name, turns, expect, move |turn, _| {
+            let alive =
+                if turn > 15 { Vec::from([job(turn, bytes(f64::from(turn - 15)))]) } else { Vec::new() };
+            let mut snapshot = with(turn, alive);
+            let left = 10e9 - bytes(f64::from(turn.saturating_sub(15)));
+            snapshot.machine.memory_available_bytes = left.max(0.0) as u64;
+            snapshot
+        })
+    };
+    let eater = Expect::Fires(of_process(200), 20..=45);
+    Vec::from([
+        scene("compiler that grows for 100 s", Expect::Silent, |t| 12.0 * MB * t),
+        scene("compiler, level then growing", Expect::Silent, |t| {
+            200.0 * MB + 9.0 * MB * (t - 30.0).max(0.0)
+        }),
+        scene("linker that takes 2 GB in 5 s", Expect::Silent, |t| 400.0 * MB * t.min(5.0)),
+        scene("job that eats the machine in 30 s", eater, |t| (333.0 * MB * t).min(9.9e9)),
+    ])
+}

@@ -1,0 +1,132 @@
+//! Who is hurt by want of CPU: services and their clients that wait longer than they did before.
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use vocab::baseline::Metric;
+use vocab::finding::Evidence;
+use vocab::rows::Process;
+use vocab::{Entity, Value};
+
+use crate::memory::{Track, is_watched};
+use crate::{Context, say};
+
+/// Span over which harm is measured. Unit: s.
+const HARM_S: f64 = 4.0;
+/// Wait for a CPU below which nobody is hurt. Unit: per cent of the time.
+const DELAY_MIN_PCT: f64 = 2.0;
+/// Whoever waits for a CPU less than this share of the time it works is not hurt.
+const DELAY_TO_WORK: f64 = 0.6;
+/// Wait beside the wait before.
+const DELAY_RISE: f64 = 3.0;
+/// Points before the culprit began that make a reference.
+const REFERENCE_POINTS: usize = 5;
+/// Samples a baseline must rest on.
+const BASELINE_SAMPLES: u64 = 60;
+/// Rise of a cgroup's CPU stall that is harm. Unit: per cent of the time.
+const STALL_RISE_PCT: f64 = 15.0;
+
+/// One that is hurt, and where that is written.
+pub struct Victim {
+    pub entity: Entity,
+    pub evidence: Evidence,
+}
+
+/// Everyone but `culprit` who is hurt now and was not before `onset_s`; each entity once.
+pub fn hurt(context: &Context<'_>, culprit: &Entity, onset_s: f64) -> Vec<Victim> {
+    let mut victims: Vec<Victim> = Vec::new();
+    for process in context.snapshot.processes.iter().filter(|one| can_be_hurt(one)) {
+        let entity = process.entity();
+        if entity == *culprit || victims.iter().any(|one| one.entity == entity) {
+            continue;
+        }
+        let Some(track) = context.memory.tracks.get(&process.id()) else { continue };
+        let evidence = waits_for_cpu(context, process, track, onset_s)
+            .or_else(|| leaves_work(context, process, track, onset_s))
+            .or_else(|| stalls(context, process, onset_s));
+        victims.extend(evidence.map(|evidence| Victim { entity, evidence }));
+    }
+    victims
+}
+
+/// Those whose wait matters to someone: services, servers and those connected to one, unless they chose to wait.
+fn can_be_hurt(process: &Process) -> bool {
+    let serves = process.service.is_some() || process.listen_port.is_some();
+    let is_connected = process.established.unwrap_or(0) > 0;
+    is_watched(process) && (serves || is_connected) && process.nice <= 0 && is_ordinary(process)
+}
+
+/// Whether its scheduling policy is not one that yields to all others.
+pub fn is_ordinary(process: &Process) -> bool {
+    !matches!(process.policy.as_str(), "batch" | "idle")
+}
+
+/// It is ready to run and does not run, more than before, and for most of the time it would have worked.
+fn waits_for_cpu(context: &Context<'_>, process: &Process, track: &Track, onset_s: f64) -> Option<Evidence> {
+    let delay = track.mean(HARM_S, |point| f64::from(point.run_delay_pct))?;
+    let work = track.mean(HARM_S, |point| f64::from(point.cpu_pct))?;
+    let reference = track.mean_before(onset_s, |point| f64::from(point.run_delay_pct));
+    let learnt = context.baselines.get(process.key(), Metric::RunDelayPercent, BASELINE_SAMPLES);
+    let before = reference
+        .filter(|(_, points)| *points >= REFERENCE_POINTS)
+        .map(|(before, _)| before)
+        .or(learnt.map(|one| one.center))?;
+    let is_hurt = delay >= DELAY_MIN_PCT
+        && delay >= DELAY_TO_WORK * work
+        && delay >= DELAY_RISE * before + DELAY_MIN_PCT / 2.0;
+    is_hurt.then(|| {
+        let sentence = format!(
+            "{} waits for a CPU {delay:.0} % of the time and works {work:.0} %; it waited {before:.1} % before",
+            say::who(process)
+        );
+        say::of_process(process, "run_delay_pct", delay, Some(Value::from(before)), sentence)
+    })
+}
+
+/// Connections wait for it to accept or read them, which they did not before, while the CPUs are contended.
+fn leaves_work(context: &Context<'_>, process: &Process, track: &Track, onset_s: f64) -> Option<Evidence> {
+    let waiting = |point: &crate::ring::Point| f64::from(point.waiting);
+    let now = track.mean(HARM_S, waiting)?;
+    let (before, points) = track.mean_before(onset_s, waiting)?;
+    let works = track.mean(HARM_S, |point| f64::from(point.cpu_pct))? > 0.0;
+    let is_hurt = points >= REFERENCE_POINTS && now >= 2.0 * before + 1.0 && works && is_contended(context);
+    is_hurt.then(|| {
+        let column =
+            if process.accept_backlog.unwrap_or(0) > 0 { "accept_backlog" } else { "unread_connections" };
+        let sentence = format!("{now:.0} connections wait for {}; {before:.1} did before", say::who(process));
+        say::of_process(process, column, now, Some(Value::from(before)), sentence)
+    })
+}
+
+/// Its cgroup stalls on the CPU more than before.
+fn stalls(context: &Context<'_>, process: &Process, onset_s: f64) -> Option<Evidence> {
+    let path = process.cgroup.as_deref().filter(|path| path.len() > 1)?;
+    let service = process.service.as_deref()?;
+    // A cgroup shared with others, the culprit among them, says nothing about this service.
+    let is_shared = |one: &&Process| {
+        one.cgroup.as_deref().is_some_and(|other| other.starts_with(path))
+            && one.service.as_deref() != Some(service)
+    };
+    let entity = Entity::Cgroup(String::from(path));
+    let (now, before) = stall_rise(context, &entity, onset_s)?;
+    let is_hurt = now >= before + STALL_RISE_PCT && now >= DELAY_RISE * before;
+    (is_hurt && !context.snapshot.processes.iter().any(|one| is_shared(&one))).then(|| {
+        let sentence =
+            format!("{service} stalls on the CPU {now:.0} % of the time; before it was {before:.0} %");
+        say::cell("pressure", entity, "some_pct", (Value::from(now), Some(Value::from(before))), sentence)
+    })
+}
+
+/// CPU stall of an entity now and before an instant. Unit: per cent of the time.
+pub fn stall_rise(context: &Context<'_>, entity: &Entity, onset_s: f64) -> Option<(f64, f64)> {
+    let now_s = context.memory.now_s;
+    let now = context.memory.stall("cpu", entity, now_s - HARM_S, now_s)?;
+    let before = context.memory.stall("cpu", entity, onset_s - 20.0, onset_s - 0.5)?;
+    Some((now.some_pct, before.some_pct))
+}
+
+/// Whether there is no idle CPU to speak of.
+pub fn is_contended(context: &Context<'_>) -> bool {
+    let machine = &context.snapshot.machine;
+    machine.cpu_idle_pct.is_some_and(|idle| idle + machine.cpu_iowait_pct.unwrap_or(0.0) < 15.0)
+}

@@ -1,0 +1,44 @@
+//! The machine to samples and events. Reads; changes nothing.
+//!
+//! Read [`Observe::collect`] first: it is one tick, one line a collector. Each source has a file of its own.
+//! What is cheap is read every tick; what is dear when something moved, or by its [`cadence`]; what may hang
+//! is read in a thread of its own and never waited for.
+
+mod cadence;
+mod capabilities;
+mod cgroup_file;
+mod cgroup_v1;
+mod cgroup_v2;
+mod cgroups;
+mod config;
+mod disks;
+mod filesystems;
+mod fresh;
+mod held_file;
+mod interfaces;
+mod kernel_log;
+mod ledger;
+mod live;
+mod look;
+mod machine;
+mod mask;
+mod observe;
+mod own;
+mod pressure;
+mod probes;
+mod process_detail;
+mod process_info;
+mod processes;
+mod services;
+mod slow;
+mod smaps;
+mod sockets;
+mod tcp_diag;
+mod unit;
+mod units;
+
+pub use config::{Bounds, ObserveConfig};
+pub use live::{Live, LiveProcess};
+pub use mask::{mask_arguments, mask_line};
+pub use observe::Observe;
+pub use services::{NoServices, ServiceSource};

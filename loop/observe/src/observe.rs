@@ -1,0 +1,181 @@
+//! One tick of observation, one line a collector. Start at [`Observe::collect`].
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kernfs::ProcFs;
+use vocab::capability::Capability;
+use vocab::event::Event;
+use vocab::probe::{Probe, ProbeAnswer};
+use vocab::sample::Sample;
+use vocab::{Entity, Timestamp};
+
+use crate::capabilities::{self, Found};
+use crate::config::{Bounds, ObserveConfig};
+use crate::kernel_log::KernelLog;
+use crate::ledger::{Ledger, Report};
+use crate::machine::MachineReader;
+use crate::mask::mask_line;
+use crate::processes::Processes;
+use crate::services::ServiceSource;
+use crate::slow::{Slow, members};
+use crate::units::{Units, systemctl};
+use crate::{fresh, own, pressure, probes};
+
+/// The level of shedding from which on probes are refused.
+const SHED_PROBES: u8 = 3;
+
+/// The eyes of the loop.
+pub struct Observe {
+    proc: ProcFs,
+    proc_root: PathBuf,
+    bounds: Bounds,
+    keeper_pid: Option<u32>,
+    services: Box<dyn ServiceSource>,
+    shed_level: u8,
+    turn: u64,
+    ledger: Ledger,
+    machine: MachineReader,
+    processes: Processes,
+    slow: Slow,
+    kernel_log: Option<KernelLog>,
+    units: Units,
+}
+
+impl Observe {
+    /// Opens what is read every tick.
+    ///
+    /// # Errors
+    /// There is no proc file system at the place named; nothing can be observed without one.
+    pub fn open(config: ObserveConfig) -> Result<Self, kernfs::Error> {
+        let mut proc = ProcFs::open(&config.proc_root)?;
+        Ok(Self {
+            slow: Slow::open(&config, &mut proc),
+            proc,
+            bounds: config.bounds,
+            keeper_pid: config.keeper_pid,
+            shed_level: 0,
+            turn: 0,
+            ledger: Ledger::default(),
+            machine: MachineReader::default(),
+            processes: Processes::new(&config.proc_root),
+            kernel_log: config.kernel_log.as_deref().map(KernelLog::open),
+            units: Units::new(Arc::new(systemctl)),
+            services: config.services,
+            proc_root: config.proc_root,
+        })
+    }
+
+    /// Takes one sample: what is cheap of everything, what is dear of that whose turn it is, and the answers to
+    /// `probes`. Waits for nothing that may hang.
+    pub fn collect(&mut self, at: Timestamp, turn: u64, missed_ticks: u32, probes: &[Probe]) -> Sample {
+        let mut sample = Sample { at, turn, missed_ticks, ..Sample::default() };
+        self.turn = turn;
+        let stretch = self.stretch();
+        let Self { proc, ledger, bounds, processes, .. } = self;
+        sample.services = self.services.services();
+        ledger.run("machine", |report| sample.machine = self.machine.read(proc, report));
+        ledger.run("pressure", |report| pressure::read(proc, &mut sample.pressures, report));
+        ledger.run("processes", |report| processes.read(proc, (bounds, stretch), &mut sample, report));
+        self.slow.read(proc, processes, (bounds, stretch), &mut sample, ledger);
+        self.read_events(&mut sample);
+        self.answer(at, probes, &mut sample);
+        sample.own = own::read(&mut self.proc, self.keeper_pid, self.shed_level);
+        sample.collectors = self.ledger.take();
+        sample
+    }
+
+    /// Takes a sample out of turn, right before an action: every cheap counter of the machine and of every
+    /// process, and all there is of the processes, services and cgroups in `entities`.
+    ///
+    /// It bears the number of the last turn. What the next tick delivers does not depend on it.
+    pub fn fresh(&mut self, at: Timestamp, entities: &[Entity]) -> Sample {
+        let mut sample = Sample { at, turn: self.turn, ..Sample::default() };
+        let Self { proc, ledger, bounds, processes, .. } = self;
+        sample.services = self.services.services();
+        ledger.run("machine", |report| sample.machine = self.machine.read(proc, report));
+        ledger.run("pressure", |report| pressure::read(proc, &mut sample.pressures, report));
+        ledger.run("fresh", |report| fresh::read(proc, processes, bounds, entities, &mut sample, report));
+        if entities.iter().any(|one| matches!(one, Entity::Process(_) | Entity::Service(_))) {
+            let sockets = &mut self.slow.sockets;
+            let asked = (&*bounds, at);
+            ledger.run("sockets", |report| sample.sockets = sockets.read(proc, processes, asked, report));
+        }
+        if entities.iter().any(|one| matches!(one, Entity::Cgroup(_) | Entity::Service(_))) {
+            let members = members(processes);
+            let (cgroups, pressures) = (&mut self.slow.cgroups, &mut sample.pressures);
+            ledger.run("cgroups", |report| {
+                sample.cgroups = cgroups.read(bounds.cgroups, &members, pressures, report);
+            });
+        }
+        sample.own = own::read(&mut self.proc, self.keeper_pid, self.shed_level);
+        sample.collectors = self.ledger.take();
+        sample
+    }
+
+    /// What can be seen here, what is lost and what would bring it.
+    pub fn capabilities(&mut self) -> Vec<Capability> {
+        let refusal = match &self.kernel_log {
+            Some(log) => log.refusal().map(|error| error.to_string()),
+            None => Some("it is switched off".to_owned()),
+        };
+        let found = Found { cgroup_versions: self.slow.cgroups.versions(), kernel_log: refusal };
+        capabilities::list(&mut self.proc, &found)
+    }
+
+    /// Sheds work in this order: 1 looks at idle processes and slow collectors come half as often, 2 a fifth as
+    /// often, 3 probes are refused as well. 0 sheds nothing.
+    pub fn shed(&mut self, level: u8) {
+        self.shed_level = level;
+    }
+
+    fn stretch(&self) -> f64 {
+        match self.shed_level {
+            0 => 1.0,
+            1 => 2.0,
+            _ => 5.0,
+        }
+    }
+
+    fn read_events(&mut self, sample: &mut Sample) {
+        let bound = self.bounds.events;
+        self.ledger.run("services", |report| {
+            take_events(self.services.events(), bound, &mut sample.events, report);
+            report.rows = sample.services.len();
+        });
+        if let Some(log) = &mut self.kernel_log {
+            let processes = &self.processes;
+            let find = |pid: u32| processes.get(pid).map(|one| Entity::Process(one.stat.id()));
+            self.ledger
+                .run("kernel_log", |report| log.read(sample.at, bound, find, &mut sample.events, report));
+        }
+    }
+
+    fn answer(&mut self, at: Timestamp, probes: &[Probe], sample: &mut Sample) {
+        if self.shed_level >= SHED_PROBES {
+            let refuse = |probe: &Probe| ProbeAnswer {
+                probe: probe.clone(),
+                at,
+                result: Err("Homeostat is over its budget and refuses probes".to_owned()),
+            };
+            sample.answers.extend(probes.iter().map(refuse));
+            return;
+        }
+        if probes.is_empty() && !self.units.is_busy() {
+            return;
+        }
+        let Self { proc, proc_root, units, slow, ledger, .. } = self;
+        let state = |inode: u64| slow.sockets.state(inode);
+        ledger.run("probes", |report| {
+            sample.answers = probes::answer((proc, proc_root), units, state, (at, probes), report);
+        });
+    }
+}
+
+/// Adds events with their lines masked and cut, up to the bound of a tick.
+fn take_events(events: Vec<Event>, bound: usize, into: &mut Vec<Event>, report: &mut Report) {
+    report.dropped += events.len().saturating_sub(bound) as u64;
+    into.extend(events.into_iter().take(bound).map(|mut event| {
+        event.message = mask_line(&event.message);
+        event
+    }));
+}

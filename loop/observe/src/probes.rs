@@ -1,0 +1,72 @@
+//! Carries out the closer looks that the thinking stages ask for, each within its budget.
+use std::path::Path;
+
+use kernfs::{ProcFs, TcpState};
+use vocab::probe::{Probe, ProbeAnswer, ProbeKind, ProbeResult};
+use vocab::{Entity, ProcessId, Timestamp};
+
+use crate::ledger::Report;
+use crate::look;
+use crate::units::Units;
+
+/// Probes that are carried out in one tick.
+const PROBES_MAX: usize = 64;
+
+/// Answers `probes`; what a unit's manager says arrives in the sample of a later tick.
+pub(crate) fn answer(
+    (proc, root): (&mut ProcFs, &Path),
+    units: &mut Units,
+    tcp_state: impl Fn(u64) -> Option<TcpState>,
+    (at, probes): (Timestamp, &[Probe]),
+    report: &mut Report,
+) -> Vec<ProbeAnswer> {
+    let mut answers = units.poll(at, report);
+    for probe in probes.iter().take(PROBES_MAX) {
+        let result = match (&probe.kind, &probe.entity) {
+            (ProbeKind::Unit, Entity::Service(name)) => {
+                if units.ask(probe, name) {
+                    continue;
+                }
+                Err("too many units are being asked".to_owned())
+            }
+            (ProbeKind::Unit, _) => Err("only a service has a unit".to_owned()),
+            (_, Entity::Process(id)) => of_process((proc, root), *id, probe, &tcp_state, report),
+            _ => Err("only a process can be looked at so".to_owned()),
+        };
+        answers.push(ProbeAnswer { probe: probe.clone(), at, result });
+    }
+    report.dropped += probes.len().saturating_sub(PROBES_MAX) as u64;
+    report.rows = answers.len();
+    answers
+}
+
+fn of_process(
+    (proc, root): (&mut ProcFs, &Path),
+    id: ProcessId,
+    probe: &Probe,
+    tcp_state: impl Fn(u64) -> Option<TcpState>,
+    report: &mut Report,
+) -> Result<ProbeResult, String> {
+    let is_same = |proc: &mut ProcFs| proc.stat(id.pid).is_ok_and(|stat| stat.start_ticks == id.start_ticks);
+    let ended = || format!("process {} ended", id.pid);
+    if !is_same(proc) {
+        return Err(ended());
+    }
+    let budget = look::Budget::new(probe.budget_us);
+    let result = match probe.kind {
+        ProbeKind::Threads => {
+            look::threads(proc, id.pid, &budget).map(ProbeResult::Threads).map_err(|error| error.to_string())
+        }
+        ProbeKind::Descriptors => look::open_files(proc, id.pid, tcp_state)
+            .map(ProbeResult::Descriptors)
+            .map_err(|error| error.to_string()),
+        ProbeKind::Maps | ProbeKind::Unit => {
+            look::maps(root, id.pid).map(ProbeResult::Maps).map_err(|error| error.to_string())
+        }
+    };
+    report.dropped += budget.left_out();
+    if !is_same(proc) {
+        return Err(ended());
+    }
+    result
+}

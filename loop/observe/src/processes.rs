@@ -1,0 +1,344 @@
+//! Collector `processes`: every process each tick, and of those that moved or are due, more.
+//!
+//! [`Tracked`] is what is remembered of a process between ticks; unchanged processes allocate nothing.
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kernfs::{Comm, ProcFs, SchedStat, Stat, Status};
+use vocab::sample::{ProcessInfo, ProcessStat, Sample};
+use vocab::{ProcessId, Timestamp};
+
+use crate::config::Bounds;
+use crate::held_file::{self, FILE_BYTES, HeldFile};
+use crate::ledger::Report;
+use crate::process_detail;
+use crate::process_info;
+use crate::services::Mains;
+
+/// A process that did not move is looked at closer this often. Unit: s.
+const IDLE_S: f64 = 10.0;
+/// One that belongs to a service, whose health is judged by these figures: this often. Unit: s.
+const SERVICE_S: f64 = 2.0;
+/// The command line is read again this often: programs rewrite it to show what they do. Unit: s.
+const COMMAND_S: f64 = 60.0;
+/// A process counts as active for this long after it used the CPU. Unit: s.
+const ACTIVE_S: f64 = 10.0;
+/// Parents that are followed upwards to find the service of a new process.
+const ANCESTORS: usize = 64;
+
+/// What is remembered of one process.
+#[derive(Debug)]
+pub(crate) struct Tracked {
+    /// The cheap counters of this tick.
+    pub(crate) stat: ProcessStat,
+    /// What seldom changes, as last delivered.
+    pub(crate) info: ProcessInfo,
+    /// Whether it moved in a way that may have opened or closed sockets since the sockets were last read.
+    pub(crate) is_unscanned: bool,
+    /// Whether its private files are refused to us.
+    pub(crate) is_denied: bool,
+    /// Its network namespace, where we may know it.
+    pub(crate) network_namespace: Option<u64>,
+    stat_file: Option<HeldFile>,
+    delay_file: Option<HeldFile>,
+    comm: Comm,
+    session: i32,
+    descriptors: Option<u64>,
+    /// Whether it was first seen in this tick.
+    is_new: bool,
+    /// Whether it used the CPU or memory in this tick.
+    is_moved: bool,
+    moved_at: Timestamp,
+    /// When the dearer counters are due, if it does not move before.
+    detail_next: Timestamp,
+    /// Whether what seldom changes is due, and when else it is.
+    info_due: bool,
+    info_next: Timestamp,
+    command_next: Timestamp,
+    /// Whether `info` is to be delivered even if a read changes nothing.
+    info_unsent: bool,
+}
+
+/// Every process, in order of pid.
+#[derive(Debug)]
+pub(crate) struct Processes {
+    root: PathBuf,
+    held_max: usize,
+    pids: Vec<u32>,
+    known: Vec<Tracked>,
+    before: Vec<Tracked>,
+    mains: Mains,
+}
+
+impl Processes {
+    /// Nothing is known yet of the processes below `root`.
+    pub(crate) fn new(root: &Path) -> Self {
+        let (root, held_max) = (root.to_owned(), held_file::held_max());
+        let (pids, known, before) = (Vec::new(), Vec::new(), Vec::new());
+        Self { root, held_max, pids, known, before, mains: Mains::default() }
+    }
+
+    /// Reads every process into `sample`. `stretch` multiplies the wait between looks at idle processes.
+    pub(crate) fn read(
+        &mut self,
+        proc: &mut ProcFs,
+        (bounds, stretch): (&Bounds, f64),
+        sample: &mut Sample,
+        report: &mut Report,
+    ) {
+        let at = sample.at;
+        if report.take(proc.pids(&mut self.pids)).is_none() {
+            return;
+        }
+        self.pids.sort_unstable();
+        report.dropped += self.pids.len().saturating_sub(bounds.processes) as u64;
+        self.pids.truncate(bounds.processes);
+        self.read_stats(proc, at);
+        self.assign_services(sample);
+        self.read_details(proc, (bounds, stretch), sample, report);
+        sample.processes.extend(self.known.iter().map(|one| one.stat));
+        report.rows = sample.processes.len();
+    }
+
+    /// The processes of this tick, in order of pid.
+    pub(crate) fn all(&mut self) -> &mut [Tracked] {
+        &mut self.known
+    }
+
+    /// The process of that pid.
+    pub(crate) fn get(&self, pid: u32) -> Option<&Tracked> {
+        let index = self.known.binary_search_by_key(&pid, |one| one.stat.pid).ok()?;
+        self.known.get(index)
+    }
+
+    fn read_stats(&mut self, proc: &mut ProcFs, at: Timestamp) {
+        std::mem::swap(&mut self.known, &mut self.before);
+        self.known.clear();
+        let mut before = self.before.drain(..).peekable();
+        let page_bytes = proc.page_bytes();
+        let mut text = [0; FILE_BYTES];
+        for pid in &self.pids {
+            while before.next_if(|one| one.stat.pid < *pid).is_some() {}
+            let mut same = before.next_if(|one| one.stat.pid == *pid);
+            let file = same.as_ref().and_then(|one| one.stat_file.as_ref());
+            let held = file.and_then(|file| Stat::parse(file.read(&mut text)?, page_bytes));
+            // Ended between the listing and the read, or hidden from us: both are normal.
+            let Some(stat) = held.or_else(|| proc.stat(*pid).ok()) else { continue };
+            same = same.filter(|one| one.stat.start_ticks == stat.start_ticks);
+            let mut tracked = match same {
+                Some(mut known) => {
+                    known.update(&stat, at);
+                    known
+                }
+                None => Tracked::new(&stat, at),
+            };
+            // One that lived through a tick is likely to live on.
+            let may_hold = !tracked.is_new && self.known.len() < self.held_max / 2;
+            if may_hold && tracked.stat_file.is_none() {
+                tracked.stat_file = HeldFile::open(&self.root, *pid, "stat");
+            }
+            if tracked.wants_run_delay(at) {
+                if may_hold && tracked.delay_file.is_none() {
+                    tracked.delay_file = HeldFile::open(&self.root, *pid, "schedstat");
+                }
+                let file = tracked.delay_file.as_ref();
+                let held = file.and_then(|file| SchedStat::parse(file.read(&mut text)?));
+                let delay = held.or_else(|| proc.schedstat(*pid).ok());
+                tracked.stat.run_delay_ns = delay.map(|one| one.run_delay_ns);
+            }
+            self.known.push(tracked);
+        }
+    }
+
+    /// Finds the service of new processes by main process, session and ancestors; of all, when a main changed.
+    fn assign_services(&mut self, sample: &Sample) {
+        let is_changed = self.mains.update(&sample.services);
+        if self.mains.is_empty() {
+            return;
+        }
+        for index in 0..self.known.len() {
+            let Some(one) = self.known.get(index) else { continue };
+            if !(one.is_new || is_changed) || one.info.is_kernel || one.info.service.is_some() {
+                continue;
+            }
+            let service = self.service_of(one);
+            if let Some(one) = self.known.get_mut(index).filter(|_| service.is_some()) {
+                one.info.service = service;
+                (one.info_due, one.info_unsent) = (true, true);
+            }
+        }
+    }
+
+    fn service_of(&self, one: &Tracked) -> Option<Arc<str>> {
+        if let Some(name) = self.mains.of_session(one.session) {
+            return Some(name.clone());
+        }
+        let mut current = one;
+        for _ in 0..ANCESTORS {
+            let known = current.info.service.as_ref().or_else(|| self.mains.of(current.stat.id()));
+            if let Some(name) = known {
+                return Some(name.clone());
+            }
+            current = self.get(current.stat.ppid)?;
+        }
+        None
+    }
+
+    fn read_details(
+        &mut self,
+        proc: &mut ProcFs,
+        (bounds, stretch): (&Bounds, f64),
+        sample: &mut Sample,
+        report: &mut Report,
+    ) {
+        let at = sample.at;
+        let root = &self.root;
+        let mut looks = 0;
+        for one in &mut self.known {
+            if !one.info_due && !one.is_detail_due(at) {
+                continue;
+            }
+            if looks >= bounds.details {
+                report.dropped += 1;
+                continue;
+            }
+            looks += 1;
+            one.look_closer((proc, root), stretch, sample);
+        }
+    }
+}
+
+impl Tracked {
+    fn new(stat: &Stat, at: Timestamp) -> Self {
+        let id = ProcessId { pid: stat.pid, start_ticks: stat.start_ticks };
+        // Looks at idle processes are spread over the seconds by pid.
+        let next = at.plus_seconds(f64::from(stat.pid % 10) + 1.0);
+        Self {
+            stat: process_stat(stat),
+            info: process_info::unknown(id, stat.is_kernel_thread()),
+            is_unscanned: true,
+            is_denied: false,
+            network_namespace: None,
+            stat_file: None,
+            delay_file: None,
+            comm: stat.comm,
+            session: stat.session,
+            descriptors: None,
+            is_new: true,
+            is_moved: true,
+            moved_at: at,
+            detail_next: next,
+            info_due: true,
+            info_next: next,
+            command_next: at,
+            info_unsent: true,
+        }
+    }
+
+    fn update(&mut self, stat: &Stat, at: Timestamp) {
+        let before = std::mem::replace(&mut self.stat, process_stat(stat));
+        let now = &self.stat;
+        self.is_moved = (now.user_ticks, now.system_ticks, now.rss_bytes, now.minor_faults)
+            != (before.user_ticks, before.system_ticks, before.rss_bytes, before.minor_faults);
+        if self.is_moved {
+            self.moved_at = at;
+            self.is_unscanned = true;
+        }
+        // exec follows fork within a tick: what was read of a new process may be its parent's.
+        if std::mem::replace(&mut self.is_new, false) || self.comm != stat.comm {
+            self.info_due = true;
+            self.is_denied = false;
+            self.command_next = at;
+        }
+        self.info_due |= !self.info.is_kernel && is_reached(at, self.info_next);
+        self.comm = stat.comm;
+        self.session = stat.session;
+    }
+
+    fn is_of_service(&self) -> bool {
+        self.info.service.is_some() || self.info.unit.is_some()
+    }
+
+    /// The wait of a process for a CPU is asked for while it may matter: it runs, ran lately or serves.
+    fn wants_run_delay(&self, at: Timestamp) -> bool {
+        let is_active = at.seconds_since(self.moved_at) <= ACTIVE_S;
+        !self.info.is_kernel && (self.stat.state == b'R' || is_active || self.is_of_service())
+    }
+
+    fn is_detail_due(&self, at: Timestamp) -> bool {
+        !self.info.is_kernel && (self.is_moved || is_reached(at, self.detail_next))
+    }
+
+    /// Reads the dearer counters and, where it is due, what seldom changes.
+    fn look_closer(&mut self, (proc, root): (&mut ProcFs, &Path), stretch: f64, sample: &mut Sample) {
+        let at = sample.at;
+        let read = |proc: &mut ProcFs| process_detail::read(proc, self.stat.id(), self.is_denied);
+        let detail = if self.info.is_kernel { None } else { read(proc) };
+        let status = detail.as_ref().map(|one| one.status);
+        if let Some(detail) = detail {
+            self.is_denied = detail.is_denied;
+            self.is_unscanned |= detail.row.descriptors != self.descriptors;
+            self.descriptors = detail.row.descriptors;
+            sample.process_details.push(detail.row);
+        }
+        let period_s = if self.is_of_service() { SERVICE_S } else { IDLE_S };
+        // A look out of turn at what does not move leaves the looks spread over the seconds.
+        if self.is_moved && !self.is_new || is_reached(at, self.detail_next) {
+            self.detail_next = at.plus_seconds(period_s * stretch);
+        }
+        if self.info_due {
+            self.read_info(proc, status.as_ref(), stretch, sample);
+            self.read_namespace(root);
+        }
+    }
+
+    fn read_info(&mut self, proc: &mut ProcFs, status: Option<&Status>, stretch: f64, sample: &mut Sample) {
+        let at = sample.at;
+        let with_command = is_reached(at, self.command_next);
+        if with_command {
+            self.command_next = at.plus_seconds(COMMAND_S);
+        }
+        if is_reached(at, self.info_next) {
+            self.info_next = at.plus_seconds(IDLE_S * stretch);
+        }
+        self.info_due = false;
+        let comm = self.comm.as_bytes();
+        let is_changed = process_info::refresh(proc, comm, status, with_command, &mut self.info);
+        if is_changed || std::mem::take(&mut self.info_unsent) {
+            self.info_unsent = false;
+            sample.process_infos.push(self.info.clone());
+        }
+    }
+
+    /// The inode behind `ns/net`; not ours to know for other users' processes.
+    fn read_namespace(&mut self, root: &Path) {
+        if !self.info.is_kernel && !self.is_denied {
+            let link = root.join(format!("{}/ns/net", self.stat.pid));
+            self.network_namespace = rustix::fs::stat(&link).ok().map(|stat| stat.st_ino);
+        }
+    }
+}
+
+/// Whether `next` is reached, with half a tick of tolerance for ticks that come a little early.
+fn is_reached(at: Timestamp, next: Timestamp) -> bool {
+    at.plus_seconds(0.5) >= next
+}
+
+/// The cheap counters as `stat` gives them; the wait for a CPU is not among them.
+pub(crate) fn process_stat(stat: &Stat) -> ProcessStat {
+    ProcessStat {
+        pid: stat.pid,
+        start_ticks: stat.start_ticks,
+        ppid: stat.ppid,
+        state: stat.state,
+        user_ticks: stat.utime_ticks,
+        system_ticks: stat.stime_ticks,
+        nice: i8::try_from(stat.nice).unwrap_or(0),
+        policy: u8::try_from(stat.policy).unwrap_or(0),
+        threads: stat.num_threads,
+        rss_bytes: stat.rss_bytes,
+        minor_faults: stat.minflt,
+        major_faults: stat.majflt,
+        run_delay_ns: None,
+    }
+}

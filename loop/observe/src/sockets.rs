@@ -1,0 +1,256 @@
+//! Collector `sockets`: TCP sockets summed by the process that owns them.
+//!
+//! The kernel's table names a socket by its inode; which process holds that inode is learnt from the links in
+//! `/proc/PID/fd`. Only processes that moved since the last reading are looked through, and only while there
+//! are sockets whose owner is unknown. Now and then all is learnt anew, for a socket may change hands.
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use kernfs::{Family, Fd, ProcFs, Target, TcpSocket, TcpState};
+use vocab::sample::SocketSample;
+use vocab::{ProcessId, Timestamp};
+
+use crate::cadence::Cadence;
+use crate::config::Bounds;
+use crate::ledger::{Report, thread_cpu_us};
+use crate::processes::{Processes, Tracked};
+use crate::tcp_diag::{Socket, TcpDiag};
+
+/// A socket whose owner was looked for so often is not looked for again before all is learnt anew: it belongs to
+/// a process that is hidden from us. By then every process was looked at, moved or not.
+const MISSES_MAX: u8 = 6;
+
+const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
+
+/// Which process owns which socket, between readings.
+pub(crate) struct Sockets {
+    diag: Option<TcpDiag>,
+    sockets: Vec<Socket>,
+    /// Sockets of other network namespaces, which are dearer to read.
+    foreign: Vec<Socket>,
+    every_foreign: Cadence,
+    every_relearn: Cadence,
+    owners: HashMap<u64, ProcessId>,
+    unknown: HashSet<u64>,
+    misses: HashMap<u64, u8>,
+    table: Vec<TcpSocket>,
+    fds: Vec<Fd>,
+}
+
+impl Sockets {
+    /// Asks the kernel's diagnosis where `is_live` says that this machine is observed, not a recorded tree.
+    pub(crate) fn new(is_live: bool) -> Self {
+        Self {
+            diag: if is_live { TcpDiag::open() } else { None },
+            sockets: Vec::new(),
+            foreign: Vec::new(),
+            every_foreign: Cadence::new(10.0, 5.0),
+            every_relearn: Cadence::new(60.0, 60.0),
+            owners: HashMap::new(),
+            unknown: HashSet::new(),
+            misses: HashMap::new(),
+            table: Vec::new(),
+            fds: Vec::new(),
+        }
+    }
+
+    /// Reads the TCP sockets of our own and of other network namespaces and sums them by owner.
+    pub(crate) fn read(
+        &mut self,
+        proc: &mut ProcFs,
+        processes: &mut Processes,
+        (bounds, at): (&Bounds, Timestamp),
+        report: &mut Report,
+    ) -> Option<Vec<SocketSample>> {
+        self.sockets.clear();
+        self.read_own(proc, report)?;
+        if self.every_foreign.is_due(at, 1.0) {
+            let before_us = thread_cpu_us();
+            self.read_foreign(proc, processes, bounds, report);
+            self.every_foreign.charge(at, thread_cpu_us().saturating_sub(before_us));
+        }
+        self.sockets.extend_from_slice(&self.foreign);
+        report.dropped += self.sockets.len().saturating_sub(bounds.sockets) as u64;
+        self.sockets.truncate(bounds.sockets);
+        self.sockets.sort_unstable_by_key(|socket| socket.inode);
+        if self.every_relearn.is_due(at, 1.0) {
+            self.owners.clear();
+            self.misses.clear();
+            processes.all().iter_mut().for_each(|one| one.is_unscanned = true);
+        }
+        self.find_owners(proc, processes, bounds, report);
+        let mut rows: BTreeMap<ProcessId, SocketSample> = BTreeMap::new();
+        for socket in &self.sockets {
+            if let Some(id) = self.owners.get(&socket.inode) {
+                add(rows.entry(*id).or_insert_with(|| empty(*id)), socket);
+            }
+        }
+        report.rows = rows.len();
+        Some(rows.into_values().collect())
+    }
+
+    /// State of the TCP socket of that inode at the last reading.
+    pub(crate) fn state(&self, inode: u64) -> Option<TcpState> {
+        let index = self.sockets.binary_search_by_key(&inode, |socket| socket.inode).ok()?;
+        self.sockets.get(index).map(|socket| socket.state)
+    }
+
+    /// The sockets of our own namespace: by diagnosis, or from then on by /proc if that is refused.
+    fn read_own(&mut self, proc: &mut ProcFs, report: &mut Report) -> Option<()> {
+        if let Some(diag) = &mut self.diag {
+            if FAMILIES.iter().all(|family| diag.read(*family, &mut self.sockets).is_ok()) {
+                return Some(());
+            }
+            self.diag = None;
+            self.sockets.clear();
+        }
+        for family in FAMILIES {
+            match proc.tcp(family, &mut self.table) {
+                Ok(skipped) => report.dropped += skipped as u64,
+                // No IPv6 in this kernel.
+                Err(error) if error.is_gone() && family == Family::V6 => continue,
+                Err(error) => return report.take(Err(error)),
+            }
+            keep(&mut self.sockets, &self.table);
+        }
+        Some(())
+    }
+
+    fn read_foreign(
+        &mut self,
+        proc: &mut ProcFs,
+        processes: &mut Processes,
+        bounds: &Bounds,
+        report: &mut Report,
+    ) {
+        self.foreign.clear();
+        for pid in foreign_namespaces(processes, bounds.network_namespaces, report) {
+            for family in FAMILIES {
+                // The process may have ended; its namespace is read through another one next time.
+                if proc.tcp_of(pid, family, &mut self.table).is_ok() {
+                    keep(&mut self.foreign, &self.table);
+                }
+            }
+        }
+    }
+
+    fn find_owners(
+        &mut self,
+        proc: &mut ProcFs,
+        processes: &mut Processes,
+        bounds: &Bounds,
+        report: &mut Report,
+    ) {
+        let alive: HashSet<u64> = self.sockets.iter().map(|socket| socket.inode).collect();
+        let lives = |id: &ProcessId| processes.get(id.pid).is_some_and(|one| one.stat.id() == *id);
+        self.owners.retain(|inode, id| alive.contains(inode) && lives(id));
+        self.unknown.clear();
+        self.unknown.extend(alive.iter().filter(|inode| {
+            !self.owners.contains_key(inode) && self.misses.get(inode).is_none_or(|n| *n < MISSES_MAX)
+        }));
+        let mut links = 0;
+        for one in processes.all() {
+            if self.unknown.is_empty() {
+                break;
+            }
+            if !one.is_unscanned || one.is_denied || one.info.is_kernel {
+                continue;
+            }
+            if links >= bounds.descriptors {
+                report.dropped += 1;
+                continue;
+            }
+            one.is_unscanned = false;
+            links += self.scan(proc, one);
+        }
+        self.misses.retain(|inode, _| alive.contains(inode));
+        for inode in &self.unknown {
+            *self.misses.entry(*inode).or_default() += 1;
+        }
+    }
+
+    /// Looks through the descriptors of one process; answers how many there were.
+    fn scan(&mut self, proc: &mut ProcFs, one: &Tracked) -> usize {
+        if proc.fds(one.stat.pid, &mut self.fds).is_err() {
+            return 1;
+        }
+        for fd in &self.fds {
+            if let Target::Socket(inode) = fd.target
+                && self.unknown.remove(&inode)
+            {
+                self.owners.insert(inode, one.stat.id());
+            }
+        }
+        self.fds.len() + 1
+    }
+}
+
+/// Keeps the sockets that a process holds: inode 0 is one that none holds, any more or yet.
+fn keep(all: &mut Vec<Socket>, table: &[TcpSocket]) {
+    all.extend(table.iter().filter(|socket| socket.inode != 0).map(Socket::from));
+}
+
+/// One process of each network namespace that is not ours, at most `bound`.
+fn foreign_namespaces(processes: &mut Processes, bound: usize, report: &mut Report) -> Vec<u32> {
+    let own = processes.get(std::process::id()).and_then(|one| one.network_namespace);
+    let mut found: BTreeMap<u64, u32> = BTreeMap::new();
+    for one in processes.all() {
+        let Some(namespace) = one.network_namespace.filter(|one| Some(*one) != own && own.is_some()) else {
+            continue;
+        };
+        if found.len() < bound {
+            found.entry(namespace).or_insert(one.stat.pid);
+        } else if !found.contains_key(&namespace) {
+            report.dropped += 1;
+        }
+    }
+    found.into_values().collect()
+}
+
+fn empty(id: ProcessId) -> SocketSample {
+    SocketSample {
+        id,
+        listen_ports: Vec::new(),
+        accept_backlog: 0,
+        established: 0,
+        unread_connections: 0,
+        unread_bytes: 0,
+        close_wait: 0,
+    }
+}
+
+fn add(row: &mut SocketSample, socket: &Socket) {
+    match socket.state {
+        TcpState::Listen => {
+            let port = socket.port;
+            if let Err(index) = row.listen_ports.binary_search(&port) {
+                row.listen_ports.insert(index, port);
+            }
+            let waiting = u32::try_from(socket.receive_queue).unwrap_or(u32::MAX);
+            row.accept_backlog = row.accept_backlog.saturating_add(waiting);
+        }
+        TcpState::Established => {
+            row.established += 1;
+            row.unread_connections += u32::from(socket.receive_queue > 0);
+            row.unread_bytes = row.unread_bytes.saturating_add(socket.receive_queue);
+        }
+        TcpState::CloseWait => row.close_wait += 1,
+        _ => {}
+    }
+}
+
+/// The word for a TCP state in tables.
+pub(crate) fn state_word(state: TcpState) -> &'static str {
+    match state {
+        TcpState::Established => "established",
+        TcpState::SynSent => "syn_sent",
+        TcpState::SynRecv | TcpState::NewSynRecv => "syn_recv",
+        TcpState::FinWait1 => "fin_wait_1",
+        TcpState::FinWait2 => "fin_wait_2",
+        TcpState::TimeWait => "time_wait",
+        TcpState::Close => "close",
+        TcpState::CloseWait => "close_wait",
+        TcpState::LastAck => "last_ack",
+        TcpState::Listen => "listen",
+        TcpState::Closing => "closing",
+    }
+}

@@ -1,0 +1,70 @@
+//! Samples to snapshots: rates from counters, links between processes, services and sockets.
+//!
+//! Pure: the same samples give the same snapshots, whatever the clock says. What is kept between ticks is
+//! bounded by what the latest sample names; the dead are forgotten at once.
+mod machine;
+mod process;
+mod program;
+mod rate;
+mod resource;
+mod service;
+
+use vocab::Timestamp;
+use vocab::sample::Sample;
+use vocab::snapshot::Snapshot;
+
+use machine::MachineDeriver;
+use process::ProcessDeriver;
+use rate::Interval;
+use resource::ResourceDeriver;
+
+/// Turns samples into snapshots. Keeps the counters of the sample before, nothing older.
+#[derive(Debug, Default)]
+pub struct Deriver {
+    before: Option<Timestamp>,
+    machine: MachineDeriver,
+    processes: ProcessDeriver,
+    resources: ResourceDeriver,
+}
+
+impl Deriver {
+    /// A deriver that has seen nothing: its first snapshot has no rates.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The snapshot of one sample. Samples come in the order in which they were taken.
+    ///
+    /// A rate is a difference of counters over the time between their two reads; it is `None` in the first
+    /// sample of an identity and when a counter ran backwards. A section that was not read in this tick
+    /// keeps its last rows.
+    pub fn snapshot(&mut self, sample: &Sample) -> Snapshot {
+        let interval = Interval::between(self.before, sample.at);
+        self.before = Some(sample.at);
+        let machine = self.machine.row(sample);
+        let clock = self.machine.clock(sample.at);
+        let processes = self.processes.rows(sample, clock, interval);
+        let services = service::rows(sample, &processes, clock);
+        self.resources.take(sample);
+        Snapshot {
+            at: sample.at,
+            turn: sample.turn,
+            interval_s: interval.seconds().unwrap_or(0.0),
+            machine,
+            pressures: self.resources.pressures(),
+            processes,
+            cgroups: self.resources.cgroups(),
+            services,
+            disks: self.resources.disks(),
+            filesystems: self.resources.filesystems(),
+            interfaces: self.resources.interfaces(),
+            events: sample.events.clone(),
+            answers: sample.answers.clone(),
+            collectors: sample.collectors.clone(),
+            own: sample.own,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,170 @@
+//! Where the rows of each declared table come from.
+use vocab::Value;
+use vocab::capability::Capability;
+use vocab::rows::*;
+use vocab::table::{Row, TableSpec};
+
+use super::view::View;
+
+/// One table and its rows.
+pub struct Source {
+    /// Its declaration.
+    pub spec: TableSpec,
+    /// Where its rows are.
+    pub origin: Origin,
+    /// Column by which the rows of a view ascend, for point look-ups.
+    pub sorted_by: Option<usize>,
+    /// Columns that tell a stored row from the same row in memory; empty for tables without a past.
+    pub key: &'static [&'static str],
+}
+
+/// Where rows are.
+#[derive(Clone, Copy)]
+pub enum Origin {
+    /// In the view.
+    View {
+        /// How many rows.
+        len: fn(&View) -> usize,
+        /// One cell.
+        cell: fn(&View, usize, usize) -> Value,
+    },
+    /// On the machine; read by pid when asked for.
+    Live(LiveTable),
+}
+
+/// A table that is read when asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LiveTable {
+    /// `threads`.
+    Threads,
+    /// `open_files`.
+    OpenFiles,
+    /// `maps`.
+    Maps,
+}
+
+impl Source {
+    /// Index of the column of that name.
+    pub fn column(&self, name: &str) -> Option<usize> {
+        self.spec.columns.iter().position(|column| column.name == name)
+    }
+
+    /// Whether it is read from the machine when asked for.
+    pub const fn is_live(&self) -> bool {
+        matches!(self.origin, Origin::Live(_))
+    }
+}
+
+/// A row that stands in the view.
+trait InView: Row + Sized {
+    fn rows(view: &View) -> &[Self];
+}
+
+macro_rules! in_snapshot {
+    ($($row:ty: $field:ident),*) => {$(
+        impl InView for $row {
+            fn rows(view: &View) -> &[Self] {
+                &view.snapshot.$field
+            }
+        }
+    )*};
+}
+in_snapshot!(
+    Process: processes, Cgroup: cgroups, Service: services, Pressure: pressures, Disk: disks,
+    Filesystem: filesystems, Interface: interfaces
+);
+
+macro_rules! in_ledger {
+    ($($row:ty: $field:ident),*) => {$(
+        impl InView for $row {
+            fn rows(view: &View) -> &[Self] {
+                &view.ledger.$field
+            }
+        }
+    )*};
+}
+in_ledger!(
+    FindingRow: findings, IncidentRow: incidents, EvidenceRow: evidence, DecisionRow: decisions,
+    ActionRow: actions, OutcomeRow: outcomes, LeaseRow: leases, Capability: capabilities, SelfRow: own
+);
+
+impl InView for Machine {
+    fn rows(view: &View) -> &[Self] {
+        std::slice::from_ref(&view.snapshot.machine)
+    }
+}
+
+impl InView for HistoryRow {
+    /// None in memory: it is all past.
+    fn rows(_: &View) -> &[Self] {
+        &[]
+    }
+}
+
+impl InView for EventRow {
+    fn rows(view: &View) -> &[Self] {
+        &view.events
+    }
+}
+
+const fn in_view<R: InView>(sorted_by: Option<usize>, key: &'static [&'static str]) -> Source {
+    let origin = Origin::View {
+        len: |view| R::rows(view).len(),
+        cell: |view, row, column| R::rows(view).get(row).map_or(Value::Null, |row| row.cell(column)),
+    };
+    Source { spec: R::SPEC, origin, sorted_by, key }
+}
+
+const fn live<R: Row>(table: LiveTable) -> Source {
+    Source { spec: R::SPEC, origin: Origin::Live(table), sorted_by: None, key: &[] }
+}
+
+/// Every table, in the order of [`TABLES`].
+pub static SOURCES: &[Source] = &[
+    in_view::<Machine>(None, &[]),
+    in_view::<Process>(Some(0), &[]),
+    live::<Thread>(LiveTable::Threads),
+    live::<OpenFile>(LiveTable::OpenFiles),
+    live::<Map>(LiveTable::Maps),
+    in_view::<Cgroup>(None, &[]),
+    in_view::<Service>(None, &[]),
+    in_view::<Pressure>(None, &[]),
+    in_view::<Disk>(None, &[]),
+    in_view::<Filesystem>(None, &[]),
+    in_view::<Interface>(None, &[]),
+    in_view::<EventRow>(None, &["at", "kind", "entity", "message"]),
+    in_view::<FindingRow>(None, &[]),
+    in_view::<IncidentRow>(None, &["id"]),
+    in_view::<EvidenceRow>(None, &["incident_id", "role", "position"]),
+    in_view::<DecisionRow>(None, &["id"]),
+    in_view::<ActionRow>(None, &["id"]),
+    in_view::<OutcomeRow>(None, &["action_id"]),
+    in_view::<LeaseRow>(None, &[]),
+    in_view::<Capability>(None, &[]),
+    in_view::<SelfRow>(None, &[]),
+    in_view::<HistoryRow>(None, &["at", "key", "metric"]),
+];
+
+/// The source of the table of that name.
+pub fn source(table: &str) -> Option<&'static Source> {
+    SOURCES.iter().find(|source| source.spec.name.eq_ignore_ascii_case(table))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SOURCES;
+    use vocab::rows::TABLES;
+
+    #[test]
+    fn every_declared_table_has_a_source_whose_key_exists() {
+        let names = |specs: &mut dyn Iterator<Item = &'static str>| specs.collect::<Vec<_>>();
+        let declared = names(&mut TABLES.iter().map(|table| table.name));
+        assert_eq!(names(&mut SOURCES.iter().map(|source| source.spec.name)), declared);
+        for source in SOURCES {
+            for column in source.key {
+                assert!(source.column(column).is_some(), "{}.{column}", source.spec.name);
+            }
+        }
+        assert_eq!(SOURCES[1].spec.columns[0].name, "pid");
+    }
+}

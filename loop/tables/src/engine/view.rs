@@ -1,0 +1,64 @@
+//! What one statement sees: a snapshot, the loop's own rows and the latest events.
+use std::sync::Arc;
+
+use vocab::event::Event;
+use vocab::ledger::Ledger;
+use vocab::rows::EventRow;
+use vocab::snapshot::Snapshot;
+
+/// All tables as of one turn. Cheap to clone; a statement holds one from its start to its end.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    /// The machine. A snapshot of turn 0 was never taken: the machine is then read through [`super::Live`]
+    /// when asked for, which is what a command line without a daemon does.
+    pub snapshot: Arc<Snapshot>,
+    /// The loop's own tables.
+    pub ledger: Arc<Ledger>,
+    /// `events`, oldest first.
+    pub events: Arc<Vec<EventRow>>,
+}
+
+impl View {
+    /// The tables of one turn of a running loop.
+    pub const fn new(snapshot: Arc<Snapshot>, ledger: Arc<Ledger>, events: Arc<Vec<EventRow>>) -> Self {
+        Self { snapshot, ledger, events }
+    }
+
+    /// Whether the machine was read for this view.
+    pub fn is_read(&self) -> bool {
+        self.snapshot.turn > 0
+    }
+}
+
+/// The latest events, for the table `events`. Bounded by [`Ledger::ROWS_MAX`].
+#[derive(Clone, Debug, Default)]
+pub struct EventRing(Arc<Vec<EventRow>>);
+
+impl EventRing {
+    /// Adds the events of one turn and forgets the oldest beyond the bound.
+    pub fn extend(&mut self, events: &[Event]) {
+        if events.is_empty() {
+            return;
+        }
+        let rows = Arc::make_mut(&mut self.0);
+        rows.extend(events.iter().map(event_row));
+        let excess = rows.len().saturating_sub(Ledger::ROWS_MAX);
+        rows.drain(..excess);
+    }
+
+    /// The rows as they stand, oldest first.
+    pub fn rows(&self) -> Arc<Vec<EventRow>> {
+        self.0.clone()
+    }
+}
+
+/// The row of `events` for one event.
+pub fn event_row(event: &Event) -> EventRow {
+    EventRow {
+        at: event.at,
+        kind: event.kind.as_str().to_owned(),
+        entity: event.entity.clone(),
+        level: event.level,
+        message: event.message.clone(),
+    }
+}

@@ -1,0 +1,16 @@
+//! Samples to snapshots, SQL tables and history.
+//!
+//! Read [`Deriver`] first: it turns what the machine said (a sample) into what it means (a snapshot). Then
+//! [`Engine`]: SQL over a snapshot and the loop's own rows. Last [`Store`]: what
+//! outlives the daemon. Nothing here reads the machine or changes it.
+
+pub mod derive;
+pub mod docs;
+pub mod engine;
+pub mod store;
+
+pub use derive::Deriver;
+pub use engine::{Engine, EventRing, Live, ResultSet, View, Write};
+pub use store::{Store, StoreError};
+/// Why a statement gave no rows.
+pub use vocab::query::QueryError as EngineError;

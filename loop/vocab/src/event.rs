@@ -1,0 +1,57 @@
+//! Something that happened at an instant, as opposed to a counter that is read.
+use alloc::string::String;
+use serde::{Deserialize, Serialize};
+
+use crate::{Entity, Timestamp};
+
+/// What kind of thing happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum EventKind {
+    /// A line of the kernel log.
+    KernelLog,
+    /// A line that a supervised service wrote to stdout or stderr, or a line of the journal.
+    ServiceLog,
+    /// A supervised service was started.
+    ServiceStart,
+    /// A supervised service ended.
+    ServiceExit,
+    /// The kernel killed a process for memory.
+    OomKill,
+    /// The kernel reported a task that made no progress (hung task, soft lock-up, RCU stall).
+    HungTask,
+    /// The kernel reported an I/O error.
+    IoError,
+    /// Homeostat started, stopped, lost something or was told something.
+    Own,
+}
+
+impl EventKind {
+    /// The word in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::KernelLog => "kernel_log",
+            Self::ServiceLog => "service_log",
+            Self::ServiceStart => "service_start",
+            Self::ServiceExit => "service_exit",
+            Self::OomKill => "oom_kill",
+            Self::HungTask => "hung_task",
+            Self::IoError => "io_error",
+            Self::Own => "own",
+        }
+    }
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When it happened.
+    pub at: Timestamp,
+    /// What kind.
+    pub kind: EventKind,
+    /// To what.
+    pub entity: Entity,
+    /// Kernel log level, 0 (emergency) to 7 (debug), or that of the line's writer where known.
+    pub level: Option<u8>,
+    /// The line or sentence, secrets masked, at most 1,024 bytes.
+    pub message: String,
+}

@@ -1,0 +1,36 @@
+//! The loop's own tables: what it found, decided, did and achieved. Filled by cycle, read through tables.
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
+use crate::capability::Capability;
+use crate::rows::{
+    ActionRow, DecisionRow, EvidenceRow, FindingRow, IncidentRow, LeaseRow, OutcomeRow, SelfRow,
+};
+
+/// Rows of the loop's own tables as of one turn, oldest first; each list bounded by [`Ledger::ROWS_MAX`].
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Ledger {
+    /// `findings`: those that hold now.
+    pub findings: Vec<FindingRow>,
+    /// `incidents`.
+    pub incidents: Vec<IncidentRow>,
+    /// `evidence`, including the nodes of the fault trees.
+    pub evidence: Vec<EvidenceRow>,
+    /// `decisions`.
+    pub decisions: Vec<DecisionRow>,
+    /// `actions`.
+    pub actions: Vec<ActionRow>,
+    /// `outcomes`.
+    pub outcomes: Vec<OutcomeRow>,
+    /// `leases`: those that run now.
+    pub leases: Vec<LeaseRow>,
+    /// `capabilities`.
+    pub capabilities: Vec<Capability>,
+    /// `self`.
+    pub own: Vec<SelfRow>,
+}
+
+impl Ledger {
+    /// Rows kept in memory of each table; older ones are in the store.
+    pub const ROWS_MAX: usize = 1_000;
+}

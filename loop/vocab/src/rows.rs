@@ -1,0 +1,73 @@
+//! One file a table: row struct, column, unit, sentence.
+mod action;
+mod cgroup;
+mod decision;
+mod disk;
+mod event;
+mod evidence;
+mod filesystem;
+mod finding;
+mod history;
+mod incident;
+mod interface;
+mod lease;
+mod machine;
+mod map;
+mod open_file;
+mod outcome;
+mod own;
+mod pressure;
+mod process;
+mod service;
+mod thread;
+
+pub use action::ActionRow;
+pub use cgroup::Cgroup;
+pub use decision::DecisionRow;
+pub use disk::Disk;
+pub use event::EventRow;
+pub use evidence::EvidenceRow;
+pub use filesystem::Filesystem;
+pub use finding::FindingRow;
+pub use history::HistoryRow;
+pub use incident::IncidentRow;
+pub use interface::Interface;
+pub use lease::LeaseRow;
+pub use machine::Machine;
+pub use map::Map;
+pub use open_file::OpenFile;
+pub use outcome::OutcomeRow;
+pub use own::SelfRow;
+pub use pressure::Pressure;
+pub use process::Process;
+pub use service::Service;
+pub use thread::Thread;
+
+use crate::capability::Capability;
+use crate::table::{Row, TableSpec};
+
+/// Every table there is, in the order in which documents list them.
+pub const TABLES: &[TableSpec] = &[
+    Machine::SPEC,
+    Process::SPEC,
+    Thread::SPEC,
+    OpenFile::SPEC,
+    Map::SPEC,
+    Cgroup::SPEC,
+    Service::SPEC,
+    Pressure::SPEC,
+    Disk::SPEC,
+    Filesystem::SPEC,
+    Interface::SPEC,
+    EventRow::SPEC,
+    FindingRow::SPEC,
+    IncidentRow::SPEC,
+    EvidenceRow::SPEC,
+    DecisionRow::SPEC,
+    ActionRow::SPEC,
+    OutcomeRow::SPEC,
+    LeaseRow::SPEC,
+    Capability::SPEC,
+    SelfRow::SPEC,
+    HistoryRow::SPEC,
+];

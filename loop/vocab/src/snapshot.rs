@@ -1,0 +1,85 @@
+//! What the machine's words mean: all tables at one instant, rates and links derived.
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::event::Event;
+use crate::probe::ProbeAnswer;
+use crate::rows::{Cgroup, Disk, Filesystem, Interface, Machine, Pressure, Process, Service};
+use crate::sample::{CollectorSample, OwnSample};
+use crate::{ProcessId, Timestamp};
+
+/// All tables of the machine at one instant. Made from samples by tables; read by every stage and door.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Snapshot {
+    /// The instant of the sample it was made from.
+    pub at: Timestamp,
+    /// Number of the turn, from 1.
+    pub turn: u64,
+    /// Seconds since the sample before; 0 in the first turn, when no rate is known.
+    pub interval_s: f64,
+    /// The machine: `machine`, one row.
+    pub machine: Machine,
+    /// `pressure`.
+    pub pressures: Vec<Pressure>,
+    /// `processes`, in order of pid.
+    pub processes: Vec<Process>,
+    /// `cgroups`, in order of path.
+    pub cgroups: Vec<Cgroup>,
+    /// `services`: those of our own supervisor and systemd's units with processes, in order of name.
+    pub services: Vec<Service>,
+    /// `disks`, in order of name.
+    pub disks: Vec<Disk>,
+    /// `filesystems`, in order of mount point.
+    pub filesystems: Vec<Filesystem>,
+    /// `interfaces`, in order of name.
+    pub interfaces: Vec<Interface>,
+    /// Events since the snapshot before.
+    pub events: Vec<Event>,
+    /// Answers to probes since the snapshot before.
+    pub answers: Vec<ProbeAnswer>,
+    /// How each collector did.
+    pub collectors: Vec<CollectorSample>,
+    /// What Homeostat used.
+    pub own: OwnSample,
+}
+
+impl Snapshot {
+    /// The process of that identity, if it lives.
+    pub fn process(&self, id: ProcessId) -> Option<&Process> {
+        let index = self.processes.binary_search_by_key(&id.pid, |one| one.pid).ok()?;
+        self.processes.get(index).filter(|one| one.start_ticks == id.start_ticks)
+    }
+
+    /// The service of that name.
+    pub fn service(&self, name: &str) -> Option<&Service> {
+        self.services.iter().find(|one| &*one.name == name)
+    }
+
+    /// The processes of the service of that name.
+    pub fn processes_of<'a>(&'a self, service: &'a str) -> impl Iterator<Item = &'a Process> {
+        self.processes.iter().filter(move |one| one.service.as_deref() == Some(service))
+    }
+}
+
+impl Process {
+    /// Its identity within this boot.
+    pub const fn id(&self) -> ProcessId {
+        ProcessId { pid: self.pid, start_ticks: self.start_ticks }
+    }
+
+    /// The key under which it is learnt: its service, else its program.
+    pub const fn key(&self) -> &Arc<str> {
+        match &self.service {
+            Some(service) => service,
+            None => &self.program,
+        }
+    }
+
+    /// The entity to accuse or to help: its service, else itself.
+    pub fn entity(&self) -> crate::Entity {
+        match &self.service {
+            Some(service) => crate::Entity::Service(alloc::string::String::from(&**service)),
+            None => crate::Entity::Process(self.id()),
+        }
+    }
+}

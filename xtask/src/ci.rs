@@ -1,0 +1,54 @@
+//! All that must hold before a change lands, in the order in which it fails fastest.
+use std::process::Command;
+
+use crate::root;
+
+/// Each step: what it checks, and the arguments of cargo.
+const STEPS: &[(&str, &[&str])] = &[
+    ("format", &["fmt", "--all", "--check"]),
+    ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
+    ("tests", &["test", "--workspace"]),
+];
+
+/// Runs every step.
+///
+/// # Errors
+/// The first step that fails.
+pub(crate) fn run() -> Result<(), String> {
+    crate::tidy::run()?;
+    for (name, arguments) in STEPS {
+        eprintln!("==> {name}: cargo {}", arguments.join(" "));
+        cargo(arguments)?;
+    }
+    Ok(())
+}
+
+/// Runs `cargo` with these arguments.
+///
+/// # Errors
+/// It cannot be started or does not succeed.
+pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
+    let status = Command::new("cargo").args(arguments).current_dir(root()).status();
+    match status {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`cargo {}` failed: {status}", arguments.join(" "))),
+        Err(error) => Err(format!("cargo cannot be run: {error}")),
+    }
+}
+
+/// Demos of many seeds, one after the other, under whatever load the machine has.
+///
+/// # Errors
+/// The first seed whose demo does not end with every fault verified, nobody innocent accused, nothing left.
+pub(crate) fn soak(arguments: &[&str]) -> Result<(), String> {
+    let seeds: u64 = match arguments {
+        [] => 20,
+        ["--seeds", count] => count.parse().map_err(|_| "--seeds wants a number".to_owned())?,
+        _ => return Err("usage: cargo xtask soak [--seeds N]".to_owned()),
+    };
+    for seed in 1..=seeds {
+        let seed = seed.to_string();
+        cargo(&["run", "--release", "--quiet", "--", "demo", "--json", "--seed", &seed])?;
+    }
+    Ok(())
+}
