@@ -50,7 +50,7 @@ impl Live {
 
     /// Its threads, in order of tid; none if it ended or is not ours to read.
     pub fn threads(&mut self, pid: u32) -> Vec<Thread> {
-        let probes = look::threads(&mut self.proc, pid, &Budget::new(QUESTION_US));
+        let probes = look::threads(&mut self.proc, pid, &Budget::new(QUESTION_US), |_| None);
         probes.unwrap_or_default().into_iter().map(|one| one.thread).collect()
     }
 

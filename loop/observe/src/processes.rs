@@ -14,6 +14,7 @@ use crate::ledger::Report;
 use crate::process_detail::{self, Detail};
 use crate::process_info;
 use crate::services::Mains;
+use crate::thread_waits::ThreadWaits;
 
 /// A process that did not move is looked at closer this often. Unit: s.
 const IDLE_S: f64 = 10.0;
@@ -24,6 +25,8 @@ const SERVICE_S: f64 = 2.0;
 const COMMAND_S: f64 = 60.0;
 /// A process counts as active for this long after it used the CPU. Unit: s.
 const ACTIVE_S: f64 = 10.0;
+/// CPU time in one tick from which the waits of all threads are read, not only of services. Unit: clock ticks.
+const BUSY_TICKS: u64 = 5;
 /// Parents that are followed upwards to find the service of a new process.
 const ANCESTORS: usize = 64;
 
@@ -43,6 +46,8 @@ pub(crate) struct Tracked {
     files: HeldFiles,
     /// How long its main thread ran and waited, read before `stat`.
     times: Option<SchedStat>,
+    /// How long all its threads waited.
+    waits: ThreadWaits,
     /// When `stat` is read again at the latest, though its only thread did not run.
     stat_next: Timestamp,
     comm: Comm,
@@ -52,6 +57,8 @@ pub(crate) struct Tracked {
     is_new: bool,
     /// Whether it used the CPU or memory in this tick.
     is_moved: bool,
+    /// Whether it used notable CPU time in this tick.
+    is_busy: bool,
     moved_at: Timestamp,
     /// When the dearer counters are due, if it does not move before.
     detail_next: Timestamp,
@@ -206,7 +213,8 @@ impl Tracked {
         let stat = proc.stat(pid).ok()?;
         let mut new = Self::new(&stat, at);
         if new.wants_times(at) {
-            new.note_times(proc.schedstat(pid).ok());
+            let times = proc.schedstat(pid).ok();
+            new.note_times(proc, times);
         }
         Some(new)
     }
@@ -229,7 +237,7 @@ impl Tracked {
             return Self::read(proc, pid, at);
         }
         self.update(&stat, at);
-        self.note_times(times);
+        self.note_times(proc, times);
         Some(self)
     }
 
@@ -246,10 +254,12 @@ impl Tracked {
         self.info_due |= !self.info.is_kernel && is_reached(at, self.info_next);
     }
 
-    fn note_times(&mut self, times: Option<SchedStat>) {
+    fn note_times(&mut self, proc: &mut ProcFs, times: Option<SchedStat>) {
         self.times = times;
         if !self.info.is_kernel {
-            self.stat.run_delay_ns = times.map(|one| one.run_delay_ns);
+            let is_whole = self.stat.threads > 1 && (self.is_busy || self.is_of_service());
+            let (pid, waits) = (self.stat.pid, &mut self.waits);
+            self.stat.run_delay_ns = times.map(|main| waits.sum(proc, pid, main.run_delay_ns, is_whole));
         }
     }
 
@@ -265,12 +275,14 @@ impl Tracked {
             network_namespace: None,
             files: HeldFiles::default(),
             times: None,
+            waits: ThreadWaits::default(),
             stat_next: next,
             comm: stat.comm,
             session: stat.session,
             descriptors: None,
             is_new: true,
             is_moved: true,
+            is_busy: false,
             moved_at: at,
             detail_next: next,
             info_due: true,
@@ -285,6 +297,8 @@ impl Tracked {
         let now = &self.stat;
         self.is_moved = (now.user_ticks, now.system_ticks, now.rss_bytes, now.minor_faults)
             != (before.user_ticks, before.system_ticks, before.rss_bytes, before.minor_faults);
+        let ticks = |one: &ProcessStat| one.user_ticks.saturating_add(one.system_ticks);
+        self.is_busy = ticks(now).saturating_sub(ticks(&before)) >= BUSY_TICKS;
         if self.is_moved {
             self.moved_at = at;
             self.is_unscanned = true;
