@@ -30,6 +30,7 @@ pub struct TaskId {
 pub struct ProcFs {
     dir: OwnedFd,
     is_kernel: bool,
+    is_own_namespace: bool,
     fd_size_counts: bool,
     page_bytes: u64,
     path: Vec<u8>,
@@ -49,15 +50,24 @@ impl ProcFs {
         let fd_size_counts = is_kernel
             && rustix::fs::statat(&dir, "self/fd", rustix::fs::AtFlags::empty())
                 .is_ok_and(|stat| stat.st_size > 0);
+        let mut own = [0; 16];
+        let len = rustix::fs::readlinkat_raw(&dir, "self", &mut own[..]);
+        let own_pid = len.ok().and_then(|len| crate::bytes::dec(own.get(..len)?));
+        let is_own_namespace = is_kernel && own_pid == Some(std::process::id());
         let page_bytes = rustix::param::page_size() as u64;
         let entries = Vec::with_capacity(DIR_BYTES);
         let (path, text) = (Vec::new(), Vec::new());
-        Ok(Self { dir, is_kernel, fd_size_counts, page_bytes, path, text, entries })
+        Ok(Self { dir, is_kernel, is_own_namespace, fd_size_counts, page_bytes, path, text, entries })
     }
 
     /// True for a mounted proc file system, false for a tree of fixture files.
     pub fn is_kernel(&self) -> bool {
         self.is_kernel
+    }
+
+    /// True when its pids are those that this process' system calls mean.
+    pub(crate) fn is_own_namespace(&self) -> bool {
+        self.is_own_namespace
     }
 
     /// True when the size of a process' `fd` folder is the number of its descriptors (Linux 6.2).
@@ -88,6 +98,32 @@ impl ProcFs {
         let dir =
             read::open(self.dir.as_fd(), self.path.as_slice(), OFlags::DIRECTORY).map_err(os(folder))?;
         numeric_entries(dir.as_fd(), &mut self.entries, each).map_err(os(folder))
+    }
+
+    /// The symbolic links in `PID/folder` whose names are numbers, each with its target, passed to `each`; those
+    /// that vanish meanwhile are left out. The folder is opened once: half the cost of a path for each link.
+    pub(crate) fn links(
+        &mut self,
+        pid: u32,
+        folder: &'static str,
+        mut each: impl FnMut(u32, &[u8]),
+    ) -> Result<()> {
+        self.set_path(format_args!("{pid}/{folder}"));
+        let dir =
+            read::open(self.dir.as_fd(), self.path.as_slice(), OFlags::DIRECTORY).map_err(os(folder))?;
+        let mut numbers = Vec::new();
+        numeric_entries(dir.as_fd(), &mut self.entries, |number| numbers.push(number)).map_err(os(folder))?;
+        for number in numbers {
+            self.set_path(format_args!("{number}"));
+            self.text.clear();
+            self.text.reserve(libc::PATH_MAX as usize);
+            match rustix::fs::readlinkat_raw(&dir, self.path.as_slice(), spare_capacity(&mut self.text)) {
+                Ok(_) => each(number, &self.text),
+                Err(Errno::NOENT | Errno::SRCH) => {}
+                Err(errno) => return Err(os(folder)(errno)),
+            }
+        }
+        Ok(())
     }
 
     /// The text of `PID/file`, which the kernel prints as one record.

@@ -1,8 +1,9 @@
 //! Detector `cpu_hog`: one process takes CPU as never before, or to no visible end, and others are hurt by it.
 //!
-//! Symptom: 80 % of a core or more is demanded for seconds; somebody who serves waits for a CPU since then; and
-//! the process either left its own level without doing more of its work, or is sterile: no reads and writes, no
-//! page faults, no sleep. Quiet twins: a compiler or archiver at whatever priority (it reads, writes, faults), a
+//! Symptom: 80 % of a core or more is demanded for seconds (used or waited for: what it gets depends on who else is
+//! there); somebody who serves waits for a CPU since then, or all CPUs are taken and work waits; and the process
+//! either serves and left its own level without doing more of its work, or is sterile: no reads and writes, no page
+//! faults, no sleep. Quiet twins: a compiler or archiver at whatever priority (it reads, writes, faults), a
 //! job at nice 5 or more, a service that is as busy as ever or has more clients, a victim slow for another
 //! reason (its trouble began at another time). A hog that hurts nobody is not a finding.
 use alloc::collections::BTreeMap;
@@ -20,8 +21,8 @@ use crate::{Context, Detected, Detector, say};
 
 /// Demand of a process, or of its service in all, that is much. Unit: per cent of one core.
 const DEMAND_MIN_PCT: f64 = 80.0;
-/// The same of several threads that compete with others. Unit: per cent of one core.
-const DEMAND_HIDDEN_PCT: f64 = 45.0;
+/// Demand that crowds out others by itself where no CPU is free. Unit: per cent of one core.
+const DEMAND_CROWD_PCT: f64 = 150.0;
 /// Demand of one that is accused already. Unit: per cent of one core.
 const DEMAND_HELD_PCT: f64 = 40.0;
 /// Demand of one process of such a service that counts. Unit: per cent of one core.
@@ -36,16 +37,23 @@ const STERILE_GROWN_KIB: i64 = 4_096;
 const STERILE_S: f64 = 4.0;
 /// CPU before, beside now, of a process that left its level.
 const LEVEL_RATIO: f64 = 0.5;
+/// Rise of the clients beside that of the demand from which on they explain it.
+const CLIENTS_RATIO: f64 = 0.3;
 /// Points that make a level.
 const LEVEL_POINTS: usize = 8;
 /// A nice value from which a process gives way by itself.
 const NICE_MILD: i8 = 5;
-/// How long a finding outlives the last harm, or a pause of the culprit. Unit: s.
+/// A CPU weight up to which the processes of a cgroup give way; 100 is usual.
+const WEIGHT_MILD: u64 = 20;
+/// How long a finding outlives the last harm, or a pause of the culprit; the same of one that gives way. Unit: s.
 const HOLD_S: f64 = 6.0;
+const HOLD_MILD_S: f64 = 2.0;
 /// Without a named victim: CPU stall of the machine, its rise, and how long. Unit: per cent, per cent, s.
 const MACHINE_STALL_PCT: f64 = 40.0;
 const MACHINE_RISE_PCT: f64 = 25.0;
 const MACHINE_S: f64 = 8.0;
+/// How long a service must crowd out others, whatever the stall was before. Unit: s.
+const CROWD_S: f64 = 4.0;
 /// Victims named at most.
 const VICTIMS_MAX: usize = 8;
 
@@ -64,6 +72,7 @@ struct Suspect<'a> {
     onset_s: f64,
     demand_pct: f64,
     ground: Ground,
+    gives_way: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -98,9 +107,13 @@ impl Detector for CpuHog {
             let Suspect { onset_s, ground, .. } = suspect;
             self.held.insert(entity, Held { seen_s: now_s, since_s, onset_s, ground, finding });
         }
-        let alive =
-            |finding: &Finding| finding.process.is_some_and(|id| context.snapshot.process(id).is_some());
-        self.held.retain(|_, held| now_s - held.seen_s <= HOLD_S && alive(&held.finding));
+        self.held.retain(|_, held| {
+            let process = held.finding.process.and_then(|id| context.snapshot.process(id));
+            process.is_some_and(|process| {
+                let hold_s = if gives_way(context, process) { HOLD_MILD_S } else { HOLD_S };
+                now_s - held.seen_s <= hold_s
+            })
+        });
         for held in self.held.values() {
             detected.findings.push(Finding { at: context.snapshot.at, ..held.finding.clone() });
         }
@@ -113,7 +126,7 @@ impl CpuHog {
     fn keep(&mut self, context: &Context<'_>, entity: &Entity, suspect: &Suspect<'_>) {
         if let Some(held) = self.held.get_mut(entity)
             && victims::is_contended(context)
-            && suspect.process.nice < NICE_MILD
+            && !suspect.gives_way
         {
             held.seen_s = context.memory.now_s;
         }
@@ -130,8 +143,7 @@ impl CpuHog {
             }
             let entity = process.entity();
             // One that we made give way stays accused as long as it hurts.
-            let gives_way = process.nice >= NICE_MILD || !victims::is_ordinary(process);
-            if gives_way && !self.held.contains_key(&entity) {
+            if gives_way(context, process) && !self.held.contains_key(&entity) {
                 continue;
             }
             let known = self.held.get(&entity).filter(|held| held.finding.process == Some(process.id()));
@@ -143,6 +155,19 @@ impl CpuHog {
         }
         suspects
     }
+}
+
+/// Whether a process leaves the CPU to others: by its nice value, its policy or the weight of its cgroup.
+fn gives_way(context: &Context<'_>, process: &Process) -> bool {
+    let cgroups = &context.snapshot.cgroups;
+    let weight = process
+        .cgroup
+        .as_ref()
+        .and_then(|path| cgroups.iter().find(|one| one.path == *path))
+        .and_then(|one| one.cpu_weight);
+    process.nice >= NICE_MILD
+        || !victims::is_ordinary(process)
+        || weight.is_some_and(|weight| weight <= WEIGHT_MILD)
 }
 
 impl Track {
@@ -178,6 +203,7 @@ fn suspect<'a>(
     known: Option<&Held>,
 ) -> Option<Suspect<'a>> {
     let now_s = context.memory.now_s;
+    let gives_way = gives_way(context, process);
     let own = track.last_demand();
     let all = match process.service.as_deref() {
         Some(service) if own < DEMAND_MIN_PCT => service_demand(context, service),
@@ -185,19 +211,19 @@ fn suspect<'a>(
     };
     if let Some(held) = known.filter(|_| all >= DEMAND_HELD_PCT) {
         let Held { onset_s, ground, .. } = *held;
-        return Some(Suspect { process, onset_s, demand_pct: own, ground });
+        return Some(Suspect { process, onset_s, demand_pct: own, ground, gives_way });
     }
-    // Threads other than the main one do not show their wait: where all compete, what they get must do.
-    let hides_wait = process.threads > 1 && victims::is_contended(context);
-    if all < if hides_wait { DEMAND_HIDDEN_PCT } else { DEMAND_MIN_PCT } {
+    if all < DEMAND_MIN_PCT {
         return None;
     }
     let onset_s = track.busy_since((0.6 * own).max(SHARE_MIN_PCT))?;
     // The point at the onset speaks for the second before it.
     let busy_s = now_s - onset_s + 1.0;
-    let ground = if busy_s >= SUSTAINED_S { left_level(track, onset_s) } else { None };
-    let ground = ground.or_else(|| is_sterile(track, onset_s, busy_s).then_some(Ground::Sterile))?;
-    Some(Suspect { process, onset_s, demand_pct: own, ground })
+    // What does not serve has no level: a compiler turns from reading to optimising.
+    let has_level = busy_s >= SUSTAINED_S && serves(process);
+    let ground = if has_level { left_level(track, onset_s) } else { None };
+    let ground = ground.or_else(|| is_sterile(process, track, now_s).then_some(Ground::Sterile))?;
+    Some(Suspect { process, onset_s, demand_pct: all.max(own), ground, gives_way })
 }
 
 fn service_demand(context: &Context<'_>, service: &str) -> f64 {
@@ -221,16 +247,26 @@ fn left_level(track: &Track, onset_s: f64) -> Option<Ground> {
     let (io_before, _) = track.mean_before(onset_s, io)?;
     let (clients_before, _) = track.mean_before(onset_s, clients)?;
     let has_more_io = track.mean(SUSTAINED_S, io)? > STERILE_PER_S.max(0.5 * rise * io_before);
-    let has_more_clients = track.mean(SUSTAINED_S, clients)? >= 1.5 * clients_before + 2.0;
+    // Clients also gather because it is slow: load is clients in proportion.
+    let clients_now = track.mean(SUSTAINED_S, clients)?;
+    let has_more_clients = clients_now >= 1.5 * clients_before + 2.0
+        && clients_now >= CLIENTS_RATIO * rise * clients_before.max(1.0);
     (!has_more_io && !has_more_clients).then_some(Ground::LeftLevel(before))
 }
 
-/// Whether it has only computed since it became busy, the first second aside, in which a program loads.
+/// Whether it has only computed since it became busy, the first second aside, in which a program loads; false for
+/// one that became busy before what is remembered.
 ///
 /// The whole run counts, per second of CPU time: a compiler has quiet minutes, but it has read its input and taken
 /// memory before, and one that gets little CPU faults little. Unknown reads and writes count as none: a process
 /// of another user does not show them, but it shows its faults and sleeps.
-fn is_sterile(track: &Track, onset_s: f64, busy_s: f64) -> bool {
+fn is_sterile(process: &Process, track: &Track, now_s: f64) -> bool {
+    let Some(onset_s) = track.busy_since(SHARE_MIN_PCT) else { return false };
+    let busy_s = now_s - onset_s + 1.0;
+    let is_remembered = track.fine.first().is_some_and(|first| first.at_s < onset_s);
+    if !is_remembered && process.age_s > busy_s + 1.0 {
+        return false;
+    }
     let run = || track.fine.iter().filter(|point| point.at_s > onset_s + 0.5);
     let cpu_s: f64 = run().map(|point| f64::from(point.cpu_pct) / 100.0).sum();
     let quiet = |of: fn(&Point) -> Option<f32>| {
@@ -249,7 +285,7 @@ fn is_sterile(track: &Track, onset_s: f64, busy_s: f64) -> bool {
 fn accuse(context: &Context<'_>, entity: &Entity, suspect: &Suspect<'_>) -> Option<Finding> {
     let mut victims = victims::hurt(context, entity, suspect.onset_s);
     let is_named = !victims.is_empty();
-    victims.extend(if is_named { None } else { machine(context, entity, suspect) });
+    victims.extend(if is_named || suspect.gives_way { None } else { machine(context, entity, suspect) });
     victims.truncate(VICTIMS_MAX);
     if victims.is_empty() {
         return None;
@@ -258,9 +294,10 @@ fn accuse(context: &Context<'_>, entity: &Entity, suspect: &Suspect<'_>) -> Opti
     let mut evidence = Vec::from([usage(suspect), ground(suspect)]);
     let whom: Vec<_> = victims.iter().map(|one| alloc::string::ToString::to_string(&one.entity)).collect();
     let sentence = format!(
-        "{} takes {:.0} % of a CPU and hurts {}",
+        "{} takes {:.0} % of a CPU, wants {:.0} %, and hurts {}",
         say::who(process),
-        process.cpu_pct.unwrap_or(suspect.demand_pct),
+        process.cpu_pct.unwrap_or(0.0),
+        suspect.demand_pct,
         whom.join(", ")
     );
     let entities = victims.iter().map(|one| one.entity.clone()).collect();
@@ -279,19 +316,23 @@ fn accuse(context: &Context<'_>, entity: &Entity, suspect: &Suspect<'_>) -> Opti
     })
 }
 
-/// The machine as victim, where nobody's own wait can be seen: threads other than the main one do not show it.
+fn serves(process: &Process) -> bool {
+    process.service.is_some() || process.listen_port.is_some()
+}
+
+/// The machine as victim, where nobody stands out: no CPU is free and work waits, much more than before. On a
+/// machine that was busy before, a service that crowds in does the same harm.
 fn machine(context: &Context<'_>, entity: &Entity, suspect: &Suspect<'_>) -> Option<Victim> {
     let (now, before) = victims::stall_rise(context, &Entity::Machine, suspect.onset_s)?;
-    let serves = |one: &Process| {
-        one.entity() != *entity
-            && (one.service.is_some() || one.listen_port.is_some())
-            && one.cpu_pct > Some(0.0)
-    };
+    let other_serves = |one: &Process| one.entity() != *entity && serves(one) && one.cpu_pct > Some(0.0);
+    let lasts_s = context.memory.now_s - suspect.onset_s;
+    let rises = now >= (before + MACHINE_RISE_PCT).max(2.0 * before) && lasts_s >= MACHINE_S;
+    let crowd_s = if suspect.demand_pct >= DEMAND_CROWD_PCT { CROWD_S } else { MACHINE_S };
+    let crowds_in = suspect.process.service.is_some() && lasts_s >= crowd_s;
     let is_hurt = now >= MACHINE_STALL_PCT
-        && now >= (before + MACHINE_RISE_PCT).max(2.0 * before)
-        && context.memory.now_s - suspect.onset_s >= MACHINE_S
+        && (rises || crowds_in)
         && victims::is_contended(context)
-        && context.snapshot.processes.iter().any(serves);
+        && context.snapshot.processes.iter().any(other_serves);
     let sentence = || {
         format!(
             "some work waits for a CPU {now:.0} % of the time; before {} began it was {before:.0} %",

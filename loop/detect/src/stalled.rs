@@ -4,7 +4,8 @@
 //! fails, while the process uses no CPU; two looks show the same threads in the same endless waits and not one
 //! step in between. No circle is claimed: locks of Rust, Go and Java do not name their owner. Quiet twins: an
 //! idle service (nothing waits), a busy lock (its threads move), a service that waits for data from another one
-//! (a thread sits in read or receive), one that waits for events (a notice at most).
+//! (a thread sits in read or receive on a connection), one that waits for events (a notice at most, unless clients
+//! wait at its door meanwhile). A thread that waits for orders, on a datagram socket say, excuses nobody.
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -35,6 +36,12 @@ const PROOF_S: f64 = 10.0;
 const STOPPED_RATIO: f64 = 0.25;
 /// CPU before from which that can be told. Unit: per cent of one core.
 const SERVED_PCT: f64 = 0.3;
+
+/// Threads that must hang beside one that waits for orders: one alone may be meant to sleep.
+const WORKERS_MIN: usize = 2;
+/// Descriptors on which one waits for orders or new clients, not for the answer of somebody else.
+const ORDERS: [&str; 7] =
+    ["tcp_listen", "unix_listen", "unix_datagram", "eventfd", "signalfd", "timerfd", "inotify"];
 
 /// What two looks say together.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,7 +94,8 @@ impl Detector for Stalled {
             };
             // What was proven once stays proven while the same threads hang and the work still waits.
             let known = self.proofs.get(&id);
-            match stuck(pair, known.is_some() || has_stopped(track, now_s)) {
+            let waits_at_door = work.column == "accept_backlog";
+            match stuck(pair, known.is_some() || has_stopped(track, now_s), waits_at_door) {
                 Some(mut stuck) => {
                     stuck.confidence =
                         known.map_or(0.0, |proof| proof.stuck.confidence).max(stuck.confidence);
@@ -183,9 +191,9 @@ fn has_stopped(track: &Track, now_s: f64) -> bool {
 
 /// Whether two looks show threads that sleep on locks for ever, and no thread that waits for someone else.
 ///
-/// One that waits for events may wait for another service: it is sure only if more threads hang each time, a
-/// notice if it has stopped serving, and nothing otherwise.
-fn stuck(pair: &Pair, has_stopped: bool) -> Option<Stuck> {
+/// One that waits for events may wait for another service: it is sure only if more threads hang each time, or if
+/// clients wait at the door and do not wake it; a notice if it has stopped serving, and nothing otherwise.
+fn stuck(pair: &Pair, has_stopped: bool, waits_at_door: bool) -> Option<Stuck> {
     let (latest, before) = (pair.latest.as_ref()?, pair.before.as_ref()?);
     if latest.at_s - before.at_s < CONFIRM_S {
         return None;
@@ -193,23 +201,26 @@ fn stuck(pair: &Pair, has_stopped: bool) -> Option<Stuck> {
     let stuck = |one: &&ThreadProbe| stands_still(one, before);
     let threads = latest.threads.iter().filter(stuck).count();
     let others = latest.threads.iter().filter(|one| !stands_still(one, before));
-    let (mut waits_for_events, mut works) = (false, false);
+    let (mut waits_for_events, mut waits_for_orders, mut works) = (false, false, false);
     for one in others {
         match one.thread.system_call.map(calls::waits) {
             Some(Waits::Lock) if one.wait.is_none_or(|wait| wait.has_timeout) => {}
             Some(Waits::Clients | Waits::Time) => {}
             // A lock it got to only after the look before: one more that hangs, unless it had been there.
             Some(Waits::Lock) => works |= moved(one, before),
+            Some(Waits::Events) if waits_at_door && rests(one, before) => waits_for_orders = true,
             Some(Waits::Events) => waits_for_events = true,
+            Some(Waits::Other) if is_for_orders(one) => waits_for_orders = true,
             Some(Waits::Other) | None => works = true,
         }
     }
-    if threads == 0 || works {
+    if works || threads < if waits_for_orders { WORKERS_MIN } else { 1 } {
         return None;
     }
     let endless = |look: &Look| look.threads.iter().filter(|one| waits_endlessly(one)).count();
     let grows = endless(latest) > endless(before);
     let confidence = match (waits_for_events, grows) {
+        (false, _) if waits_for_orders => 0.85,
         (false, _) => 0.9,
         (true, true) => 0.82,
         (true, false) if has_stopped => 0.6,
@@ -233,6 +244,21 @@ fn stands_still(one: &ThreadProbe, before: &Look) -> bool {
                 && then.thread.voluntary_switches == one.thread.voluntary_switches
                 && then.thread.cpu_time_s >= one.thread.cpu_time_s
         })
+}
+
+/// Whether a thread waits for orders or new clients.
+fn is_for_orders(one: &ThreadProbe) -> bool {
+    one.waits_on.as_deref().is_some_and(|class| ORDERS.contains(&class))
+}
+
+/// Whether a thread slept in the same call in the look before, and has not taken a step since.
+fn rests(one: &ThreadProbe, before: &Look) -> bool {
+    let then = before.threads.iter().find(|then| then.thread.tid == one.thread.tid);
+    then.is_some_and(|then| {
+        then.thread.system_call == one.thread.system_call
+            && then.thread.voluntary_switches.is_some()
+            && then.thread.voluntary_switches == one.thread.voluntary_switches
+    })
 }
 
 /// Whether a thread was there in the look before and has run since.

@@ -12,7 +12,8 @@ use crate::processes::{Processes, process_stat};
 
 /// Adds every process to `sample`, with details and infos of those that `entities` name.
 ///
-/// What the next tick remembers is not touched: what is delivered here is delivered there again.
+/// What the next tick remembers is not touched: what is delivered here is delivered there again. It reads the
+/// processes that `entities` name even if they do not run until then, for they are about to be changed.
 pub(crate) fn read(
     proc: &mut ProcFs,
     processes: &mut Processes,
@@ -29,6 +30,7 @@ pub(crate) fn read(
     report.dropped += pids.len().saturating_sub(bounds.processes) as u64;
     pids.truncate(bounds.processes);
     let named = named_pids(processes, entities);
+    named.iter().for_each(|pid| processes.expect_change(*pid));
     for pid in pids {
         let is_new = processes.get(pid).is_none();
         if !is_new && !named.contains(&pid) {

@@ -34,8 +34,10 @@ mod slow;
 mod smaps;
 mod sockets;
 mod tcp_diag;
+mod thread_waits;
 mod unit;
 mod units;
+mod waits_on;
 
 pub use config::{Bounds, ObserveConfig};
 pub use live::{Live, LiveProcess};

@@ -50,7 +50,7 @@ impl Live {
 
     /// Its threads, in order of tid; none if it ended or is not ours to read.
     pub fn threads(&mut self, pid: u32) -> Vec<Thread> {
-        let probes = look::threads(&mut self.proc, pid, &Budget::new(QUESTION_US));
+        let probes = look::threads(&mut self.proc, pid, &Budget::new(QUESTION_US), |_| None);
         probes.unwrap_or_default().into_iter().map(|one| one.thread).collect()
     }
 
@@ -91,7 +91,7 @@ pub(crate) fn read_process(proc: &mut ProcFs, pid: u32) -> Option<LiveProcess> {
     stat.run_delay_ns = proc.schedstat(pid).ok().map(|one| one.run_delay_ns);
     let id = ProcessId { pid, start_ticks: stat.start_ticks };
     let mut info = process_info::unknown(id, raw.is_kernel_thread());
-    let detail = process_detail::read(proc, id, info.is_kernel);
+    let detail = process_detail::read(proc, id, info.is_kernel, (None, None));
     let status = detail.as_ref().map(|one| one.status);
     process_info::refresh(proc, raw.comm.as_bytes(), status.as_ref(), true, &mut info);
     Some(LiveProcess { stat, info, detail: detail.map(|one| one.row) })

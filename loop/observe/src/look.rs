@@ -46,8 +46,14 @@ impl Budget {
     }
 }
 
-/// The threads of a process, in order of tid, with what they wait for.
-pub(crate) fn threads(proc: &mut ProcFs, pid: u32, budget: &Budget) -> kernfs::Result<Vec<ThreadProbe>> {
+/// The threads of a process, in order of tid, with what they wait for; `waits_on` knows the class of the
+/// descriptor that a system call names.
+pub(crate) fn threads(
+    proc: &mut ProcFs,
+    pid: u32,
+    budget: &Budget,
+    mut waits_on: impl FnMut(&Syscall) -> Option<String>,
+) -> kernfs::Result<Vec<ThreadProbe>> {
     let mut tids = Vec::new();
     proc.tids(pid, &mut tids)?;
     tids.sort_unstable();
@@ -58,7 +64,10 @@ pub(crate) fn threads(proc: &mut ProcFs, pid: u32, budget: &Budget) -> kernfs::R
             continue;
         }
         match proc.thread(TaskId { pid, tid }) {
-            Ok(thread) => rows.push(thread_probe(proc, pid, &thread, ticks_per_s)),
+            Ok(thread) => {
+                let waits_on = thread.syscall.as_ref().and_then(&mut waits_on);
+                rows.push(ThreadProbe { waits_on, ..thread_probe(proc, pid, &thread, ticks_per_s) });
+            }
             Err(error) if error.is_gone() => {}
             Err(error) => return Err(error),
         }
@@ -84,7 +93,7 @@ fn thread_probe(proc: &mut ProcFs, pid: u32, thread: &kernfs::Thread, ticks_per_
         futex: wait.map(|wait| format!("{:#x}", wait.address)),
         futex_owner: wait.and_then(|wait| owner(&wait)),
     };
-    ThreadProbe { thread: row, wait }
+    ThreadProbe { thread: row, wait, waits_on: None }
 }
 
 /// The wait on a futex that a system call is, with the words that stand there.

@@ -8,6 +8,7 @@ use vocab::{Entity, ProcessId, Timestamp};
 use crate::ledger::Report;
 use crate::look;
 use crate::units::Units;
+use crate::waits_on::Descriptors;
 
 /// Probes that are carried out in one tick.
 const PROBES_MAX: usize = 64;
@@ -55,7 +56,9 @@ fn of_process(
     let budget = look::Budget::new(probe.budget_us);
     let result = match probe.kind {
         ProbeKind::Threads => {
-            look::threads(proc, id.pid, &budget).map(ProbeResult::Threads).map_err(|error| error.to_string())
+            let mut descriptors = Descriptors::new(root, id.pid, tcp_state);
+            let seen = look::threads(proc, id.pid, &budget, |call| descriptors.class(call));
+            seen.map(ProbeResult::Threads).map_err(|error| error.to_string())
         }
         ProbeKind::Descriptors => look::open_files(proc, id.pid, tcp_state)
             .map(ProbeResult::Descriptors)

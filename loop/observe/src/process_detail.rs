@@ -1,5 +1,5 @@
 //! The dearer counters of a process: anonymous memory, descriptors, I/O.
-use kernfs::{ProcFs, Status};
+use kernfs::{Io, ProcFs, Status};
 use vocab::ProcessId;
 use vocab::sample::ProcessDetail;
 
@@ -13,12 +13,21 @@ pub(crate) struct Detail {
     pub(crate) is_denied: bool,
 }
 
-/// Reads `status`, `io` and the number of descriptors; `None` if the process ended.
+/// Reads `status`, `io` and the number of descriptors, but for what the caller already has of them; `None` if the
+/// process ended.
 ///
 /// `is_denied` says that `io` was refused before: it is not asked for again.
-pub(crate) fn read(proc: &mut ProcFs, id: ProcessId, is_denied: bool) -> Option<Detail> {
-    let status = proc.status(id.pid).ok()?;
-    let io = (!is_denied).then(|| proc.io(id.pid));
+pub(crate) fn read(
+    proc: &mut ProcFs,
+    id: ProcessId,
+    is_denied: bool,
+    (status, io): (Option<Status>, Option<Io>),
+) -> Option<Detail> {
+    let status = status.or_else(|| proc.status(id.pid).ok())?;
+    let io = match io {
+        Some(io) => Some(Ok(io)),
+        None => (!is_denied).then(|| proc.io(id.pid)),
+    };
     let is_denied = io.map_or(is_denied, |io| io.is_err_and(kernfs::Error::is_denied));
     let io = io.and_then(Result::ok);
     // Since Linux 6.2 the count is no secret.

@@ -29,12 +29,13 @@ pub(crate) fn unknown(id: ProcessId, is_kernel: bool) -> ProcessInfo {
 
 /// Reads what seldom changes into `info`; true if anything did. Nothing is allocated for what did not.
 ///
-/// What vanished or may not be read is `None`. The command line is read only where `with_command` says so.
+/// What vanished or may not be read is `None`. Executable and command line are read only where `with_program` says
+/// so.
 pub(crate) fn refresh(
     proc: &mut ProcFs,
     comm: &[u8],
     status: Option<&Status>,
-    with_command: bool,
+    with_program: bool,
     info: &mut ProcessInfo,
 ) -> bool {
     let pid = info.id.pid;
@@ -50,12 +51,12 @@ pub(crate) fn refresh(
     if let Ok(cgroups) = proc.cgroups(pid) {
         changed |= set_cgroup(info, cgroups);
     }
-    changed |= set_option(&mut info.exe, proc.exe(pid).ok());
-    let limits = proc.limits(pid).ok().map(|limits| limits.nofile);
+    let limits = proc.descriptor_limit(pid).ok();
     let limits = limits.map(|one| (one.soft.unwrap_or(u64::MAX), one.hard.unwrap_or(u64::MAX)));
     changed |= info.descriptor_limits != limits;
     info.descriptor_limits = limits;
-    if with_command {
+    if with_program {
+        changed |= set_option(&mut info.exe, proc.exe(pid).ok());
         let command = proc.cmdline(pid).ok().and_then(masked);
         changed |= set_option(&mut info.command, command.as_deref().map(str::as_bytes));
     }

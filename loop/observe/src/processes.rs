@@ -9,20 +9,24 @@ use vocab::sample::{ProcessInfo, ProcessStat, Sample};
 use vocab::{ProcessId, Timestamp};
 
 use crate::config::Bounds;
-use crate::held_file::{self, FILE_BYTES, HeldFile};
+use crate::held_file::{Held, HeldFiles};
 use crate::ledger::Report;
-use crate::process_detail;
+use crate::process_detail::{self, Detail};
 use crate::process_info;
 use crate::services::Mains;
+use crate::thread_waits::ThreadWaits;
 
 /// A process that did not move is looked at closer this often. Unit: s.
 const IDLE_S: f64 = 10.0;
 /// One that belongs to a service, whose health is judged by these figures: this often. Unit: s.
 const SERVICE_S: f64 = 2.0;
-/// The command line is read again this often: programs rewrite it to show what they do. Unit: s.
+/// Command line and executable are read again this often: programs rewrite the one to show what they do, and may
+/// become another without a change of name. Unit: s.
 const COMMAND_S: f64 = 60.0;
 /// A process counts as active for this long after it used the CPU. Unit: s.
 const ACTIVE_S: f64 = 10.0;
+/// CPU time in one tick from which the waits of all threads are read, not only of services. Unit: clock ticks.
+const BUSY_TICKS: u64 = 5;
 /// Parents that are followed upwards to find the service of a new process.
 const ANCESTORS: usize = 64;
 
@@ -39,8 +43,13 @@ pub(crate) struct Tracked {
     pub(crate) is_denied: bool,
     /// Its network namespace, where we may know it.
     pub(crate) network_namespace: Option<u64>,
-    stat_file: Option<HeldFile>,
-    delay_file: Option<HeldFile>,
+    files: HeldFiles,
+    /// How long its main thread ran and waited, read before `stat`.
+    times: Option<SchedStat>,
+    /// How long all its threads waited.
+    waits: ThreadWaits,
+    /// When `stat` is read again at the latest, though its only thread did not run.
+    stat_next: Timestamp,
     comm: Comm,
     session: i32,
     descriptors: Option<u64>,
@@ -48,6 +57,8 @@ pub(crate) struct Tracked {
     is_new: bool,
     /// Whether it used the CPU or memory in this tick.
     is_moved: bool,
+    /// Whether it used notable CPU time in this tick.
+    is_busy: bool,
     moved_at: Timestamp,
     /// When the dearer counters are due, if it does not move before.
     detail_next: Timestamp,
@@ -63,7 +74,7 @@ pub(crate) struct Tracked {
 #[derive(Debug)]
 pub(crate) struct Processes {
     root: PathBuf,
-    held_max: usize,
+    held: Held,
     pids: Vec<u32>,
     known: Vec<Tracked>,
     before: Vec<Tracked>,
@@ -73,9 +84,9 @@ pub(crate) struct Processes {
 impl Processes {
     /// Nothing is known yet of the processes below `root`.
     pub(crate) fn new(root: &Path) -> Self {
-        let (root, held_max) = (root.to_owned(), held_file::held_max());
+        let (root, held) = (root.to_owned(), Held::new(root));
         let (pids, known, before) = (Vec::new(), Vec::new(), Vec::new());
-        Self { root, held_max, pids, known, before, mains: Mains::default() }
+        Self { root, held, pids, known, before, mains: Mains::default() }
     }
 
     /// Reads every process into `sample`. `stretch` multiplies the wait between looks at idle processes.
@@ -111,42 +122,30 @@ impl Processes {
         self.known.get(index)
     }
 
+    /// Has the counters of a process read in the next tick even if it does not run until then: somebody is about
+    /// to change it from outside.
+    pub(crate) fn expect_change(&mut self, pid: u32) {
+        if let Ok(index) = self.known.binary_search_by_key(&pid, |one| one.stat.pid)
+            && let Some(one) = self.known.get_mut(index)
+        {
+            one.stat_next = Timestamp::default();
+        }
+    }
+
     fn read_stats(&mut self, proc: &mut ProcFs, at: Timestamp) {
         std::mem::swap(&mut self.known, &mut self.before);
         self.known.clear();
+        self.held.begin(self.before.iter().map(|one| one.files.count()).sum());
         let mut before = self.before.drain(..).peekable();
-        let page_bytes = proc.page_bytes();
-        let mut text = [0; FILE_BYTES];
         for pid in &self.pids {
             while before.next_if(|one| one.stat.pid < *pid).is_some() {}
-            let mut same = before.next_if(|one| one.stat.pid == *pid);
-            let file = same.as_ref().and_then(|one| one.stat_file.as_ref());
-            let held = file.and_then(|file| Stat::parse(file.read(&mut text)?, page_bytes));
-            // Ended between the listing and the read, or hidden from us: both are normal.
-            let Some(stat) = held.or_else(|| proc.stat(*pid).ok()) else { continue };
-            same = same.filter(|one| one.stat.start_ticks == stat.start_ticks);
-            let mut tracked = match same {
-                Some(mut known) => {
-                    known.update(&stat, at);
-                    known
-                }
-                None => Tracked::new(&stat, at),
+            let same = before.next_if(|one| one.stat.pid == *pid);
+            let read = match same {
+                Some(same) => same.read_again(proc, &mut self.held, at),
+                None => Tracked::read(proc, *pid, at),
             };
-            // One that lived through a tick is likely to live on.
-            let may_hold = !tracked.is_new && self.known.len() < self.held_max / 2;
-            if may_hold && tracked.stat_file.is_none() {
-                tracked.stat_file = HeldFile::open(&self.root, *pid, "stat");
-            }
-            if tracked.wants_run_delay(at) {
-                if may_hold && tracked.delay_file.is_none() {
-                    tracked.delay_file = HeldFile::open(&self.root, *pid, "schedstat");
-                }
-                let file = tracked.delay_file.as_ref();
-                let held = file.and_then(|file| SchedStat::parse(file.read(&mut text)?));
-                let delay = held.or_else(|| proc.schedstat(*pid).ok());
-                tracked.stat.run_delay_ns = delay.map(|one| one.run_delay_ns);
-            }
-            self.known.push(tracked);
+            // Ended between the listing and the read, or hidden from us: both are normal.
+            self.known.extend(read);
         }
     }
 
@@ -192,7 +191,7 @@ impl Processes {
         report: &mut Report,
     ) {
         let at = sample.at;
-        let root = &self.root;
+        let (root, held) = (&self.root, &mut self.held);
         let mut looks = 0;
         for one in &mut self.known {
             if !one.info_due && !one.is_detail_due(at) {
@@ -203,12 +202,67 @@ impl Processes {
                 continue;
             }
             looks += 1;
-            one.look_closer((proc, root), stretch, sample);
+            one.look_closer((proc, root, held), stretch, sample);
         }
     }
 }
 
 impl Tracked {
+    /// Reads a process that was not there before; `None` if it ended or is hidden from us.
+    fn read(proc: &mut ProcFs, pid: u32, at: Timestamp) -> Option<Self> {
+        let stat = proc.stat(pid).ok()?;
+        let mut new = Self::new(&stat, at);
+        if new.wants_times(at) {
+            let times = proc.schedstat(pid).ok();
+            new.note_times(proc, times);
+        }
+        Some(new)
+    }
+
+    /// Reads the cheap counters anew; `None` if it ended. Another process of the same pid is a new one.
+    fn read_again(mut self, proc: &mut ProcFs, held: &mut Held, at: Timestamp) -> Option<Self> {
+        // One that lived through a tick is likely to live on.
+        let (pid, may_hold) = (self.stat.pid, !self.is_new);
+        let may_rest = self.stat.threads == 1 && may_hold;
+        let wants_times = may_rest || self.wants_times(at);
+        let times = if wants_times { held.schedstat(&mut self.files, pid, may_hold) } else { None };
+        if may_rest && self.is_at_rest(times, at) {
+            self.rest(at);
+            return Some(self);
+        }
+        let times = times.or_else(|| if wants_times { proc.schedstat(pid).ok() } else { None });
+        let may_hold_stat = may_hold && (self.stat.threads > 1 || self.is_moved);
+        let stat = held.stat(&mut self.files, pid, may_hold_stat).or_else(|| proc.stat(pid).ok())?;
+        if stat.start_ticks != self.stat.start_ticks {
+            return Self::read(proc, pid, at);
+        }
+        self.update(&stat, at);
+        self.note_times(proc, times);
+        Some(self)
+    }
+
+    /// Whether its only thread did not run since `stat` was read: then all that it counts is unchanged. What others
+    /// may change meanwhile (its nice value, its parent, pages taken away) is read when `stat` is due.
+    fn is_at_rest(&self, times: Option<SchedStat>, at: Timestamp) -> bool {
+        // Without CONFIG_SCHED_INFO all figures are zero.
+        let has_times = times.is_some_and(|times| times.slices > 0);
+        has_times && times == self.times && self.stat.state != b'R' && !is_reached(at, self.stat_next)
+    }
+
+    fn rest(&mut self, at: Timestamp) {
+        self.is_moved = false;
+        self.info_due |= !self.info.is_kernel && is_reached(at, self.info_next);
+    }
+
+    fn note_times(&mut self, proc: &mut ProcFs, times: Option<SchedStat>) {
+        self.times = times;
+        if !self.info.is_kernel {
+            let is_whole = self.stat.threads > 1 && (self.is_busy || self.is_of_service());
+            let (pid, waits) = (self.stat.pid, &mut self.waits);
+            self.stat.run_delay_ns = times.map(|main| waits.sum(proc, pid, main.run_delay_ns, is_whole));
+        }
+    }
+
     fn new(stat: &Stat, at: Timestamp) -> Self {
         let id = ProcessId { pid: stat.pid, start_ticks: stat.start_ticks };
         // Looks at idle processes are spread over the seconds by pid.
@@ -219,13 +273,16 @@ impl Tracked {
             is_unscanned: true,
             is_denied: false,
             network_namespace: None,
-            stat_file: None,
-            delay_file: None,
+            files: HeldFiles::default(),
+            times: None,
+            waits: ThreadWaits::default(),
+            stat_next: next,
             comm: stat.comm,
             session: stat.session,
             descriptors: None,
             is_new: true,
             is_moved: true,
+            is_busy: false,
             moved_at: at,
             detail_next: next,
             info_due: true,
@@ -240,6 +297,8 @@ impl Tracked {
         let now = &self.stat;
         self.is_moved = (now.user_ticks, now.system_ticks, now.rss_bytes, now.minor_faults)
             != (before.user_ticks, before.system_ticks, before.rss_bytes, before.minor_faults);
+        let ticks = |one: &ProcessStat| one.user_ticks.saturating_add(one.system_ticks);
+        self.is_busy = ticks(now).saturating_sub(ticks(&before)) >= BUSY_TICKS;
         if self.is_moved {
             self.moved_at = at;
             self.is_unscanned = true;
@@ -251,6 +310,9 @@ impl Tracked {
             self.command_next = at;
         }
         self.info_due |= !self.info.is_kernel && is_reached(at, self.info_next);
+        if is_reached(at, self.stat_next) {
+            self.stat_next = at.plus_seconds(IDLE_S);
+        }
         self.comm = stat.comm;
         self.session = stat.session;
     }
@@ -260,7 +322,7 @@ impl Tracked {
     }
 
     /// The wait of a process for a CPU is asked for while it may matter: it runs, ran lately or serves.
-    fn wants_run_delay(&self, at: Timestamp) -> bool {
+    fn wants_times(&self, at: Timestamp) -> bool {
         let is_active = at.seconds_since(self.moved_at) <= ACTIVE_S;
         !self.info.is_kernel && (self.stat.state == b'R' || is_active || self.is_of_service())
     }
@@ -270,10 +332,14 @@ impl Tracked {
     }
 
     /// Reads the dearer counters and, where it is due, what seldom changes.
-    fn look_closer(&mut self, (proc, root): (&mut ProcFs, &Path), stretch: f64, sample: &mut Sample) {
+    fn look_closer(
+        &mut self,
+        (proc, root, held): (&mut ProcFs, &Path, &mut Held),
+        stretch: f64,
+        sample: &mut Sample,
+    ) {
         let at = sample.at;
-        let read = |proc: &mut ProcFs| process_detail::read(proc, self.stat.id(), self.is_denied);
-        let detail = if self.info.is_kernel { None } else { read(proc) };
+        let detail = if self.info.is_kernel { None } else { self.read_detail(proc, held) };
         let status = detail.as_ref().map(|one| one.status);
         if let Some(detail) = detail {
             self.is_denied = detail.is_denied;
@@ -287,23 +353,37 @@ impl Tracked {
             self.detail_next = at.plus_seconds(period_s * stretch);
         }
         if self.info_due {
-            self.read_info(proc, status.as_ref(), stretch, sample);
-            self.read_namespace(root);
+            self.read_info((proc, root), status.as_ref(), stretch, sample);
         }
     }
 
-    fn read_info(&mut self, proc: &mut ProcFs, status: Option<&Status>, stretch: f64, sample: &mut Sample) {
+    /// A process that lived long enough to have a file held is likely to be looked at again.
+    fn read_detail(&mut self, proc: &mut ProcFs, held: &mut Held) -> Option<Detail> {
+        let (pid, may_hold) = (self.stat.pid, self.files.count() > 0);
+        let status = held.status(&mut self.files, pid, may_hold);
+        let io = if self.is_denied { None } else { held.io(&mut self.files, pid, may_hold) };
+        process_detail::read(proc, self.stat.id(), self.is_denied, (status, io))
+    }
+
+    fn read_info(
+        &mut self,
+        (proc, root): (&mut ProcFs, &Path),
+        status: Option<&Status>,
+        stretch: f64,
+        sample: &mut Sample,
+    ) {
         let at = sample.at;
-        let with_command = is_reached(at, self.command_next);
-        if with_command {
+        let with_program = is_reached(at, self.command_next);
+        if with_program {
             self.command_next = at.plus_seconds(COMMAND_S);
+            self.read_namespace(root);
         }
         if is_reached(at, self.info_next) {
             self.info_next = at.plus_seconds(IDLE_S * stretch);
         }
         self.info_due = false;
         let comm = self.comm.as_bytes();
-        let is_changed = process_info::refresh(proc, comm, status, with_command, &mut self.info);
+        let is_changed = process_info::refresh(proc, comm, status, with_program, &mut self.info);
         if is_changed || std::mem::take(&mut self.info_unsent) {
             self.info_unsent = false;
             sample.process_infos.push(self.info.clone());

@@ -2,10 +2,11 @@
 //!
 //! The kernel's table names a socket by its inode; which process holds that inode is learnt from the links in
 //! `/proc/PID/fd`. Only processes that moved since the last reading are looked through, and only while there
-//! are sockets whose owner is unknown. Now and then all is learnt anew, for a socket may change hands.
+//! are sockets whose owner is unknown. Now and then each owner is asked whether it still holds its socket, for one
+//! may change hands, and sockets that nobody seemed to own are looked for once more.
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use kernfs::{Family, Fd, ProcFs, Target, TcpSocket, TcpState};
+use kernfs::{Family, ProcFs, TcpSocket, TcpState};
 use vocab::sample::SocketSample;
 use vocab::{ProcessId, Timestamp};
 
@@ -15,7 +16,7 @@ use crate::ledger::{Report, thread_cpu_us};
 use crate::processes::{Processes, Tracked};
 use crate::tcp_diag::{Socket, TcpDiag};
 
-/// A socket whose owner was looked for so often is not looked for again before all is learnt anew: it belongs to
+/// A socket whose owner was looked for so often is not looked for again before the owners are verified: it belongs to
 /// a process that is hidden from us. By then every process was looked at, moved or not.
 const MISSES_MAX: u8 = 6;
 
@@ -28,12 +29,12 @@ pub(crate) struct Sockets {
     /// Sockets of other network namespaces, which are dearer to read.
     foreign: Vec<Socket>,
     every_foreign: Cadence,
-    every_relearn: Cadence,
-    owners: HashMap<u64, ProcessId>,
+    every_verify: Cadence,
+    /// By inode: who holds it, and as which descriptor.
+    owners: HashMap<u64, (ProcessId, u32)>,
     unknown: HashSet<u64>,
     misses: HashMap<u64, u8>,
     table: Vec<TcpSocket>,
-    fds: Vec<Fd>,
 }
 
 impl Sockets {
@@ -44,12 +45,11 @@ impl Sockets {
             sockets: Vec::new(),
             foreign: Vec::new(),
             every_foreign: Cadence::new(10.0, 5.0),
-            every_relearn: Cadence::new(60.0, 60.0),
+            every_verify: Cadence::new(60.0, 60.0),
             owners: HashMap::new(),
             unknown: HashSet::new(),
             misses: HashMap::new(),
             table: Vec::new(),
-            fds: Vec::new(),
         }
     }
 
@@ -72,15 +72,16 @@ impl Sockets {
         report.dropped += self.sockets.len().saturating_sub(bounds.sockets) as u64;
         self.sockets.truncate(bounds.sockets);
         self.sockets.sort_unstable_by_key(|socket| socket.inode);
-        if self.every_relearn.is_due(at, 1.0) {
-            self.owners.clear();
-            self.misses.clear();
+        if self.every_verify.is_due(at, 1.0) {
+            self.owners.retain(|inode, (id, fd)| proc.socket_fd(id.pid, *fd) == Ok(Some(*inode)));
+            // All are looked through now, so one more look is enough.
+            self.misses.values_mut().for_each(|misses| *misses = (*misses).min(MISSES_MAX - 1));
             processes.all().iter_mut().for_each(|one| one.is_unscanned = true);
         }
         self.find_owners(proc, processes, bounds, report);
         let mut rows: BTreeMap<ProcessId, SocketSample> = BTreeMap::new();
         for socket in &self.sockets {
-            if let Some(id) = self.owners.get(&socket.inode) {
+            if let Some((id, _)) = self.owners.get(&socket.inode) {
                 add(rows.entry(*id).or_insert_with(|| empty(*id)), socket);
             }
         }
@@ -142,7 +143,7 @@ impl Sockets {
     ) {
         let alive: HashSet<u64> = self.sockets.iter().map(|socket| socket.inode).collect();
         let lives = |id: &ProcessId| processes.get(id.pid).is_some_and(|one| one.stat.id() == *id);
-        self.owners.retain(|inode, id| alive.contains(inode) && lives(id));
+        self.owners.retain(|inode, (id, _)| alive.contains(inode) && lives(id));
         self.unknown.clear();
         self.unknown.extend(alive.iter().filter(|inode| {
             !self.owners.contains_key(inode) && self.misses.get(inode).is_none_or(|n| *n < MISSES_MAX)
@@ -170,17 +171,13 @@ impl Sockets {
 
     /// Looks through the descriptors of one process; answers how many there were.
     fn scan(&mut self, proc: &mut ProcFs, one: &Tracked) -> usize {
-        if proc.fds(one.stat.pid, &mut self.fds).is_err() {
-            return 1;
-        }
-        for fd in &self.fds {
-            if let Target::Socket(inode) = fd.target
-                && self.unknown.remove(&inode)
-            {
-                self.owners.insert(inode, one.stat.id());
+        let Self { owners, unknown, .. } = self;
+        let count = proc.socket_fds(one.stat.pid, |fd, inode| {
+            if unknown.remove(&inode) {
+                owners.insert(inode, (one.stat.id(), fd));
             }
-        }
-        self.fds.len() + 1
+        });
+        count.unwrap_or(0) + 1
     }
 }
 

@@ -158,6 +158,8 @@ fn an_idle_process_is_looked_at_every_ten_seconds_and_costs_nothing_between() {
     let mut eyes = observe(Box::new(NoServices));
     let mut looks = Vec::new();
     let mut infos = 0;
+    // After its word it still has to fall asleep.
+    std::thread::sleep(std::time::Duration::from_millis(300));
     for turn in 1..=30 {
         let at = Timestamp::from_secs(i64::try_from(turn).unwrap());
         let sample = eyes.collect(at, turn, 0, &[]);
@@ -169,6 +171,33 @@ fn an_idle_process_is_looked_at_every_ten_seconds_and_costs_nothing_between() {
     assert!((4..=6).contains(&looks.len()), "{looks:?}");
     assert!(looks.windows(2).all(|two| two[1] - two[0] <= 10), "{looks:?}");
     assert_eq!(infos, 1, "nothing about it changed");
+}
+
+#[test]
+fn what_others_change_of_a_process_at_rest_is_seen_in_ten_seconds_or_at_once_when_expected() {
+    let mut child = Command::new("nice").args(["-n", "2", "sleep", "60"]).spawn().unwrap();
+    let mut eyes = observe(Box::new(NoServices));
+    let pid = child.id();
+    let nice = |second: i64, eyes: &mut Observe| {
+        let sample = eyes.collect(Timestamp::from_secs(second), second.unsigned_abs(), 0, &[]);
+        sample.processes.iter().find(|one| one.pid == pid).unwrap().nice
+    };
+    // It must have fallen asleep, and then rested for a while.
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    for second in 1..=24 {
+        nice(second, &mut eyes);
+    }
+    let target = rustix::process::Pid::from_child(&child);
+    let renice = |to: i32| rustix::process::setpriority_process(Some(target), to).unwrap();
+    // Only root may lower it, and the build may itself be nice: both values differ from any before.
+    renice(18);
+    assert!((25..=35).any(|second| nice(second, &mut eyes) == 18), "it is read though it never runs");
+    let sample = eyes.collect(Timestamp::from_secs(36), 36, 0, &[]);
+    eyes.fresh(Timestamp::from_secs(36), &[Entity::Process(id_of(&sample, pid))]);
+    renice(19);
+    assert_eq!(nice(37, &mut eyes), 19);
+    child.kill().unwrap();
+    child.wait().unwrap();
 }
 
 #[test]

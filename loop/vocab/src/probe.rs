@@ -63,6 +63,11 @@ pub struct ThreadProbe {
     pub thread: Thread,
     /// The futex it waits on, if it does.
     pub wait: Option<FutexWait>,
+    /// Class of the descriptor it waits on, if its system call names one: `tcp_listen`, `tcp_connected`,
+    /// `unix_listen`, `unix_connected`, `unix_datagram`, `socket`, `pipe`, `file`, or the kernel's word for an
+    /// anonymous inode.
+    #[serde(default)]
+    pub waits_on: Option<String>,
 }
 
 /// A wait on a futex, and the sixteen bytes there: enough to tell a glibc mutex from other users of futexes.

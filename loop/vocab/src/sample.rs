@@ -178,7 +178,9 @@ pub struct ProcessStat {
     pub minor_faults: u64,
     /// Faults with I/O.
     pub major_faults: u64,
-    /// Time its main thread was runnable and waited for a CPU. Unit: ns. `None` without CONFIG_SCHED_INFO.
+    /// Time its threads were runnable and waited for a CPU, summed; a sum that never falls. Of services and of
+    /// what uses notable CPU at most 32 threads count, of others the main one. Unit: ns. `None` without
+    /// CONFIG_SCHED_INFO.
     pub run_delay_ns: Option<u64>,
 }
 

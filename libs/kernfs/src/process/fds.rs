@@ -1,7 +1,7 @@
 //! `/proc/PID/fd`: how many descriptors a process holds, and what they are. See [`Target`].
 
 use crate::bytes::{dec, path};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::proc_fs::ProcFs;
 use std::path::PathBuf;
 
@@ -66,17 +66,30 @@ impl ProcFs {
     /// Lists the descriptors into `fds`; those closed meanwhile are left out. One system call each.
     pub fn fds(&mut self, pid: u32, fds: &mut Vec<Fd>) -> Result<()> {
         fds.clear();
-        let mut numbers = Vec::new();
-        self.numbers(pid, "fd", |fd| numbers.push(fd))?;
-        for fd in numbers {
-            match self.link(format_args!("{pid}/fd/{fd}"), "fd").map(Target::parse) {
-                Ok(target) => fds.push(Fd { fd, target }),
-                Err(error) if Error::is_gone(error) => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+        self.links(pid, "fd", |fd, link| fds.push(Fd { fd, target: Target::parse(link) }))
     }
+
+    /// Passes the number and the inode of each descriptor that is a socket to `each`; answers how many descriptors
+    /// there are.
+    pub fn socket_fds(&mut self, pid: u32, mut each: impl FnMut(u32, u64)) -> Result<usize> {
+        let mut count = 0;
+        self.links(pid, "fd", |fd, link| {
+            count += 1;
+            if let Some(inode) = socket_inode(link) {
+                each(fd, inode);
+            }
+        })?;
+        Ok(count)
+    }
+
+    /// The inode of the socket that a descriptor is; `None` if it is something else.
+    pub fn socket_fd(&mut self, pid: u32, fd: u32) -> Result<Option<u64>> {
+        Ok(socket_inode(self.link(format_args!("{pid}/fd/{fd}"), "fd")?))
+    }
+}
+
+fn socket_inode(link: &[u8]) -> Option<u64> {
+    dec(link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
 }
 
 #[cfg(test)]
@@ -107,6 +120,11 @@ mod tests {
         fds.sort_by_key(|fd| fd.fd);
         assert_eq!(fds.iter().map(|f| f.fd).collect::<Vec<_>>(), [0, 3, 10]);
         assert_eq!(fds[1].target, Target::Socket(9));
+        let mut sockets = Vec::new();
+        assert_eq!(proc.socket_fds(5, |fd, inode| sockets.push((fd, inode))), Ok(3));
+        assert_eq!(sockets, [(3, 9)]);
+        assert_eq!((proc.socket_fd(5, 3), proc.socket_fd(5, 10)), (Ok(Some(9)), Ok(None)));
+        assert!(proc.socket_fd(5, 4).unwrap_err().is_gone());
     }
 
     #[test]

@@ -52,11 +52,28 @@ impl ProcFs {
     pub fn limits(&mut self, pid: u32) -> Result<Limits> {
         parsed("limits", Limits::parse(self.of_pid(pid, "limits")?))
     }
+
+    /// Open file descriptors that a process may have: by prlimit(2), a tenth of the cost of the file, where that
+    /// is allowed and means the same process; else by `PID/limits`.
+    pub fn descriptor_limit(&mut self, pid: u32) -> Result<SoftHard> {
+        let asked = if self.is_own_namespace() { prlimit_nofile(pid) } else { None };
+        asked.map_or_else(|| self.limits(pid).map(|limits| limits.nofile), Ok)
+    }
+}
+
+fn prlimit_nofile(pid: u32) -> Option<SoftHard> {
+    let pid = libc::pid_t::try_from(pid).ok()?;
+    let mut now = libc::rlimit64 { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: no new limit is handed in, and `now` is a struct of ours that the kernel fills.
+    let done = unsafe { libc::prlimit64(pid, libc::RLIMIT_NOFILE, std::ptr::null(), &raw mut now) };
+    let value = |limit: u64| (limit != libc::RLIM64_INFINITY).then_some(limit);
+    (done == 0).then(|| SoftHard { soft: value(now.rlim_cur), hard: value(now.rlim_max) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fixture::Tree;
 
     const TEXT: &str = "\
 Limit                     Soft Limit           Hard Limit           Units     
@@ -86,5 +103,17 @@ Max address space         unlimited            unlimited            bytes
     fn reads_itself() {
         let own = ProcFs::open("/proc".as_ref()).unwrap().limits(std::process::id()).unwrap();
         assert!(own.nofile.soft.is_none_or(|soft| soft > 2));
+    }
+
+    #[test]
+    fn both_ways_to_the_descriptor_limit_agree() {
+        let mut proc = ProcFs::open("/proc".as_ref()).unwrap();
+        let own = std::process::id();
+        assert!(proc.is_own_namespace() && prlimit_nofile(own).is_some());
+        assert_eq!(prlimit_nofile(own), Some(proc.limits(own).unwrap().nofile));
+        assert_eq!(proc.descriptor_limit(own).unwrap(), proc.limits(own).unwrap().nofile);
+        let tree = Tree::new("nofile");
+        let fixture = ProcFs::open(tree.path()).unwrap();
+        assert!(!fixture.is_own_namespace(), "a pid of a recorded tree is not one of this machine");
     }
 }

@@ -86,7 +86,11 @@ pub fn scenes() -> Vec<Scene> {
     }));
     scenes.push(scene("a thread of a service spins and must share the CPU", of("batch"), |turn| {
         let hog = Process { threads: 4, ..server(200, "batch", turn) };
-        let hog = if turn >= ONSET { Process { cpu_pct: Some(52.0), ..hog } } else { hog };
+        let hog = if turn >= ONSET {
+            Process { cpu_pct: Some(52.0), run_delay_pct: Some(46.0), ..hog }
+        } else {
+            hog
+        };
         Vec::from([victim(turn, 20.0), hog])
     }));
     let unnamed = Expect::Fires(of_process(200), ONSET + 7..=ONSET + 14);
@@ -94,10 +98,47 @@ pub fn scenes() -> Vec<Scene> {
         let hog = late(turn, || spins(process(200, "spin", turn), 190.0));
         Vec::from_iter([server(100, "web", turn)].into_iter().chain(hog))
     }));
+    scenes.extend(crowds());
     scenes.extend(builds());
     scenes.extend(innocents());
     scenes.extend(harmless());
     scenes
+}
+
+/// Idle before the onset; wants so much from then on.
+fn wants(turn: u32, cpu: f64, delay: f64) -> Process {
+    let (cpu_pct, run_delay_pct) = if turn >= ONSET { (cpu, delay) } else { (2.0, 3.0) };
+    let (cpu_pct, run_delay_pct) = (Some(cpu_pct), Some(run_delay_pct));
+    Process { threads: 6, cpu_pct, run_delay_pct, ..server(200, "batch", turn) }
+}
+
+/// A service begins to want many CPUs on a machine whose CPUs were taken before: nobody's own wait stands out.
+fn crowds() -> Vec<Scene> {
+    let crowd = |name: &str, expect, make: fn(u32) -> Process| {
+        Scene::new(CpuHog, name, 70, expect, move |turn, _| {
+            let web = Process { run_delay_pct: Some(6.0), ..server(100, "web", turn) };
+            let build = born(compiles(process(300, "cc1", turn)), 0, turn);
+            let mut snapshot = with(turn, Vec::from([web, build, make(turn)]));
+            snapshot.machine.cpu_idle_pct = Some(0.5);
+            snapshot.pressures[0].some_pct = Some(90.0);
+            snapshot
+        })
+    };
+    Vec::from([
+        crowd("four threads among compilers", of("batch"), |turn| wants(turn, 40.0, 360.0)),
+        crowd("eight threads of which clients gather", of("batch"), |turn| Process {
+            established: Some(if turn >= ONSET { 12 } else { 1 }),
+            ..wants(turn, 60.0, 740.0)
+        }),
+        crowd("bursts among compilers", Expect::Silent, |turn| match turn % 3 {
+            0 => wants(turn, 30.0, 60.0),
+            _ => server(200, "batch", turn),
+        }),
+        crowd("one that was given a small weight", Expect::Silent, |turn| Process {
+            nice: 10,
+            ..wants(turn, 20.0, 370.0)
+        }),
+    ])
 }
 
 /// Compilers beside a server that waits.
@@ -118,6 +159,18 @@ fn builds() -> Vec<Scene> {
             jobs.flatten().collect()
         }),
         quiet("one long compiler", |turn| Vec::from_iter(late(turn, || compiles(process(200, "cc1", turn))))),
+        quiet("a compiler that turns from reading to optimising on all threads", |turn| {
+            let works = if turn < ONSET + 10 { 700.0 } else { 2.0 };
+            Vec::from([Process {
+                threads: 16,
+                cpu_pct: Some(if turn < ONSET + 10 { 40.0 } else { 120.0 }),
+                run_delay_pct: Some(if turn < ONSET + 10 { 20.0 } else { 900.0 }),
+                minor_faults_per_s: Some(works),
+                io_calls_per_s: Some(works / 30.0),
+                voluntary_switches_per_s: Some(0.5),
+                ..process(200, "rustc", turn)
+            }])
+        }),
         quiet("a starved compiler that optimises without a fault", |turn| {
             let cc1 = late(turn, || compiles(process(200, "cc1", turn)));
             let works = if turn < ONSET + 12 { 700.0 } else { 0.0 };

@@ -28,7 +28,7 @@ fn thread(tid: u32, call: i64, switches: u64, wait: Option<FutexWait>) -> Thread
         futex: None,
         futex_owner: None,
     };
-    ThreadProbe { thread, wait }
+    ThreadProbe { thread, wait, waits_on: None }
 }
 
 fn mutex(tid: u32, address: u64, owner: u32, switches: u64) -> ThreadProbe {
@@ -46,6 +46,11 @@ fn bare(tid: u32, address: u64, switches: u64) -> ThreadProbe {
 
 fn works(tid: u32, turn: u32) -> ThreadProbe {
     thread(tid, RECEIVE, 40 * u64::from(turn), None)
+}
+
+/// Waits for data on a descriptor of that class.
+fn receives(tid: u32, class: &str) -> ThreadProbe {
+    ThreadProbe { waits_on: Some(class.to_string()), ..thread(tid, RECEIVE, 4, None) }
 }
 
 type Threads = fn(u32) -> Vec<ThreadProbe>;
@@ -140,6 +145,7 @@ pub fn scenes() -> Vec<Scene> {
         ]);
     scenes.extend(quiet_circles());
     scenes.extend(stalls());
+    scenes.extend(stalls_beside_orders());
     scenes.extend(quiet_stalls());
     scenes
 }
@@ -210,7 +216,35 @@ fn stalls() -> Vec<Scene> {
     scenes
 }
 
+/// Workers hang, clients wait at the door, and the main thread waits for something that is no excuse.
+fn stalls_beside_orders() -> Vec<Scene> {
+    let door: fn(Process, u32) -> Process = |p, turn| Process {
+        accept_backlog: Some(turn.saturating_sub(ONSET) / 2),
+        cpu_pct: Some(if turn >= ONSET { 0.0 } else { 4.0 }),
+        ..p
+    };
+    let of = |name: &str, threads| scene(Stalled, name, web(ONSET + 6..=ONSET + 14), door, threads);
+    Vec::from([
+        of("workers, while the main thread waits for orders", |turn| match turn {
+            ..ONSET => (100..104).map(|tid| works(tid, turn)).collect(),
+            _ => [receives(100, "unix_datagram")]
+                .into_iter()
+                .chain((101..105).map(|tid| bare(tid, 0x10 * u64::from(tid % 2), 9)))
+                .collect(),
+        }),
+        of("workers, while the main thread sleeps on an epoll that clients do not wake", |turn| match turn {
+            ..ONSET => (100..104).map(|tid| works(tid, turn)).collect(),
+            _ => [thread(100, EPOLL, 7, None)]
+                .into_iter()
+                .chain((101..105).map(|tid| bare(tid, 0x10, 9)))
+                .collect(),
+        }),
+    ])
+}
+
 fn quiet_stalls() -> Vec<Scene> {
+    let door: fn(Process, u32) -> Process =
+        |p, turn| Process { accept_backlog: Some(turn / 2), cpu_pct: Some(0.0), ..p };
     let of = |name: &str, expect, row, threads: Threads| scene(Stalled, name, expect, row, threads);
     Vec::from([
         of("a busy lock that moves", Expect::Silent, hangs, |turn| {
@@ -224,6 +258,18 @@ fn quiet_stalls() -> Vec<Scene> {
         ),
         of("a service that waits for another one", Expect::Silent, hangs, |_| {
             Vec::from([thread(100, RECEIVE, 4, None), bare(101, 0x10, 1), bare(102, 0x10, 1)])
+        }),
+        of("a pool that waits for another service, with clients at the door", Expect::Silent, door, |_| {
+            let pool = (101..104).map(|tid| bare(tid, 0x10, 1));
+            [receives(100, "tcp_connected")].into_iter().chain(pool).collect()
+        }),
+        of("the same over a socket of the same machine", Expect::Silent, door, |_| {
+            let pool = (101..104).map(|tid| bare(tid, 0x10, 1));
+            [receives(100, "unix_connected")].into_iter().chain(pool).collect()
+        }),
+        of("an event loop that wakes, with clients at the door", Expect::Silent, door, |turn| {
+            let pool = (101..104).map(|tid| bare(tid, 0x10, 1));
+            [thread(100, EPOLL, u64::from(turn), None)].into_iter().chain(pool).collect()
         }),
         of("waits that end by themselves", Expect::Silent, hangs, |_| {
             let timed = |tid| {

@@ -153,8 +153,7 @@ fn row(
     };
     let cpu_rate = before.and_then(|before| interval.rate(cpu_ticks(before), cpu_ticks(stat)));
     let ticks_per_second = Some(f64::from(clock.ticks_per_second)).filter(|ticks| *ticks > 0.0);
-    let run_delay =
-        before.and_then(|before| interval.busy_pct(before.run_delay_ns?, stat.run_delay_ns?, 1e9));
+    let run_delay = before.and_then(|before| interval.rate(before.run_delay_ns?, stat.run_delay_ns?));
     Process {
         pid: stat.pid,
         start_ticks: stat.start_ticks,
@@ -173,7 +172,7 @@ fn row(
         nice: stat.nice,
         policy: policy_word(stat.policy).to_owned(),
         threads: stat.threads,
-        run_delay_pct: run_delay,
+        run_delay_pct: run_delay.map(|ns_per_s| ns_per_s / 1e7),
         voluntary_switches_per_s: detail.and_then(|one| one.voluntary_switches_per_s),
         rss_bytes: stat.rss_bytes,
         anon_bytes: detail.and_then(|one| one.counters.anon_bytes),

@@ -83,7 +83,7 @@ fn sums(name: &Arc<str>, manager: &str, members: &[&Process]) -> Service {
         processes: u32::try_from(members.len()).unwrap_or(u32::MAX),
         cgroup: None,
         cpu_pct: total(members, |one| one.cpu_pct, |sum, value| sum + value),
-        run_delay_pct: total(members, |one| one.run_delay_pct, f64::max),
+        run_delay_pct: total(members, |one| one.run_delay_pct, |sum, value| sum + value),
         anon_bytes: total(members, |one| one.anon_bytes, u64::saturating_add),
         descriptors: total(members, |one| one.descriptors, u64::saturating_add),
         accept_backlog: total(members, |one| one.accept_backlog, u32::saturating_add),

@@ -39,7 +39,7 @@ table! {
         policy: String => None,
         /// Threads.
         threads: u32 => Count,
-        /// Time its main thread was ready to run and waited for a CPU, of the time since the sample before.
+        /// Time its threads were ready to run and waited for a CPU, 100 for one that waits all the time.
         run_delay_pct: Option<f64> => Percent,
         /// Times its main thread gave up the CPU.
         voluntary_switches_per_s: Option<f64> => PerSecond,

@@ -23,7 +23,7 @@ table! {
         cgroup: Option<Arc<str>> => None,
         /// CPU use of its processes, 100 a core.
         cpu_pct: Option<f64> => Percent,
-        /// Longest wait for a CPU among its processes, of the time since the sample before.
+        /// Wait for a CPU of all threads of its processes, 100 for one that waits all the time.
         run_delay_pct: Option<f64> => Percent,
         /// Anonymous memory of its processes.
         anon_bytes: Option<u64> => Bytes,
