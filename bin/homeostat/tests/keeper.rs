@@ -99,7 +99,8 @@ fn can_lower_nice() -> bool {
 fn raise_nice(running: &Running, child: &Child) -> i32 {
     let before = nice_of(child.id());
     let sql = format!("UPDATE processes SET nice = {} WHERE pid = {}", before + 5, child.id());
-    assert_eq!(running.ask(&["sql", &sql]).0, 0, "the change is accepted");
+    // A process that was just started is known from the next sample on.
+    wait("the change is accepted", || running.ask(&["sql", &sql]).0 == 0);
     wait("the nice value is raised", || nice_of(child.id()) == before + 5);
     before
 }
