@@ -301,14 +301,10 @@ impl Keeper {
             return;
         }
         let mut services = Own(&mut self.supervisor);
-        match act::undo_expired(&self.ring, act::boot_ns(), &mut services) {
-            Ok(ended) => {
-                for one in ended {
-                    eprintln!("homeostat: action {}: {}", one.record.intent.action_id, one.because);
-                }
-            }
-            // The daemon is just starting and holds the lock: then it settles them itself.
-            Err(_) => {}
+        // While a daemon that is just starting holds the lock, it settles them itself.
+        let ended = act::undo_expired(&self.ring, act::boot_ns(), &mut services);
+        for one in ended.into_iter().flatten() {
+            eprintln!("homeostat: action {}: {}", one.record.intent.action_id, one.because);
         }
     }
 

@@ -261,7 +261,7 @@ impl<W: World> Cycle<W> {
         let open = self.explain.open().iter();
         let culprits = open.flat_map(|one| core::iter::once(&one.culprit).chain(&one.victims)).cloned();
         let culprits = culprits.collect::<Vec<Entity>>();
-        if self.turn % KEEP_EVERY == 0 {
+        if self.turn.is_multiple_of(KEEP_EVERY) {
             self.kept.clone_from(self.learn.baselines());
         }
         let kept = &self.kept;
