@@ -69,7 +69,7 @@ mod tests {
         let mut level = 0;
         for second in from_s..from_s + seconds {
             let cpu_us = 1_000_000_000 + second as u64 * cpu_us_a_tick;
-            let own = OwnSample { cpu_us, rss_bytes: 1 << 20, shed_level: 0 };
+            let own = OwnSample { cpu_us, rss_bytes: 1 << 20, ..OwnSample::default() };
             let sample = Sample { at: Timestamp::from_secs(second), own, ..Sample::default() };
             level = budget.shed_level(&sample);
         }

@@ -136,6 +136,14 @@ impl Detect {
         for detector in &mut self.detectors {
             detector.run(&context, &mut detected);
         }
+        detected.findings.retain(|one| !is_about_us(snapshot, one));
         detected
     }
+}
+
+/// Whether a finding accuses the process of our own daemon or keeper: their troubles have a kind of their own, with
+/// a budget, and nothing that acts on processes may act on them.
+fn is_about_us(snapshot: &Snapshot, finding: &Finding) -> bool {
+    let own = [snapshot.own.daemon_pid, snapshot.own.keeper_pid];
+    matches!(finding.culprit, vocab::Entity::Process(id) if own.contains(&Some(id.pid)))
 }

@@ -6,7 +6,8 @@ use crate::ledger::process_cpu_us;
 
 /// CPU time and resident memory of this process and of `keeper_pid`.
 pub(crate) fn read(proc: &mut ProcFs, keeper_pid: Option<u32>, shed_level: u8) -> OwnSample {
-    let mut own = OwnSample { cpu_us: process_cpu_us(), rss_bytes: 0, shed_level };
+    let daemon_pid = Some(std::process::id());
+    let mut own = OwnSample { cpu_us: process_cpu_us(), rss_bytes: 0, shed_level, daemon_pid, keeper_pid };
     if let Ok(stat) = proc.stat(std::process::id()) {
         own.rss_bytes = stat.rss_bytes;
     }

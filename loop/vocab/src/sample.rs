@@ -442,4 +442,8 @@ pub struct OwnSample {
     pub rss_bytes: u64,
     /// Level of shedding: 0 nothing is shed; each level sheds one thing more, in the declared order.
     pub shed_level: u8,
+    /// Process id of the daemon.
+    pub daemon_pid: Option<u32>,
+    /// Process id of the keeper.
+    pub keeper_pid: Option<u32>,
 }

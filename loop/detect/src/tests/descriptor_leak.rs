@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use vocab::Entity;
 use vocab::finding::FindingKind::DescriptorLeak;
 use vocab::probe::{Probe, ProbeAnswer, ProbeKind, ProbeResult};
-use vocab::rows::OpenFile;
+use vocab::rows::{OpenFile, Process};
 use vocab::snapshot::Snapshot;
 
 use crate::testkit::*;
@@ -81,9 +81,8 @@ pub fn scenes() -> Vec<Scene> {
         let born_so = move |t: f64| Open { files: ramp(rate, t, 0.0), ..Open::default() };
         scenes.push(scene(&format!("{rate} files a second from birth"), 120, fires(6..=104), 1024, born_so));
     }
-    scenes.push(scene("leak of 2 a second under a limit of 65,536", 90, fires(45..=65), 65_536, |t| Open {
-        files: ramp(2.0, t, 35.0),
-        ..Open::default()
+    scenes.push(scene("leak of 2 a second under a limit of 65,536", 140, fires(45..=105), 65_536, |t| {
+        Open { files: ramp(2.0, t, 35.0), ..Open::default() }
     }));
     scenes.push(scene("leak under a swell of connections", 140, fires(50..=120), 4096, |t| Open {
         files: ramp(3.0, t, 35.0),
@@ -120,6 +119,17 @@ fn twins() -> Vec<Scene> {
         let open = move |t: f64| Open { established: 3 + burst(rate, t), ..Open::default() };
         scenes.push(scene(&format!("burst of {rate} connections a second"), 150, Expect::Silent, 1024, open));
     }
+    scenes.push(scene("what it needs, opened over 40 s", 150, Expect::Silent, 20_000, |t| Open {
+        files: ramp(5.0, t.min(75.0), 35.0),
+        ..Open::default()
+    }));
+    scenes.push(Scene::new(DescriptorLeak, "our own daemon", 140, Expect::Silent, |turn, _| {
+        let open = ramp(4.0, f64::from(turn), 35.0);
+        let own = Process { descriptors: Some(u64::from(20 + open)), ..process(100, "homeostat", turn) };
+        let mut snapshot = with(turn, Vec::from([own]));
+        snapshot.own.daemon_pid = Some(100);
+        snapshot
+    }));
     scenes.push(scene("always near a small limit", 100, Expect::Silent, 128, |t| Open {
         files: 108 + (4.0 * noise(4, t as u32)) as u32,
         ..Open::default()
