@@ -1,4 +1,16 @@
-//! Measurements, side by side with a peer or a floor.
+//! Measurements, side by side with a peer or a floor. Those that need the product's crates are packages or
+//! examples of their own, so that this tool stays small.
+mod apt;
+mod figures;
+mod http;
+mod observe;
+mod peers;
+mod processes;
+mod replay;
+mod sampler;
+mod started;
+mod subjects;
+
 use crate::ci::cargo;
 
 /// Benches that are packages of their own, by name.
@@ -15,10 +27,76 @@ const PACKAGES: &[(&str, &str)] = &[
 /// # Errors
 /// There is no such bench, or it failed.
 pub(crate) fn run(name: &str, arguments: &[&str]) -> Result<(), String> {
+    match name {
+        "observe" => return observe::run(arguments),
+        "peers" => return peers::run(arguments),
+        "replay" => return replay::run(arguments),
+        _ => {}
+    }
     let Some((_, package)) = PACKAGES.iter().find(|(bench, _)| *bench == name) else {
         return Err(format!("there is no bench `{name}`; see `cargo xtask`"));
     };
     let mut all = vec!["run", "--release", "--quiet", "-p", package, "--", name];
     all.extend(arguments);
     cargo(&all)
+}
+
+/// The options that all benches here share.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Options {
+    /// File for the figures.
+    json: Option<String>,
+    /// Length of the measurement. Unit: s.
+    seconds: Option<u64>,
+    /// Whether peers are to be installed.
+    install: bool,
+    /// The release binary, if it is not to be built.
+    binary: Option<String>,
+}
+
+impl Options {
+    fn parse(arguments: &[&str]) -> Result<Self, String> {
+        let mut options = Self::default();
+        let mut rest = arguments.iter();
+        while let Some(flag) = rest.next() {
+            let mut value =
+                || rest.next().map(|one| (*one).to_owned()).ok_or(format!("{flag} wants a value"));
+            match *flag {
+                "--json" => options.json = Some(value()?),
+                "--binary" => options.binary = Some(value()?),
+                "--install" => options.install = true,
+                "--seconds" => {
+                    let seconds = value()?.parse().ok().filter(|seconds| *seconds > 0);
+                    options.seconds = Some(seconds.ok_or("--seconds wants a whole number above 0")?);
+                }
+                _ => return Err(format!("there is no option `{flag}`; see `cargo xtask`")),
+            }
+        }
+        Ok(options)
+    }
+}
+
+/// The release binary: the one named, else built now.
+fn release_binary(options: &Options) -> Result<std::path::PathBuf, String> {
+    if let Some(path) = &options.binary {
+        return Ok(path.into());
+    }
+    cargo(&["build", "--release", "--quiet", "-p", "homeostat"])?;
+    let target =
+        std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), Into::into);
+    Ok(target.join("release/homeostat"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_read_and_others_refused() {
+        let options = Options::parse(&["--seconds", "30", "--install", "--json", "x"]).unwrap();
+        assert_eq!((options.seconds, options.install, options.json.as_deref()), (Some(30), true, Some("x")));
+        assert!(Options::parse(&["--seconds", "0"]).is_err());
+        assert!(Options::parse(&["--seconds"]).is_err());
+        assert!(Options::parse(&["--fast"]).is_err());
+    }
 }

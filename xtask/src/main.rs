@@ -10,7 +10,8 @@ usage: cargo xtask NAME
 
   tidy                        check the rules of the house
   ci                          all that must hold before a change lands: format, lints, tests, tidy
-  bench NAME [--json FILE]    measure: peers, observe, replay, or a bench of bench/ (log, history, detect, bpf)
+  bench NAME [--json FILE]    measure: peers, observe, replay, or a bench of bench/ (log, history, detect, bpf);
+                              [--seconds N] [--binary FILE]; peers [--install] gets netdata and node_exporter
   soak                        what takes longer than ci: demos of many seeds under load
 ";
 

@@ -1,57 +1,86 @@
 //! What samples cost: `cargo run --release -p observe --example observe -- [TICKS] [--full] [--json]`.
 //!
-//! `--full` lets 61 s pass between two samples as far as the observer can tell, so that each of them reads all
-//! there is of everything: every collector, and of every process also what seldom changes.
+//! `--full` lets 11 s pass between two samples as far as the observer can tell, so that each of them has every
+//! collector and all counters of every process, cgroup and limits included. The command line of a process that does
+//! not become another is read once a minute, so in each sixth of them.
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use observe::{Observe, ObserveConfig};
+use serde_json::{Value, json};
 use vocab::Timestamp;
 use vocab::sample::Sample;
 
 /// Samples before the first that counts: what is read once is read in them, and files are held open.
 const WARM_UP: u64 = 3;
-/// No reading comes less often. Unit: s.
-const LONGEST_PERIOD_S: u64 = 11;
+/// No counter is read less often. Unit: s.
+const LEAP_S: u64 = 11;
+
+/// Members of a sample that say who or when, not how much.
+const IDENTITIES: [&str; 9] =
+    ["at", "turn", "pid", "ppid", "start_ticks", "inode", "uid", "collectors", "own"];
 
 /// CPU time by collector, and of whole samples as `total`. Unit: us.
 type Costs = BTreeMap<String, Vec<u64>>;
+
+/// What was measured.
+#[derive(Default)]
+struct Seen {
+    costs: Costs,
+    last: Sample,
+    /// Numbers in all samples, identities aside.
+    figures: usize,
+    ticks: u64,
+}
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| arguments.iter().any(|one| one == flag);
     let ticks = arguments.iter().find(|one| !one.starts_with("--")).map_or(Ok(60), |text| text.parse())?;
-    let mut costs = Costs::new();
-    let last = observe(ticks, has("--full"), &mut costs)?;
+    let seen = observe(ticks, has("--full"))?;
     if has("--json") {
-        print_json(&last, &costs)
+        print_json(&seen)
     } else {
-        print_table(&last, &costs)
+        print_table(&seen)
     }
     Ok(())
 }
 
-/// Takes `ticks` samples, one a second, after those of the warm-up; answers the last.
-fn observe(ticks: u64, is_full: bool, costs: &mut Costs) -> Result<Sample, kernfs::Error> {
+/// Takes `ticks` samples, one a second, after those of the warm-up.
+fn observe(ticks: u64, is_full: bool) -> Result<Seen, Box<dyn std::error::Error>> {
     let mut observe = Observe::open(ObserveConfig::default())?;
-    let (start, mut last) = (Instant::now(), Sample::default());
+    let (start, mut seen) = (Instant::now(), Seen { ticks, ..Seen::default() });
     for turn in 1..=WARM_UP + ticks {
-        let leap = if is_full { Duration::from_secs(LONGEST_PERIOD_S * turn) } else { Duration::ZERO };
+        let leap = if is_full { Duration::from_secs(LEAP_S * turn) } else { Duration::ZERO };
         let before = cpu_us();
-        last = observe.collect(now(leap), turn, 0, &[]);
+        let sample = observe.collect(now(leap), turn, 0, &[]);
         let cost_us = cpu_us() - before;
         if turn > WARM_UP {
-            costs.entry("total".into()).or_default().push(cost_us);
-            for one in &last.collectors {
-                costs.entry(one.name.to_string()).or_default().push(one.cpu_us);
+            seen.costs.entry("total".into()).or_default().push(cost_us);
+            for one in &sample.collectors {
+                seen.costs.entry(one.name.to_string()).or_default().push(one.cpu_us);
             }
+            seen.figures += figures(&serde_json::to_value(&sample)?);
+            seen.last = sample;
         }
         std::thread::sleep(Duration::from_secs(turn).saturating_sub(start.elapsed()));
     }
-    Ok(last)
+    Ok(seen)
 }
 
-fn print_table(last: &Sample, costs: &Costs) {
+fn figures(value: &Value) -> usize {
+    match value {
+        Value::Number(_) => 1,
+        Value::Array(all) => all.iter().map(figures).sum(),
+        Value::Object(members) => {
+            let counted = members.iter().filter(|(name, _)| !IDENTITIES.contains(&name.as_str()));
+            counted.map(|(_, value)| figures(value)).sum()
+        }
+        _ => 0,
+    }
+}
+
+fn print_table(Seen { last, costs, .. }: &Seen) {
     println!(
         "{} processes; in the last sample {} details, {} infos",
         last.processes.len(),
@@ -64,12 +93,11 @@ fn print_table(last: &Sample, costs: &Costs) {
     }
 }
 
-fn print_json(last: &Sample, costs: &Costs) {
-    let rows = costs.iter().map(|(name, values)| {
-        format!("\"{name}\":{{\"mean_us\":{},\"median_us\":{}}}", mean(values), median(values))
-    });
-    let rows: Vec<_> = rows.collect();
-    println!("{{\"processes\":{},\"cost\":{{{}}}}}", last.processes.len(), rows.join(","));
+fn print_json(Seen { last, costs, figures, ticks }: &Seen) {
+    let cost = |values: &Vec<u64>| json!({"mean_us": mean(values), "median_us": median(values)});
+    let costs: BTreeMap<_, _> = costs.iter().map(|(name, values)| (name, cost(values))).collect();
+    let figures_per_s = *figures as f64 / (*ticks).max(1) as f64;
+    println!("{}", json!({"processes": last.processes.len(), "figures_per_s": figures_per_s, "cost": costs}));
 }
 
 fn mean(values: &[u64]) -> u64 {

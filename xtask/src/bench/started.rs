@@ -1,0 +1,87 @@
+//! A program that a bench started, and only such a one is ever stopped: by its id, with what it started itself.
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::processes;
+
+/// How long a program may take to end by itself.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A running program; it is stopped when this is dropped.
+pub(super) struct Started {
+    child: Child,
+}
+
+impl Started {
+    /// Starts `command` with its output in `log`.
+    pub(super) fn start(command: &mut Command, log: &Path) -> Result<Self, String> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let cannot = |error: std::io::Error| format!("cannot start {program}: {error}");
+        let file = File::create(log).map_err(cannot)?;
+        let errors = file.try_clone().map_err(cannot)?;
+        let child = command.stdin(Stdio::null()).stdout(file).stderr(errors).spawn().map_err(cannot)?;
+        Ok(Self { child })
+    }
+
+    /// Its process id.
+    pub(super) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        let before = processes::all();
+        let tree = processes::tree(&before, self.pid());
+        signal(self.pid(), Signal::TERM);
+        let start = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) {
+            if start.elapsed() > PATIENCE {
+                signal(self.pid(), Signal::KILL);
+                let _ = self.child.wait();
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        // What outlived its parent is still the process that was seen below it.
+        let after = processes::all();
+        for pid in tree {
+            let start =
+                |all: &std::collections::BTreeMap<u32, processes::Stat>| Some(all.get(&pid)?.start_ticks);
+            if pid != self.pid() && start(&before).is_some() && start(&before) == start(&after) {
+                signal(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+fn signal(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_ends_with_all_that_it_started() {
+        let log = std::env::temp_dir().join(format!("xtask-started-{}", std::process::id()));
+        let mut command = Command::new("sh");
+        let one = Started::start(command.args(["-c", "sleep 300 & sleep 300"]), &log).unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        let tree = processes::tree(&processes::all(), one.pid());
+        assert_eq!(tree.len(), 3);
+        drop(one);
+        std::thread::sleep(Duration::from_millis(100));
+        let all = processes::all();
+        // A child that nobody waits for yet is a zombie of pid 1 for a moment: it has no memory any more.
+        let lives = |pid: &u32| all.contains_key(pid) && processes::pss_kib(*pid).is_some_and(|kib| kib > 0);
+        assert!(!tree.iter().any(lives));
+        let _ = std::fs::remove_file(log);
+    }
+}
