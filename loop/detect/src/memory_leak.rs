@@ -2,7 +2,7 @@
 //!
 //! Symptom: the lower envelope of anonymous memory (resident and swapped) rises in every part of a window.
 //! How long it must rise depends on who it is: 30 s for a process that was level before, 80 s for one that has
-//! grown as long as we know it, 160 s for a job that computes; less in proportion as memory runs out sooner.
+//! grown as long as we know it; less in proportion as memory runs out sooner, which alone accuses a job that computes.
 //! Quiet twins: a cache that fills and stops or slows down, a collector's saw-tooth, one step, a compile job,
 //! memory that grows with the connections served. Known blind spot: a cache that fills steadily for longer.
 use alloc::collections::BTreeMap;
@@ -55,7 +55,9 @@ impl Class {
         match self {
             Self::Level => 33.0,
             Self::Growing => 80.0,
-            Self::Job => 160.0,
+            // A compiler that shares its CPU grows as steadily as a leak, and for as long: only memory that runs
+            // out tells them apart.
+            Self::Job => f64::INFINITY,
         }
     }
 
