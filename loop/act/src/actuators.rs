@@ -16,6 +16,7 @@ mod memory;
 mod nice;
 mod restart;
 mod terminate;
+mod unit_property;
 
 use serde::{Deserialize, Serialize};
 use vocab::action::Intent;

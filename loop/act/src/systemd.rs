@@ -90,6 +90,12 @@ pub(crate) fn restart(unit: &str) -> Result<(), String> {
     systemctl(&["restart", "--no-block", "--no-ask-password", "--", unit]).map(drop)
 }
 
+/// Sets a property of a unit until the next boot; systemd keeps and applies it at once.
+pub(crate) fn set_property(unit: &str, name: &str, value: &str) -> Result<(), String> {
+    let setting = format!("{name}={value}");
+    systemctl(&["set-property", "--runtime", "--no-ask-password", "--", unit, &setting]).map(drop)
+}
+
 /// Makes systemd read its unit files again.
 pub(crate) fn reload() -> Result<(), String> {
     systemctl_within(RELOAD_DEADLINE, &["daemon-reload", "--no-ask-password"]).map(drop)

@@ -1,7 +1,10 @@
 //! A value written into one file of a cgroup: CPU weight, memory throttle, freezer. Undo: the value it had.
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::cgroup::CgroupRef;
+use super::unit_property::UnitProperty;
 use super::{Standing, Step, Touches};
 use crate::machine::Machine;
 
@@ -12,13 +15,26 @@ pub(crate) struct CgroupFile {
     pub(crate) file: String,
     pub(crate) prior: String,
     pub(crate) new: String,
+    /// What systemd is told, where the cgroup is that of one of its units.
+    pub(crate) told: Option<UnitProperty>,
 }
 
 impl CgroupFile {
     /// The file of a cgroup, with what it says now; `None` if the cgroup has no such file or is gone.
-    pub(crate) fn to(cgroup: CgroupRef, file: &str, new: String) -> Option<Self> {
+    pub(crate) fn to(cgroup: CgroupRef, file: &str, new: String, machine: &Machine<'_>) -> Option<Self> {
         let prior = cgroup.read(file).ok().flatten()?;
-        Some(Self { cgroup, file: file.to_owned(), prior: settled(&prior).to_owned(), new })
+        let told = UnitProperty::behind(&cgroup, file, machine);
+        Some(Self { cgroup, file: file.to_owned(), prior: settled(&prior).to_owned(), new, told })
+    }
+
+    /// The cgroup that the change stands in: a unit that was told keeps its value over a restart, in a new cgroup.
+    fn present(&self) -> CgroupRef {
+        let heir = self.told.as_ref().and_then(|_| CgroupRef::of(Path::new(&self.cgroup.folder)));
+        heir.unwrap_or_else(|| self.cgroup.clone())
+    }
+
+    fn is_told(&self) -> bool {
+        self.told.as_ref().is_some_and(|told| told.is_set(&self.new))
     }
 }
 
@@ -37,25 +53,40 @@ impl Step for CgroupFile {
     }
 
     fn touches(&self) -> Touches {
-        Touches { cgroup: Some(self.cgroup.clone()), ..Touches::default() }
+        Touches { cgroup: Some(self.present()), ..Touches::default() }
     }
 
     fn apply(&self, _: &mut Machine<'_>) -> Result<(), String> {
-        self.cgroup.write(&self.file, &self.new)
+        self.cgroup.write(&self.file, &self.new)?;
+        if let Some(told) = &self.told {
+            // The change is made; a systemd that cannot be told may lose it, which is then seen as any loss is.
+            let _ = told.set(&self.new);
+        }
+        Ok(())
     }
 
     fn standing(&self, _: &mut Machine<'_>) -> Result<Standing, String> {
-        let Some(text) = self.cgroup.read(&self.file)? else {
-            return Ok(Standing::Gone(format!("cgroup {} is gone", self.cgroup.folder)));
-        };
-        Ok(match settled(&text) {
-            text if text == self.prior => Standing::Prior,
-            text if text == self.new => Standing::New,
-            text => Standing::Other(format!("{} {text}", self.file)),
+        let text = self.present().read(&self.file)?;
+        Ok(match text.as_deref().map(settled) {
+            Some(text) if text == self.new => Standing::New,
+            // systemd would write it again some day.
+            _ if self.is_told() => Standing::Mixed,
+            None => Standing::Gone(format!("cgroup {} is gone", self.cgroup.folder)),
+            Some(text) if text == self.prior => Standing::Prior,
+            Some(text) => Standing::Other(format!("{} {text}", self.file)),
         })
     }
 
     fn undo(&self, _: &mut Machine<'_>) -> Result<(), String> {
-        self.cgroup.write(&self.file, &self.prior)
+        let Some(told) = &self.told else { return self.cgroup.write(&self.file, &self.prior) };
+        if self.is_told() {
+            told.unset(&self.prior)?;
+        }
+        let cgroup = self.present();
+        // What somebody else set meanwhile stays, and what is gone needs nothing.
+        match cgroup.read(&self.file)? {
+            Some(text) if text == self.new => cgroup.write(&self.file, &self.prior),
+            _ => Ok(()),
+        }
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! By `cpu.weight` (v2) or `cpu.shares` (v1) of a cgroup that holds the target and nobody else; where there is none,
 //! by the autogroup of the target's session, which an ordinary user may change both ways. Idle CPU is not affected.
+use vocab::Entity;
 use vocab::action::Intent;
 
 use super::cgroup::own_cgroup;
@@ -16,15 +17,21 @@ const SHARES_OF_100: f64 = 1024.0;
 pub(super) fn plan(intent: &Intent, machine: &mut Machine<'_>) -> Result<Change, Trouble> {
     let weight = super::amount(intent, 10.0, 1.0..=99.0)?;
     let planned = match own_cgroup(intent, machine, &["", "cpu"])? {
-        Some((cgroup, "")) => CgroupFile::to(cgroup, "cpu.weight", format!("{weight:.0}")),
+        Some((cgroup, "")) => CgroupFile::to(cgroup, "cpu.weight", format!("{weight:.0}"), machine),
         Some((cgroup, _)) => {
             // The kernel's least value is 2.
             let shares = (weight / 100.0 * SHARES_OF_100).round().max(2.0);
-            CgroupFile::to(cgroup, "cpu.shares", format!("{shares:.0}"))
+            CgroupFile::to(cgroup, "cpu.shares", format!("{shares:.0}"), machine)
         }
         None => None,
     };
-    let Some(change) = planned else { return autogroup::plan(intent, weight, machine) };
+    let Some(change) = planned else {
+        if matches!(intent.target, Entity::Cgroup(_)) && intent.process.is_none() {
+            let remedy = "`systemctl set-property --runtime UNIT CPUWeight=100` switches it on";
+            return Err(Trouble::Refused(format!("the CPU controller is off in it; {remedy}")));
+        }
+        return autogroup::plan(intent, weight, machine);
+    };
     let is_lower =
         |prior: &str| prior.parse::<u64>().is_ok_and(|prior| prior > change.new.parse().unwrap_or(0));
     if is_lower(&change.prior) {

@@ -18,8 +18,8 @@ const SETTLE_MS: u32 = 100;
 
 pub(super) fn plan(intent: &Intent, machine: &mut Machine<'_>) -> Result<Change, Trouble> {
     let planned = match own_cgroup(intent, machine, &["", "freezer"])? {
-        Some((cgroup, "")) => CgroupFile::to(cgroup, "cgroup.freeze", "1".to_owned()),
-        Some((cgroup, _)) => CgroupFile::to(cgroup, "freezer.state", "FROZEN".to_owned()),
+        Some((cgroup, "")) => CgroupFile::to(cgroup, "cgroup.freeze", "1".to_owned(), machine),
+        Some((cgroup, _)) => CgroupFile::to(cgroup, "freezer.state", "FROZEN".to_owned(), machine),
         None => None,
     };
     match planned {

@@ -16,7 +16,7 @@ pub(super) fn plan(intent: &Intent, machine: &mut Machine<'_>) -> Result<Change,
     let page_bytes = machine.proc.page_bytes();
     // The kernel rounds down to pages; what stands there is compared with this later.
     let high = ((used as f64 * factor) as u64 / page_bytes).max(1) * page_bytes;
-    let change = CgroupFile::to(cgroup, "memory.high", high.to_string()).ok_or_else(none)?;
+    let change = CgroupFile::to(cgroup, "memory.high", high.to_string(), machine).ok_or_else(none)?;
     match change.prior.parse::<u64>() {
         Ok(prior) if prior <= high => Err(Trouble::Refused(format!("its memory.high is {prior} already"))),
         _ => Ok(Change::CgroupFile(change)),
