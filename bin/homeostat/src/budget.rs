@@ -1,7 +1,7 @@
 //! What Homeostat may cost, and what it sheds when it costs more.
 //!
 //! The order in which work is shed is declared in observe: first the dearer counters come half as often,
-//! then a fifth as often, then probes stop. The level is a row of `self`.
+//! then a fifth as often, then probes as well. The level is a row of `self`.
 use std::collections::VecDeque;
 
 use vocab::sample::Sample;
