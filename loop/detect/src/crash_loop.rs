@@ -35,6 +35,10 @@ const ASK_BUDGET_US: u32 = 20_000;
 /// A loop is over after so many times its longest run without a failure, and not before. Unit: s.
 const CALM_RUNS: f64 = 3.0;
 const CALM_S: f64 = 30.0;
+/// A unit is calm once it has run for so long, and for [`CALM_RUNS`] times its longest short run. Unit: s.
+const UNIT_CALM_S: f64 = 10.0;
+/// An answer of systemd older than this says nothing any more. Unit: s.
+const ANSWER_MAX_S: f64 = 30.0;
 /// Services remembered at most, and events of each.
 const SERVICES_MAX: usize = 1_024;
 const EVENTS_MAX: usize = 16;
@@ -46,8 +50,10 @@ struct Past {
     /// Failures after short runs: when, and after how long a run. Unit: s.
     short: VecDeque<(f64, f64)>,
     main: Option<(u32, u64)>,
-    /// When another main process of a unit was seen. Unit: s since the first snapshot.
-    changes: VecDeque<f64>,
+    /// How long that main process had run when it was last seen. Unit: s.
+    up_s: f64,
+    /// When another main process of a unit was seen, and how long the one before had run. Unit: s.
+    changes: VecDeque<(f64, f64)>,
     /// The unit had processes and has none now.
     is_gone: bool,
     seen_s: f64,
@@ -126,16 +132,20 @@ impl Past {
         } else {
             let main = service.main_pid.zip(service.main_start_ticks);
             if main.is_some() && self.main.is_some() && self.main != main {
-                push(&mut self.changes, now_s);
+                push(&mut self.changes, (now_s, self.up_s));
             }
             self.main = main.or(self.main);
+            self.up_s = service.up_s.unwrap_or(self.up_s);
         }
     }
 
     fn forget(&mut self, now_s: f64) {
         self.short.retain(|(at_s, _)| now_s - at_s <= SPAN_S);
-        self.changes.retain(|at_s| now_s - at_s <= SPAN_S);
-        if self.unit.as_ref().is_some_and(|(at_s, _)| now_s - at_s > 3.0 * ASK_S && self.changes.is_empty()) {
+        self.changes.retain(|(at_s, _)| now_s - at_s <= SPAN_S);
+        let is_old = |at_s: f64| {
+            now_s - at_s > ANSWER_MAX_S || (now_s - at_s > 3.0 * ASK_S && self.changes.is_empty())
+        };
+        if self.unit.as_ref().is_some_and(|(at_s, _)| is_old(*at_s)) {
             self.unit = None;
         }
     }
@@ -158,16 +168,16 @@ impl Past {
                 // A service that waits for its next start has not come to rest.
                 row.is_some_and(|service| service.state == "backing_off") || !is_calm(*last_s, run_s)
             });
-        by_count || self.unit.as_ref().is_some_and(|(_, unit)| self.unit_fails(unit, now_s))
+        by_count || self.unit.as_ref().is_some_and(|(_, unit)| self.unit_fails(unit))
     }
 
-    fn unit_fails(&self, unit: &UnitProbe, now_s: f64) -> bool {
+    fn unit_fails(&self, unit: &UnitProbe) -> bool {
         let is_bad = !unit.result.is_empty() && &*unit.result != "success";
         // Between two runs the result reads success again; the way it last ended does not.
         let ended_badly = is_bad || unit.was_signal || unit.exit_status != 0;
-        let is_young = self.changes.back().is_some_and(|last_s| now_s - last_s <= CALM_S) || self.is_gone;
-        let waits = &*unit.sub_state == "auto-restart";
-        ended_badly && unit.restarts >= RESTARTS_MIN && (is_young || waits)
+        let short = self.changes.iter().map(|(_, ran_s)| *ran_s).filter(|ran_s| *ran_s < RUN_MAX_S);
+        let is_young = self.up_s <= (CALM_RUNS * short.fold(0.0, f64::max)).max(UNIT_CALM_S);
+        ended_badly && unit.restarts >= RESTARTS_MIN && (is_young || self.is_gone)
     }
 }
 
@@ -244,4 +254,21 @@ fn of_unit(entity: &Entity, unit: &UnitProbe) -> Vec<Evidence> {
         cell(column, Value::from(unit.exit_status), ended),
         cell("state", Value::from(unit.sub_state.to_string()), format!("it is {} now", unit.sub_state)),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_that_runs_longer_than_its_loop_did_has_come_to_rest() {
+        let failed = UnitProbe { result: "exit-code".into(), restarts: 9, ..UnitProbe::default() };
+        let fails = |ran_s: f64, up_s: f64| {
+            Past { changes: [(1.0, ran_s)].into(), up_s, ..Past::default() }.unit_fails(&failed)
+        };
+        assert!(fails(0.2, 5.0) && !fails(0.2, 11.0));
+        assert!(fails(20.0, 50.0) && !fails(20.0, 61.0));
+        // The long run before the first crash is no part of the loop.
+        assert!(!fails(500.0, 11.0));
+    }
 }

@@ -59,7 +59,8 @@ fn crashes() -> Vec<Scene> {
 fn unit(name: &str, expect: Expect, period: u32, say: fn(u32) -> UnitProbe) -> Scene {
     Scene::new(CrashLoop, name, 120, expect, move |turn, asked| {
         let main = 100 + turn / period;
-        let row = Service { starts: None, failures: None, ..service("web.service", Some(main)) };
+        let up_s = Some(f64::from(turn % period));
+        let row = Service { starts: None, failures: None, up_s, ..service("web.service", Some(main)) };
         let mut snapshot = Snapshot { services: Vec::from([row]), ..machine(turn) };
         let at = snapshot.at;
         let answer = |probe: &vocab::probe::Probe| ProbeAnswer {
