@@ -2,6 +2,7 @@
 mod bench;
 mod ci;
 mod tidy;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -12,6 +13,7 @@ usage: cargo xtask NAME
   ci                          all that must hold before a change lands: format, lints, tests, tidy
   bench NAME [--json FILE]    measure: peers, observe, replay, or a bench of bench/ (log, history, detect, bpf);
                               [--seconds N] [--binary FILE]; peers [--install] gets netdata and node_exporter
+  vm [SCENE]...               the scenes of scenarios/vm in the machine that HOMEOSTAT_VMCTL drives
   soak                        what takes longer than ci: demos of many seeds under load
 ";
 
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::run(),
         ["ci"] => ci::run(),
         ["soak", rest @ ..] => ci::soak(rest),
+        ["vm", rest @ ..] => vm::run(rest),
         ["bench", name, rest @ ..] => bench::run(name, rest),
         _ => Err(USAGE.to_owned()),
     };
