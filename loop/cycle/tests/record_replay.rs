@@ -1,0 +1,223 @@
+//! A made-up machine with a leaking service, thought through live, recorded, and thought through again: the same
+//! incidents and decisions, byte for byte; other rules, other decisions.
+use act::Order;
+use cycle::recording::Thought;
+use cycle::replay::{Recorder, replay};
+use cycle::world::{Command, Recheck};
+use cycle::{Cycle, Start, World, rules};
+use vocab::action::{ActionState, Effect};
+use vocab::capability::{Capabilities, Capability};
+use vocab::decision::{Decision, Verdict};
+use vocab::outcome::OutcomeKind;
+use vocab::probe::Probe;
+use vocab::rule::{ActuatorKind, Mode};
+use vocab::sample::{
+    MachineSample, ProcessDetail, ProcessInfo, ProcessStat, Sample, ServiceSample, ServiceState,
+};
+use vocab::{ProcessId, Timestamp};
+
+const TURNS: u64 = 150;
+const MB: u64 = 1_000_000;
+
+/// One service whose memory grows by 4 MB a second from second 30 on, until it is restarted.
+struct Leaky {
+    turn: u64,
+    main: ProcessId,
+    grows_since: Option<u64>,
+}
+
+impl Leaky {
+    const fn new() -> Self {
+        Self { turn: 0, main: ProcessId { pid: 100, start_ticks: 500 }, grows_since: Some(30) }
+    }
+
+    fn anon_bytes(&self) -> u64 {
+        let seconds = self.grows_since.map_or(0, |since| self.turn.saturating_sub(since));
+        // A little life, as every program has.
+        50 * MB + 4 * MB * seconds + self.turn % 3 * 4096
+    }
+
+    fn sample(&self) -> Sample {
+        let id = self.main;
+        let rss_bytes = self.anon_bytes() + 8 * MB;
+        let stat = ProcessStat {
+            pid: id.pid,
+            start_ticks: id.start_ticks,
+            ppid: 1,
+            state: b'S',
+            user_ticks: self.turn,
+            threads: 4,
+            rss_bytes,
+            ..ProcessStat::default()
+        };
+        let detail = ProcessDetail {
+            id,
+            anon_bytes: Some(self.anon_bytes()),
+            swap_bytes: Some(0),
+            descriptors: Some(12),
+            read_bytes: Some(0),
+            write_bytes: Some(0),
+            io_chars: Some(self.turn * 1_000),
+            io_calls: Some(self.turn * 10),
+            voluntary_switches: Some(self.turn * 20),
+        };
+        let mut machine = MachineSample { cpus: 2, ticks_per_second: 100, ..MachineSample::default() };
+        machine.uptime_s = 1_000.0 + self.turn as f64;
+        machine.memory.total_bytes = 16_000 * MB;
+        machine.memory.available_bytes = 12_000 * MB;
+        Sample {
+            at: Timestamp::from_secs(1_700_000_000 + self.turn as i64),
+            turn: self.turn,
+            machine,
+            processes: vec![stat],
+            process_infos: vec![self.info()],
+            process_details: vec![detail],
+            services: vec![self.service()],
+            ..Sample::default()
+        }
+    }
+
+    fn info(&self) -> ProcessInfo {
+        ProcessInfo {
+            id: self.main,
+            name: "ledger".into(),
+            exe: Some("/usr/bin/ledger".into()),
+            command: Some("ledger".into()),
+            uid: 1_000,
+            cgroup: None,
+            unit: None,
+            service: Some("ledger".into()),
+            is_kernel: false,
+            descriptor_limits: Some((1_024, 4_096)),
+        }
+    }
+
+    fn service(&self) -> ServiceSample {
+        ServiceSample {
+            name: "ledger".into(),
+            state: ServiceState::Running,
+            main: Some(self.main),
+            cgroup: None,
+            starts: 1,
+            failures: 0,
+            last_exit: None,
+            back_off_s: 0.25,
+            is_healthy: None,
+        }
+    }
+}
+
+impl World for Leaky {
+    fn look(&mut self, turn: u64, _: &[Probe]) -> Option<Sample> {
+        self.turn = turn;
+        (turn <= TURNS).then(|| self.sample())
+    }
+
+    fn commands(&mut self) -> Vec<Command> {
+        Vec::new()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities(vec![Capability {
+            name: ActuatorKind::RestartService.to_string(),
+            kind: "actuator".to_owned(),
+            is_available: true,
+            can_apply: Some(true),
+            can_undo: None,
+            lost: None,
+            reason: None,
+            remedy: None,
+        }])
+    }
+
+    fn change(
+        &mut self,
+        now: Timestamp,
+        orders: Vec<Order>,
+        decisions: &[Decision],
+        recheck: Recheck<'_>,
+    ) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        for order in orders {
+            let Order::Apply(intent) = order else { continue };
+            let decision =
+                decisions.iter().find(|one| one.id == intent.decision_id).expect("every intent has one");
+            recheck(decision, &self.sample()).expect("nothing changed since");
+            self.main = ProcessId { pid: 101, start_ticks: 100_000 + self.turn * 100 };
+            self.grows_since = None;
+            let (before, after, because, lease_until) = (None, None, None, None);
+            let state = ActionState::Final;
+            effects.push(Effect {
+                action_id: intent.action_id,
+                intent,
+                at: now,
+                state,
+                before,
+                after,
+                because,
+                lease_until,
+            });
+        }
+        effects
+    }
+}
+
+/// What the stages said live, and the recording.
+fn live() -> (Vec<(u64, Thought)>, Vec<u8>) {
+    let rules = rules::load(&[]).expect("the shipped rules load");
+    let start = Start { rules, mode: Mode::Heal, ..Start::default() };
+    let mut recording = Vec::new();
+    let mut thoughts = Vec::new();
+    let recorder = Recorder::new(Leaky::new(), &mut recording, &start).expect("memory can be written");
+    let mut cycle = Cycle::new(recorder, start).expect("SQL can be set up");
+    while let Some(turn) = cycle.turn() {
+        cycle.world.keep(&turn).expect("memory can be written");
+        let thought = Thought::of(&turn);
+        if thought != Thought::default() {
+            thoughts.push((turn.snapshot.turn, thought));
+        }
+    }
+    drop(cycle);
+    (thoughts, recording)
+}
+
+#[test]
+fn the_loop_finds_explains_repairs_and_proves() {
+    let (thoughts, _) = live();
+    let decisions = thoughts.iter().flat_map(|(_, one)| &one.decisions).collect::<Vec<_>>();
+    assert_eq!(decisions.len(), 1, "{decisions:?}");
+    assert_eq!(decisions[0].rung.action, ActuatorKind::RestartService);
+    assert!(
+        decisions[0].evidence.iter().any(|key| key.contains("anon_bytes")),
+        "{:?}",
+        decisions[0].evidence
+    );
+    let outcomes = thoughts.iter().flat_map(|(_, one)| &one.outcomes).collect::<Vec<_>>();
+    assert_eq!(outcomes.iter().map(|one| one.kind).collect::<Vec<_>>(), [OutcomeKind::Repaired]);
+    let last = thoughts.iter().flat_map(|(_, one)| &one.incidents).next_back().expect("an incident");
+    assert!(last.closed_at.is_some(), "{last:?}");
+}
+
+#[test]
+fn a_replay_thinks_the_same_byte_for_byte() {
+    let (thoughts, recording) = live();
+    let replayed = replay(recording.as_slice(), None).expect("whole");
+    assert_eq!(replayed.turns, TURNS);
+    assert_eq!(replayed.differences().count(), 0);
+    let again = replayed.thoughts.iter().map(|(turn, _, now)| (*turn, now.clone())).collect::<Vec<_>>();
+    let bytes = |thoughts: &Vec<(u64, Thought)>| postcard::to_allocvec(thoughts).expect("memory");
+    assert_eq!(bytes(&again), bytes(&thoughts));
+}
+
+#[test]
+fn other_rules_decide_otherwise_and_the_difference_is_seen() {
+    let (_, recording) = live();
+    let mut rules = rules::load(&[]).expect("the shipped rules load");
+    for one in &mut rules {
+        one.rule.mode = Some(Mode::Advise);
+    }
+    let replayed = replay(recording.as_slice(), Some(rules)).expect("whole");
+    assert!(replayed.differences().count() > 0);
+    let mut decisions = replayed.thoughts.iter().flat_map(|(_, _, now)| &now.decisions);
+    assert!(decisions.all(|one| !matches!(one.verdict, Verdict::Act)));
+}
