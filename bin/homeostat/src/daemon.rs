@@ -29,11 +29,12 @@ use crate::journal::Journal;
 use crate::keeper::{RING_ENV, SOCKET_ENV};
 use crate::link::{Link, Source, descriptor, identity};
 use crate::live::Live;
+use crate::oneshot::OneShot;
 use crate::options::RunOptions;
 use crate::paths::Paths;
 use crate::signals::Signals;
 use crate::wire::Request;
-use crate::{banner, clock, sql_live};
+use crate::{banner, clock};
 
 /// Turns between two writes of what was learnt.
 const LEARNT_EVERY: u64 = 60;
@@ -241,7 +242,10 @@ fn open_act(
 }
 
 fn open_doors(settings: &Settings, link: &Link, store: &Store) -> Result<(Doors, Addresses), UserError> {
-    let readers = Readers { live: sql_live::readers(), past: store.past() };
+    let readers = Readers {
+        live: OneShot::open().ok().map(|one| Box::new(one) as Box<dyn tables::Live>),
+        past: store.past(),
+    };
     let port = settings.options.port.or(settings.config.port);
     let config = DoorsConfig { port, socket: settings.paths.socket(), readers };
     Doors::start(config, Arc::new(link.clone()))

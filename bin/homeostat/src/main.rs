@@ -20,7 +20,6 @@ mod paths;
 mod record;
 mod service_file;
 mod signals;
-mod sql_live;
 mod urgency;
 mod wire;
 
