@@ -87,5 +87,6 @@ fn play(
         }
         std::thread::sleep(LOOK_EVERY);
     }
+    watch.confirm(Instant::now());
     Ok(watch)
 }

@@ -72,6 +72,7 @@ impl InChild {
         }
         // SAFETY: setsid(2) takes nothing; it cannot fail in a child that was just forked.
         unsafe { libc::setsid() };
+        allow_signals();
         if let Some(pid) = self.tracer_pid {
             // SAFETY: prctl(2) with plain integers; kernels without Yama refuse it, which loses nothing.
             unsafe { libc::prctl(libc::PR_SET_PTRACER, libc::c_ulong::from(pid), 0, 0, 0) };
@@ -86,6 +87,16 @@ impl InChild {
             }
         }
         Ok(())
+    }
+}
+
+/// A supervisor blocks signals to wait for them; a service that inherited that could not be asked to end.
+fn allow_signals() {
+    // SAFETY: both calls work on a set on our stack.
+    unsafe {
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
     }
 }
 
@@ -114,4 +125,26 @@ fn limit_descriptors(soft: u64) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_starts_with_no_signal_blocked() {
+        let in_child = InChild { tracer_pid: None, descriptors: None, nice: None, join_files: Vec::new() };
+        let mut command = Command::new("grep");
+        command.args(["SigBlk", "/proc/self/status"]);
+        // SAFETY: the set is on our stack; the closure calls only async-signal-safe system calls.
+        unsafe {
+            let mut term: libc::sigset_t = std::mem::zeroed();
+            libc::sigemptyset(&raw mut term);
+            libc::sigaddset(&raw mut term, libc::SIGTERM);
+            libc::pthread_sigmask(libc::SIG_BLOCK, &raw const term, std::ptr::null_mut());
+            command.pre_exec(move || in_child.prepare());
+        }
+        let said = command.output().unwrap().stdout;
+        assert_eq!(String::from_utf8_lossy(&said).trim(), "SigBlk:\t0000000000000000");
+    }
 }

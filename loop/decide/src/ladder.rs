@@ -6,7 +6,7 @@ use vocab::decision::{Candidate, Verdict};
 use vocab::incident::Incident;
 use vocab::rule::{ActuatorKind, Rung};
 use vocab::snapshot::Snapshot;
-use vocab::{Entity, query};
+use vocab::{Entity, Timestamp, query};
 
 use crate::Context;
 use crate::rules::LoadedRule;
@@ -22,6 +22,19 @@ pub(crate) struct Position {
     pub said: Option<(u32, Verdict)>,
     /// Whom the incident accused when the action was taken.
     pub culprit: Option<Entity>,
+    /// When the last rung may be tried again, if the last verdict was none.
+    pub again_at: Option<Timestamp>,
+}
+
+impl Position {
+    /// Back on the last rung of a ladder of `rungs`, if it has ended without a verdict and enough time has passed.
+    pub(crate) fn again(mut self, rungs: usize, now: Timestamp) -> Self {
+        let last = u32::try_from(rungs).unwrap_or(u32::MAX).saturating_sub(1);
+        if self.rung > last && self.again_at.is_some_and(|at| now >= at) {
+            self.rung = last;
+        }
+        self
+    }
 }
 
 /// A rung, chosen or refused.

@@ -27,6 +27,9 @@ use vocab::{Entity, Timestamp};
 /// The span of a rung's `hourly_max`. Unit: s.
 const RATE_SPAN_S: f64 = 3_600.0;
 
+/// A last rung that was not judged, refused by a guard for the moment say, is tried again after so long. Unit: s.
+const AGAIN_S: f64 = 20.0;
+
 /// The stage: the rules, and how far each open incident has come on its ladder.
 #[derive(Debug)]
 pub struct Decide {
@@ -122,6 +125,8 @@ impl Decide {
         if outcome.kind != OutcomeKind::Repaired {
             position.rung += 1;
         }
+        let is_void = outcome.kind == OutcomeKind::Void;
+        position.again_at = is_void.then(|| outcome.at.plus_seconds(AGAIN_S));
     }
 
     /// The decision on one incident, if there is a new one to make.
@@ -132,6 +137,7 @@ impl Decide {
         }
         let rule = self.rules.iter().find(|rule| rule.applies(incident, context))?.clone();
         let now = context.snapshot.at;
+        let position = position.again(rule.rule.ladder.len(), now);
         let choice = ladder::choose(&rule, &position, incident, context, &|action, target, max| {
             self.is_exhausted(now, action, target, max)
         })?;

@@ -98,7 +98,17 @@ fn turn(
     outcomes: &[Outcome],
     offers: &[ActuatorKind],
 ) -> Vec<Decision> {
-    let snapshot = Snapshot { at: Timestamp::from_secs(1), ..Snapshot::default() };
+    turn_at(1, decide, incidents, outcomes, offers)
+}
+
+fn turn_at(
+    at_s: i64,
+    decide: &mut Decide,
+    incidents: &[Incident],
+    outcomes: &[Outcome],
+    offers: &[ActuatorKind],
+) -> Vec<Decision> {
+    let snapshot = Snapshot { at: Timestamp::from_secs(at_s), ..Snapshot::default() };
     let capabilities = offered(offers);
     let mut context = Context { snapshot: &snapshot, capabilities: &capabilities, query: &mut Literal };
     decide.run(incidents, outcomes, &mut context)
@@ -205,6 +215,17 @@ fn the_end_of_the_ladder_is_silence() {
     let made = turn(&mut decide, &open, &[], &[MILD]);
     let after = turn(&mut decide, &open, &[verdict_on(&made[0], OutcomeKind::Unchanged)], &[MILD]);
     assert!(after.is_empty());
+}
+
+#[test]
+fn a_last_rung_refused_for_the_moment_is_tried_again() {
+    let mut decide = Decide::new(vec![rule(vec![rung(MILD, None)])], Mode::Heal, 1);
+    let open = [incident(1, "a")];
+    let made = turn(&mut decide, &open, &[], &[MILD]);
+    let refused = [verdict_on(&made[0], OutcomeKind::Void)];
+    assert!(turn_at(3, &mut decide, &open, &refused, &[MILD]).is_empty());
+    assert!(turn_at(15, &mut decide, &open, &[], &[MILD]).is_empty());
+    assert_eq!(turn_at(30, &mut decide, &open, &[], &[MILD])[0].verdict, Verdict::Act);
 }
 
 #[test]

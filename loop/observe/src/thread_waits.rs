@@ -33,13 +33,12 @@ impl ThreadWaits {
     }
 
     fn add(&mut self, main_ns: u64, is_whole: bool) -> u64 {
-        let grown = self.now.iter().map(|(tid, waited_ns)| {
-            match self.known.iter().find(|(known, _)| known == tid) {
+        let grown =
+            self.now.iter().map(|(tid, waited_ns)| match self.known.iter().find(|(known, _)| known == tid) {
                 Some((_, before_ns)) => waited_ns.saturating_sub(*before_ns),
                 None if self.was_whole => *waited_ns,
                 None => 0,
-            }
-        });
+            });
         let grown_ns = grown.fold(0, u64::saturating_add);
         std::mem::swap(&mut self.known, &mut self.now);
         self.was_whole = is_whole;

@@ -1,5 +1,5 @@
 //! What happened to each fault: injected, detected, explained, repaired by Homeostat's word, verified by the
-//! clients' word.
+//! clients' word: they see no break in the service for four seconds after the repair was made.
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
@@ -10,6 +10,9 @@ use super::sandbox::Sandbox;
 
 /// A service serves again when it has answered without a break for so long.
 const SERVES_FOR: Duration = Duration::from_secs(4);
+
+/// A service without an answer for so long at the end has ceased to serve.
+const RECENTLY: Duration = Duration::from_secs(3);
 
 /// An answer within so many times the usual one is as good as healthy.
 const SLOWER: u32 = 6;
@@ -26,6 +29,8 @@ pub(crate) struct Case {
     pub injected: Option<Instant>,
     pub detected: Option<Instant>,
     pub culprit_right: bool,
+    /// When the first repair was made.
+    pub acted: Option<Instant>,
     pub repaired: Option<Instant>,
     pub verified: Option<Instant>,
     incident: Option<i64>,
@@ -58,6 +63,7 @@ impl Watch {
             injected: None,
             detected: None,
             culprit_right: false,
+            acted: None,
             repaired: None,
             verified: None,
             incident: None,
@@ -92,10 +98,11 @@ impl Watch {
         for row in
             sandbox.rows("SELECT id, action, target, state, incident_id, because FROM actions ORDER BY id")
         {
-            self.take_action(&row, &mut news);
+            self.take_action(&row, now, &mut news);
         }
         for index in 0..self.cases.len() {
-            if self.verify(index, now) {
+            if let Some(verified) = self.verified_at(index) {
+                self.cases[index].verified = Some(verified);
                 let case = &self.cases[index];
                 let seconds = seconds(case.injected, case.verified).unwrap_or(0.0);
                 let what = format!("serves again, says its client ({seconds:.1} s after the fault)");
@@ -121,27 +128,32 @@ impl Watch {
             }
             return;
         };
-        if case.incident.is_none() {
+        let is_right_kind = case.fault.kinds().contains(&kind.as_str());
+        if case.incident.is_none() && is_right_kind {
             case.incident = Some(id);
             case.detected = Some(now);
             case.culprit_right = true;
             news.push(News { who: name, what: format!("#{id} {}", text("sentence")) });
         }
-        let is_right_kind = case.fault.kinds().contains(&kind.as_str());
-        case.culprit_right = is_right_kind || (case.culprit_right && case.incident != Some(id));
         if text("state") == "repaired" && case.repaired.is_none() && is_right_kind {
             case.repaired = Some(now);
             news.push(News { who: case.name.clone(), what: "repaired, says Homeostat".to_owned() });
         }
     }
 
-    fn take_action(&mut self, row: &Json, news: &mut Vec<News>) {
+    fn take_action(&mut self, row: &Json, now: Instant, news: &mut Vec<News>) {
         let id = row["id"].as_i64().unwrap_or(0);
+        let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
+        let is_done = matches!(text("state").as_str(), "applied" | "held" | "final");
+        let incident = row["incident_id"].as_i64();
+        let case = self.cases.iter_mut().find(|case| case.incident.is_some() && case.incident == incident);
+        if let Some(case) = case.filter(|_| is_done) {
+            case.acted.get_or_insert(now);
+        }
         if self.seen_actions.contains(&id) {
             return;
         }
         self.seen_actions.push(id);
-        let text = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
         let because = text("because");
         let because = if because.is_empty() { because } else { format!(": {because}") };
         news.push(News {
@@ -150,29 +162,31 @@ impl Watch {
         });
     }
 
-    /// Whether the clients now say that the service serves; of a hog, also that the bystander does.
-    fn verify(&mut self, index: usize, now: Instant) -> bool {
-        let case = &self.cases[index];
-        let (Some(repaired), None) = (case.repaired, case.verified) else { return false };
-        let injected = case.injected.unwrap_or(now);
-        // Judged from the change that repaired it on: the proof that Homeostat asked for lies before `repaired`.
-        let from = injected.max(repaired - Duration::from_secs(6).min(repaired.duration_since(self.start)));
-        let mut names = vec![case.name.clone()];
-        if case.fault == Fault::CpuHog {
-            names.push(self.bystander.clone());
-        }
-        let serves = names.iter().all(|name| self.serves(name, from));
-        if serves {
-            self.cases[index].verified = Some(now);
-        }
-        serves
+    /// When the clients had seen the service for long enough, if they have; of a hog, the bystander as well.
+    fn verified_at(&self, index: usize) -> Option<Instant> {
+        let case = self.cases.get(index).filter(|case| case.verified.is_none() && case.repaired.is_some())?;
+        let bystander = (case.fault == Fault::CpuHog).then_some(&self.bystander);
+        let names = std::iter::once(&case.name).chain(bystander);
+        let since = names.map(|name| self.serves_since(name, case.acted?)).collect::<Option<Vec<_>>>()?;
+        Some(since.into_iter().max()? + SERVES_FOR)
     }
 
-    fn serves(&self, name: &str, from: Instant) -> bool {
-        let Some((_, client)) = self.clients.iter().find(|(one, _)| one == name) else { return false };
+    fn serves_since(&self, name: &str, from: Instant) -> Option<Instant> {
+        let (_, client) = self.clients.iter().find(|(one, _)| one == name)?;
         let first = self.cases.iter().map(|case| case.inject_at).min().unwrap_or(self.start);
         let usual = client.usual(self.start, first).unwrap_or_default();
-        client.serves_since(from, SERVES_FOR, (usual * SLOWER).max(FAST)).is_some()
+        client.serves_since(from, SERVES_FOR, (usual * SLOWER).max(FAST))
+    }
+
+    /// Takes back the verdict on services that have since ceased to serve.
+    pub(crate) fn confirm(&mut self, now: Instant) {
+        for case in &mut self.cases {
+            let client = self.clients.iter().find(|(name, _)| *name == case.name);
+            let recent = now.checked_sub(RECENTLY).unwrap_or(self.start);
+            let serves =
+                client.is_some_and(|(_, one)| one.since(recent).iter().any(|one| one.took.is_some()));
+            case.verified = case.verified.filter(|_| serves);
+        }
     }
 }
 
