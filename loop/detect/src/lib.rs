@@ -141,9 +141,14 @@ impl Detect {
     }
 }
 
-/// Whether a finding accuses the process of our own daemon or keeper: their troubles have a kind of their own, with
-/// a budget, and nothing that acts on processes may act on them.
+/// Whether a finding accuses the process of our own daemon or keeper, or their unit for it: their troubles have a kind
+/// of their own, with a budget, and nothing that acts on processes may act on them.
 fn is_about_us(snapshot: &Snapshot, finding: &Finding) -> bool {
     let own = [snapshot.own.daemon_pid, snapshot.own.keeper_pid];
-    matches!(finding.culprit, vocab::Entity::Process(id) if own.contains(&Some(id.pid)))
+    let culprit = match finding.culprit {
+        vocab::Entity::Process(id) => Some(id),
+        vocab::Entity::Service(_) => finding.process,
+        _ => None,
+    };
+    culprit.is_some_and(|id| own.contains(&Some(id.pid)))
 }

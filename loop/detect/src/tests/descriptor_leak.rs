@@ -123,13 +123,16 @@ fn twins() -> Vec<Scene> {
         files: ramp(5.0, t.min(75.0), 35.0),
         ..Open::default()
     }));
-    scenes.push(Scene::new(DescriptorLeak, "our own daemon", 140, Expect::Silent, |turn, _| {
-        let open = ramp(4.0, f64::from(turn), 35.0);
-        let own = Process { descriptors: Some(u64::from(20 + open)), ..process(100, "homeostat", turn) };
-        let mut snapshot = with(turn, Vec::from([own]));
-        snapshot.own.daemon_pid = Some(100);
-        snapshot
-    }));
+    for (name, unit) in [("our own daemon", None), ("our own daemon in a unit", Some("homeostat.service"))] {
+        scenes.push(Scene::new(DescriptorLeak, name, 140, Expect::Silent, move |turn, _| {
+            let descriptors = Some(u64::from(20 + ramp(4.0, f64::from(turn), 35.0)));
+            let own =
+                Process { descriptors, service: unit.map(Into::into), ..process(100, "homeostat", turn) };
+            let mut snapshot = with(turn, Vec::from([own]));
+            snapshot.own.daemon_pid = Some(100);
+            snapshot
+        }));
+    }
     scenes.push(scene("always near a small limit", 100, Expect::Silent, 128, |t| Open {
         files: 108 + (4.0 * noise(4, t as u32)) as u32,
         ..Open::default()
