@@ -26,9 +26,10 @@ const SHORT_WINDOWS_S: [f64; 4] = [4.0, 6.0, 8.0, 12.0];
 /// How long a process must grow that was never level: with a fair share of its limit in use, with less. Unit: s.
 const NEVER_LEVEL_MIN_S: f64 = 40.0;
 const NEVER_LEVEL_FEW_S: f64 = 90.0;
-/// A limit farther away than this is no hurry, and a growth must have lasted so long to be more than a program that
-/// opens what it needs. Unit: s.
+/// A limit farther away than this, or of which less than this share is in use, is no hurry: a growth must have lasted
+/// so long to be more than a program that opens what it needs. Unit: s, ratio, s.
 const HURRY_S: f64 = 3_600.0;
+const HURRY_RATIO: f64 = 0.03;
 const NO_HURRY_S: f64 = 60.0;
 /// That share.
 const MUCH_RATIO: f64 = 0.1;
@@ -228,7 +229,9 @@ fn grows(envelope: &mut Envelope, process: &Process, track: &Track, open: f64, n
     let is_much = process.descriptor_limit.is_some_and(|limit| open >= MUCH_RATIO * limit as f64);
     let is_enough = |growth: &Growth| {
         let never_level_s = if is_much { NEVER_LEVEL_MIN_S } else { NEVER_LEVEL_FEW_S };
-        let level_s = if left <= HURRY_S * growth.rate_per_s { 0.0 } else { NO_HURRY_S };
+        let is_some = process.descriptor_limit.is_none_or(|limit| open >= HURRY_RATIO * limit as f64);
+        let is_hurry = is_some && left <= HURRY_S * growth.rate_per_s;
+        let level_s = if is_hurry { 0.0 } else { NO_HURRY_S };
         let least_s = if growth.was_level { level_s } else { never_level_s };
         growth.grown >= GROWN_MIN && growth.window_s >= least_s
     };

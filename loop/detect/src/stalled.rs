@@ -94,8 +94,7 @@ impl Detector for Stalled {
             };
             // What was proven once stays proven while the same threads hang and the work still waits.
             let known = self.proofs.get(&id);
-            let waits_at_door = work.column == "accept_backlog";
-            match stuck(pair, known.is_some() || has_stopped(track, now_s), waits_at_door) {
+            match stuck(pair, known.is_some() || has_stopped(track, now_s), &work.column) {
                 Some(mut stuck) => {
                     stuck.confidence =
                         known.map_or(0.0, |proof| proof.stuck.confidence).max(stuck.confidence);
@@ -191,9 +190,10 @@ fn has_stopped(track: &Track, now_s: f64) -> bool {
 
 /// Whether two looks show threads that sleep on locks for ever, and no thread that waits for someone else.
 ///
-/// One that waits for events may wait for another service: it is sure only if more threads hang each time, or if
-/// clients wait at the door and do not wake it; a notice if it has stopped serving, and nothing otherwise.
-fn stuck(pair: &Pair, has_stopped: bool, waits_at_door: bool) -> Option<Stuck> {
+/// One that waits for events may wait for another service: it is sure only if more threads hang each time, if
+/// clients wait at the door and do not wake it, or if they leave and nobody closes behind them, as an event loop
+/// would; a notice if it has stopped serving, and nothing otherwise. `work` is the column of the work that waits.
+fn stuck(pair: &Pair, has_stopped: bool, work: &str) -> Option<Stuck> {
     let (latest, before) = (pair.latest.as_ref()?, pair.before.as_ref()?);
     if latest.at_s - before.at_s < CONFIRM_S {
         return None;
@@ -208,7 +208,7 @@ fn stuck(pair: &Pair, has_stopped: bool, waits_at_door: bool) -> Option<Stuck> {
             Some(Waits::Clients | Waits::Time) => {}
             // A lock it got to only after the look before: one more that hangs, unless it had been there.
             Some(Waits::Lock) => works |= moved(one, before),
-            Some(Waits::Events) if waits_at_door && rests(one, before) => waits_for_orders = true,
+            Some(Waits::Events) if work == "accept_backlog" && rests(one, before) => waits_for_orders = true,
             Some(Waits::Events) => waits_for_events = true,
             Some(Waits::Other) if is_for_orders(one) => waits_for_orders = true,
             Some(Waits::Other) | None => works = true,
@@ -223,6 +223,7 @@ fn stuck(pair: &Pair, has_stopped: bool, waits_at_door: bool) -> Option<Stuck> {
         (false, _) if waits_for_orders => 0.85,
         (false, _) => 0.9,
         (true, true) => 0.82,
+        (true, false) if has_stopped && work == "close_wait" && threads >= WORKERS_MIN => 0.82,
         (true, false) if has_stopped => 0.6,
         (true, false) => return None,
     };

@@ -120,7 +120,7 @@ fn twins() -> Vec<Scene> {
         scenes.push(scene(&format!("burst of {rate} connections a second"), 150, Expect::Silent, 1024, open));
     }
     scenes.push(scene("what it needs, opened over 40 s", 150, Expect::Silent, 20_000, |t| Open {
-        files: ramp(5.0, t.min(75.0), 35.0),
+        files: ramp(8.0, t.min(75.0), 35.0),
         ..Open::default()
     }));
     for (name, unit) in [("our own daemon", None), ("our own daemon in a unit", Some("homeostat.service"))] {

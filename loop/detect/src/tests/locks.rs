@@ -205,6 +205,18 @@ fn stalls() -> Vec<Scene> {
             }
         }),
     ]);
+    scenes.push(of(
+        "a pool behind an event loop that accepts",
+        web(ONSET + 8..=ONSET + 22),
+        is_left,
+        |turn| {
+            let accepts = thread(100, EPOLL, u64::from(turn), None);
+            match turn {
+                ..ONSET => Vec::from([accepts, works(101, turn), works(102, turn)]),
+                _ => Vec::from([accepts, bare(101, 0x10, 1), bare(102, 0x20, 1)]),
+            }
+        },
+    ));
     for waiting in [1, 30] {
         let row: fn(Process, u32) -> Process = if waiting == 1 {
             |p, turn| Process { accept_backlog: Some(u32::from(turn >= ONSET)), cpu_pct: Some(0.0), ..p }
