@@ -56,7 +56,14 @@ impl Book {
     /// Notes incidents that were opened, changed or closed.
     pub fn note_incidents(&mut self, snapshot: &Snapshot, incidents: &[Incident], rows: &mut Ledger) {
         for incident in incidents {
-            let row = incident_row(snapshot, incident, self.muted_until.get(&incident.id).copied());
+            let mut row = incident_row(snapshot, incident, self.muted_until.get(&incident.id).copied());
+            let earlier = self.ledger.incidents.iter().rev().find(|one| one.id == row.id);
+            if let Some(earlier) =
+                earlier.filter(|one| row.name == row.culprit.to_string() && one.culprit == row.culprit)
+            {
+                // A culprit that is gone keeps the name it had.
+                row.name.clone_from(&earlier.name);
+            }
             put(&mut self.ledger.incidents, row.clone(), |one| one.id == row.id);
             put(&mut rows.incidents, row.clone(), |one| one.id == row.id);
             let evidence = evidence_rows(incident);
