@@ -127,6 +127,7 @@ impl After<'_> {
             banner::print(&turn, self.mode, self.addresses);
             // The keeper only wants to know that we came up; if it is gone, its end of the socket tells us.
             let _ = self.link.ask(&Request::Ready);
+            crate::trim::trim();
         }
         self.announcer.tell(&turn.change.incidents, &turn.ledger);
         let noted =

@@ -215,6 +215,7 @@ impl Keeper {
         while let Ok(Some(request)) = wire::take::<Request>(&daemon.socket, 0) {
             if request == Request::Ready {
                 daemon.is_ready = true;
+                crate::trim::trim();
             }
             let answer = self.obey(request, now);
             // A daemon that does not read has died or will be found stuck; either way there is nobody to tell.

@@ -20,6 +20,7 @@ mod paths;
 mod record;
 mod service_file;
 mod signals;
+mod trim;
 mod urgency;
 mod wire;
 
