@@ -21,6 +21,12 @@ use crate::paths::{Paths, Surroundings};
 /// Open descriptors a service may have, softly: what a cautious unit file sets.
 const DESCRIPTORS: u64 = 1_024;
 
+/// Its folder, with the process id of the demo behind.
+const FOLDER: &str = "homeostat-demo-";
+
+/// A file that says that a person wants to look into the folder after the demo.
+const KEPT: &str = "kept";
+
 /// The sandbox.
 #[derive(Debug)]
 pub(crate) struct Sandbox {
@@ -44,7 +50,8 @@ impl Sandbox {
     /// # Errors
     /// There is no room for it.
     pub(crate) fn open(plan: &Plan) -> Result<Self, UserError> {
-        let folder = std::env::temp_dir().join(format!("homeostat-demo-{}", std::process::id()));
+        sweep(&std::env::temp_dir());
+        let folder = std::env::temp_dir().join(format!("{FOLDER}{}", std::process::id()));
         let mut sandbox = Self { folder: folder.clone(), keeper: None, door: None, services: Vec::new() };
         let names = plan.victims.iter().map(|victim| &victim.name);
         let names = names.chain([&plan.bystander, &plan.neighbour]);
@@ -59,6 +66,9 @@ impl Sandbox {
     fn make<'a>(&mut self, names: impl Iterator<Item = &'a String>) -> std::io::Result<()> {
         fs::create_dir(&self.folder)?;
         fs::create_dir(self.folder.join("bin"))?;
+        if is_kept() {
+            fs::write(self.folder.join(KEPT), "")?;
+        }
         let program = self.folder.join("bin/service");
         fs::copy("/proc/self/exe", &program)?;
         for name in names {
@@ -204,7 +214,7 @@ impl Sandbox {
             end(&mut keeper);
             left.extend(cgroups_of(pid));
         }
-        if std::env::var_os("HOMEOSTAT_DEMO_KEEP").is_none()
+        if !is_kept()
             && let Err(error) = fs::remove_dir_all(&self.folder)
             && self.folder.exists()
         {
@@ -218,6 +228,23 @@ impl Sandbox {
 impl Drop for Sandbox {
     fn drop(&mut self) {
         self.close();
+    }
+}
+
+fn is_kept() -> bool {
+    std::env::var_os("HOMEOSTAT_DEMO_KEEP").is_some()
+}
+
+/// Removes the folders of demos that were killed before they could do it.
+fn sweep(parent: &Path) {
+    for entry in fs::read_dir(parent).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let pid = name.to_str().and_then(|name| name.strip_prefix(FOLDER)?.parse::<u32>().ok());
+        let is_over = pid.is_some_and(|pid| !Path::new("/proc").join(pid.to_string()).exists());
+        if is_over && !entry.path().join(KEPT).exists() {
+            // Another user's folder is not ours to remove.
+            let _ = fs::remove_dir_all(entry.path());
+        }
     }
 }
 
@@ -260,4 +287,27 @@ fn processes_of(folder: &Path) -> Vec<String> {
     };
     let ours = entries.filter(|entry| is_ours(&entry.path()));
     ours.map(|entry| format!("process {}", entry.file_name().to_string_lossy())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_folders_of_dead_demos_that_nobody_keeps_are_swept() {
+        let parent = std::env::temp_dir().join(format!("homeostat-sweep-{}", std::process::id()));
+        let dead = u32::MAX;
+        let folder = |name: String| {
+            let path = parent.join(name);
+            fs::create_dir_all(&path).unwrap();
+            path
+        };
+        let alive = folder(format!("{FOLDER}{}", std::process::id()));
+        let (gone, other) = (folder(format!("{FOLDER}{dead}")), folder("something-else".to_owned()));
+        let kept = folder(format!("{FOLDER}{}", dead - 1));
+        fs::write(kept.join(KEPT), "").unwrap();
+        sweep(&parent);
+        assert!(alive.exists() && other.exists() && kept.exists() && !gone.exists());
+        fs::remove_dir_all(parent).unwrap();
+    }
 }
