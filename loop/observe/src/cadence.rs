@@ -2,7 +2,7 @@
 use vocab::Timestamp;
 
 /// A collector may use this share of one core: where a reading is dearer, it comes less often.
-const COST_SHARE_MAX: f64 = 0.004;
+pub(crate) const COST_SHARE_MAX: f64 = 0.004;
 
 /// A period with a phase, so that slow collectors do not all fall into the same tick.
 #[derive(Debug)]
@@ -29,9 +29,10 @@ impl Cadence {
         is_due
     }
 
-    /// Puts the next time off if the reading at `at` was dear: `cost_us` of CPU time.
-    pub(crate) fn charge(&mut self, at: Timestamp, cost_us: u64) {
-        let earliest = at.plus_seconds(cost_us as f64 / 1e6 / COST_SHARE_MAX);
+    /// Puts the next time off if the reading at `at` was dear: `cost_us` of CPU time is to be at most `share` of one
+    /// core.
+    pub(crate) fn charge(&mut self, at: Timestamp, cost_us: u64, share: f64) {
+        let earliest = at.plus_seconds(cost_us as f64 / 1e6 / share);
         self.next = self.next.max(Some(earliest));
     }
 }
@@ -62,7 +63,7 @@ mod tests {
     fn a_dear_reading_comes_less_often() {
         let mut cadence = Cadence::new(2.0, 2.0);
         assert!(cadence.is_due(Timestamp::from_secs(0), 1.0));
-        cadence.charge(Timestamp::from_secs(0), 40_000);
+        cadence.charge(Timestamp::from_secs(0), 40_000, COST_SHARE_MAX);
         let due: Vec<_> = (1..=10).filter(|s| cadence.is_due(Timestamp::from_secs(*s), 1.0)).collect();
         assert_eq!(due, [10]);
     }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use kernfs::{DiskStat, NetDev, ProcFs};
 use vocab::sample::Sample;
 
-use crate::cadence::Cadence;
+use crate::cadence::{COST_SHARE_MAX, Cadence};
 use crate::cgroups::Cgroups;
 use crate::config::{Bounds, ObserveConfig};
 use crate::filesystems::Filesystems;
 use crate::ledger::Ledger;
 use crate::processes::Processes;
-use crate::sockets::Sockets;
+use crate::sockets::{self, Sockets};
 use crate::{disks, interfaces};
 
 /// Cgroups, disks, file systems, interfaces and sockets.
@@ -65,7 +65,7 @@ impl Slow {
             let cost_us = ledger.run("sockets", |report| {
                 sample.sockets = sockets.read(proc, processes, (bounds, at), report);
             });
-            self.every_sockets.charge(at, cost_us);
+            self.every_sockets.charge(at, cost_us, sockets::COST_SHARE_MAX);
         }
         if self.every_cgroups.is_due(at, stretch) {
             let members = members(processes);
@@ -73,7 +73,7 @@ impl Slow {
                 let pressures = &mut sample.pressures;
                 sample.cgroups = self.cgroups.read(bounds.cgroups, &members, pressures, report);
             });
-            self.every_cgroups.charge(at, cost_us);
+            self.every_cgroups.charge(at, cost_us, COST_SHARE_MAX);
         }
         if self.every_disks.is_due(at, stretch) {
             ledger.run("disks", |report| {

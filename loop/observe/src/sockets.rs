@@ -20,6 +20,10 @@ use crate::tcp_diag::{Socket, TcpDiag};
 /// a process that is hidden from us. By then every process was looked at, moved or not.
 const MISSES_MAX: u8 = 6;
 
+/// The search for owners is the dearest of all readings where sockets come and go or belong to nobody we see, and
+/// its news can wait: a tenth of what the whole of Homeostat may use.
+pub(crate) const COST_SHARE_MAX: f64 = 0.0005;
+
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
 /// Which process owns which socket, between readings.
@@ -66,7 +70,7 @@ impl Sockets {
         if self.every_foreign.is_due(at, 1.0) {
             let before_us = thread_cpu_us();
             self.read_foreign(proc, processes, bounds, report);
-            self.every_foreign.charge(at, thread_cpu_us().saturating_sub(before_us));
+            self.every_foreign.charge(at, thread_cpu_us().saturating_sub(before_us), COST_SHARE_MAX);
         }
         self.sockets.extend_from_slice(&self.foreign);
         report.dropped += self.sockets.len().saturating_sub(bounds.sockets) as u64;

@@ -72,8 +72,7 @@ fn samples_per_s(count: &Count) -> Option<f64> {
     match count {
         Count::Scraped(port) => Some(http::sample_lines(&http::get(*port, "/metrics")?) as f64),
         Count::Netdata(port) => {
-            let info = http::get(*port, "/api/v1/info")?;
-            serde_json::from_str::<serde_json::Value>(&info).ok()?.get("metrics-count")?.as_f64()
+            Some(http::sample_lines(&http::get(*port, "/api/v1/allmetrics?format=prometheus")?) as f64)
         }
         Count::Observer => observe::figures_per_s().ok(),
         Count::Unknown => None,

@@ -10,7 +10,7 @@ use super::started::Started;
 pub(super) enum Count {
     /// Sample lines of `/metrics` a scrape, one scrape a second: the subject has to be scraped.
     Scraped(u16),
-    /// `metrics-count` of `/api/v1/info`, each gathered every second.
+    /// Sample lines of `/api/v1/allmetrics`, each gathered every second.
     Netdata(u16),
     /// Numbers in the raw samples of the observer, counted by its example.
     Observer,
