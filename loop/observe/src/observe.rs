@@ -24,6 +24,8 @@ use crate::{fresh, own, pressure, probes};
 /// The level of shedding from which on probes are carried out in one tick of so many.
 const SHED_PROBES: u8 = 3;
 const SHED_PROBES_EVERY: u64 = 5;
+/// Probes that wait for such a tick at most.
+const POSTPONED_MAX: usize = 64;
 
 /// The eyes of the loop.
 pub struct Observe {
@@ -33,6 +35,7 @@ pub struct Observe {
     keeper_pid: Option<u32>,
     services: Box<dyn ServiceSource>,
     shed_level: u8,
+    postponed: Vec<Probe>,
     turn: u64,
     ledger: Ledger,
     machine: MachineReader,
@@ -55,6 +58,7 @@ impl Observe {
             bounds: config.bounds,
             keeper_pid: config.keeper_pid,
             shed_level: 0,
+            postponed: Vec::new(),
             turn: 0,
             ledger: Ledger::default(),
             machine: MachineReader::default(),
@@ -153,9 +157,14 @@ impl Observe {
     }
 
     fn answer(&mut self, at: Timestamp, probes: &[Probe], sample: &mut Sample) {
+        let mut all = std::mem::take(&mut self.postponed);
+        all.extend(probes.iter().filter(|one| !all.contains(one)).cloned().collect::<Vec<_>>());
         if self.shed_level >= SHED_PROBES && !sample.turn.is_multiple_of(SHED_PROBES_EVERY) {
+            all.truncate(POSTPONED_MAX);
+            self.postponed = all;
             return;
         }
+        let probes = all.as_slice();
         if probes.is_empty() && !self.units.is_busy() {
             return;
         }

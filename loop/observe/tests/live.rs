@@ -223,6 +223,20 @@ fn a_thread_that_waits_on_a_futex_is_seen_with_the_words_there() {
 }
 
 #[test]
+fn over_budget_a_probe_waits_for_the_fifth_tick_and_is_carried_out_once() {
+    let mut observe = observe(Box::new(NoServices));
+    let own = id_of(&first(&mut observe, &[]), std::process::id());
+    observe.shed(3);
+    let mut answered = Vec::new();
+    for turn in 2..=10 {
+        let asked = if turn == 2 { vec![Probe::threads(own)] } else { Vec::new() };
+        let sample = observe.collect(Timestamp::from_secs(turn as i64), turn, 0, &asked);
+        answered.extend(sample.answers.iter().map(|_| turn));
+    }
+    assert_eq!(answered, [5]);
+}
+
+#[test]
 fn a_probe_of_a_process_that_ended_or_of_nothing_says_so() {
     let mut eyes = observe(Box::new(NoServices));
     let gone = ProcessId { pid: std::process::id(), start_ticks: 1 };
