@@ -1,6 +1,7 @@
 //! A real file system that is full: one clear line, nothing lost, and the store goes on when there is room.
 //!
 //! Needs to mount a small tmpfs in a mount namespace of its own; where it may not, the test says so and ends.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::path::Path;
 use std::process::Command;
