@@ -15,7 +15,7 @@ FAULTS = {
     "crash_loop": ("6", {"crash_loop"}),
 }
 NAMES = ["amber-api", "birch-cart", "cedar-feed", "delta-mail", "ember-index", "fjord-relay", "grove-vault"]
-HEALTHY_S, APART_S, LIMIT_S, SERVES_S = 45, 20, 420, 10
+HEALTHY_S, APART_S, LIMIT_S, SERVES_S = 45, 20, 240, 10
 OWN = {"own_trouble", "collector_stalled"}
 
 
