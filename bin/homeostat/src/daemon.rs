@@ -123,19 +123,21 @@ struct After<'a> {
 
 impl After<'_> {
     fn take(&mut self, turn: Turn, mode: Mode) {
-        if turn.snapshot.turn == 1 {
-            banner::print(&turn, self.mode, self.addresses);
-            // The keeper only wants to know that we came up; if it is gone, its end of the socket tells us.
-            let _ = self.link.ask(&Request::Ready);
-            crate::trim::trim();
-        }
+        let turn = Arc::new(turn);
         self.announcer.tell(&turn.change.incidents, &turn.ledger);
         let noted =
             turn.snapshot.events.iter().filter(|event| is_of_note(event)).map(event_row).collect::<Vec<_>>();
         // A store that cannot be written keeps its rows in memory and says so in its notices.
         let _ = self.store.save(&turn.change.rows, &noted);
         let _ = self.store.note(&turn.snapshot);
-        self.doors.publish(Arc::new(turn), mode);
+        self.doors.publish(turn.clone(), mode);
+        if turn.snapshot.turn == 1 {
+            // Only now does everything that the banner promises answer.
+            banner::print(&turn, self.mode, self.addresses);
+            // The keeper only wants to know that we came up; if it is gone, its end of the socket tells us.
+            let _ = self.link.ask(&Request::Ready);
+            crate::trim::trim();
+        }
     }
 }
 
