@@ -16,14 +16,16 @@ const SHARES_OF_100: f64 = 1024.0;
 
 pub(super) fn plan(intent: &Intent, machine: &mut Machine<'_>) -> Result<Change, Trouble> {
     let weight = super::amount(intent, 10.0, 1.0..=99.0)?;
-    let planned = match own_cgroup(intent, machine, &["", "cpu"])? {
-        Some((cgroup, "")) => CgroupFile::to(cgroup, "cpu.weight", format!("{weight:.0}"), machine),
-        Some((cgroup, _)) => {
-            // The kernel's least value is 2.
+    // A cgroup may stand in the v2 tree while the controller is one of v1: then its file is missing there.
+    let v2 = own_cgroup(intent, machine, &[""])?
+        .and_then(|(cgroup, _)| CgroupFile::to(cgroup, "cpu.weight", format!("{weight:.0}"), machine));
+    let planned = match v2 {
+        Some(change) => Some(change),
+        // The kernel's least value is 2.
+        None => own_cgroup(intent, machine, &["cpu"])?.and_then(|(cgroup, _)| {
             let shares = (weight / 100.0 * SHARES_OF_100).round().max(2.0);
             CgroupFile::to(cgroup, "cpu.shares", format!("{shares:.0}"), machine)
-        }
-        None => None,
+        }),
     };
     let Some(change) = planned else {
         if matches!(intent.target, Entity::Cgroup(_)) && intent.process.is_none() {
