@@ -136,6 +136,8 @@ fn with_keeper_and_daemon_killed_the_next_start_or_a_person_settles_it() {
     kill(daemon, libc::SIGKILL);
     running.keeper.wait().expect("ours");
     assert_eq!(nice_of(child.id()), before + 5, "the effect outlives them");
+    let (_, past) = running.ask(&["sql", "--json", "SELECT id, action FROM actions"]);
+    assert!(past.contains("set_nice"), "the past is read without a daemon: {past}");
     assert_eq!(running.ask(&["undo", "--all"]).0, 0);
     assert_eq!(nice_of(child.id()), before);
     running.keeper = start(&running.folder);

@@ -1,5 +1,6 @@
 //! `homeostat sql`: the tables, through the daemon or, without one, read from the machine at once.
 use std::io::Read;
+use std::path::Path;
 
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
@@ -27,7 +28,7 @@ pub fn run(args: &Sql, context: &mut Context) -> Result<Exit, UserError> {
     let answer = match context.daemon() {
         Ok(daemon) => daemon.post("/api/sql", &json!({ "sql": sql }))?,
         Err(error) if door::is_update(&sql) => return Err(error),
-        Err(_) => at_once(&sql)?,
+        Err(_) => at_once(&sql, &context.paths.state_dir)?,
     };
     if answer["actions"].is_array() {
         return changed(context, &answer);
@@ -58,14 +59,17 @@ fn statement(word: &str) -> Result<String, UserError> {
     Ok(text)
 }
 
-/// The statement over the machine as it is now, with the rights of this user.
-fn at_once(sql: &str) -> Result<Json, UserError> {
+/// The statement over the machine as it is now and the stored past, with the rights of this user.
+fn at_once(sql: &str, state_dir: &Path) -> Result<Json, UserError> {
     let wrong = |error: tables::EngineError| {
         let (what, hint) = door::error_and_hint(&error);
         UserError::new(what, hint)
     };
     let mut engine = Engine::new().map_err(wrong)?;
     engine.set_live(Box::new(OneShot::open()?));
+    if let Some(past) = tables::store::past_of(state_dir) {
+        engine.set_past(past);
+    }
     Ok(door::rows(&engine.select(sql).map_err(wrong)?))
 }
 
