@@ -134,7 +134,7 @@ pub(crate) fn plan(intent: &Intent, machine: &mut Machine<'_>) -> Result<Change,
 
 /// Whether an actuator's effect cannot be taken back.
 pub(crate) const fn is_final(kind: ActuatorKind) -> bool {
-    matches!(kind, ActuatorKind::RestartService | ActuatorKind::Terminate)
+    kind.is_final()
 }
 
 /// The process an intent is about: the one it names, its target, or the main process of its service.

@@ -4,7 +4,6 @@ use vocab::action::Intent;
 use vocab::decision::{Decision, Verdict};
 use vocab::ledger::Ledger;
 use vocab::outcome::{Outcome, OutcomeKind};
-use vocab::rule::ActuatorKind;
 
 use crate::world::Command;
 
@@ -20,7 +19,7 @@ pub(crate) fn from_outcomes(outcomes: &[Outcome], decisions: &[Decision]) -> Vec
     let mut orders = Vec::new();
     for outcome in outcomes {
         let Some(decision) = decisions.iter().find(|one| one.id == outcome.decision_id) else { continue };
-        let is_final = matches!(decision.rung.action, ActuatorKind::RestartService | ActuatorKind::Terminate);
+        let is_final = decision.rung.action.is_final();
         match outcome.kind {
             _ if is_final => {}
             OutcomeKind::Repaired | OutcomeKind::Contained => orders

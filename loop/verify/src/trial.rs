@@ -61,7 +61,7 @@ impl Trial {
 
     /// Whether the action cannot be taken back.
     pub(crate) const fn is_final(&self) -> bool {
-        matches!(self.decision.rung.action, ActuatorKind::RestartService | ActuatorKind::Terminate)
+        self.decision.rung.action.is_final()
     }
 
     /// Whether success is to be called repaired, so that health must be seen too.

@@ -41,6 +41,13 @@ words! {
     }
 }
 
+impl ActuatorKind {
+    /// Whether what it does cannot be taken back.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::RestartService | Self::Terminate)
+    }
+}
+
 /// One rule: when it applies, and a ladder of repairs, mildest first. Read from `policies/*.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
