@@ -13,6 +13,11 @@ mod subjects;
 
 use crate::ci::cargo;
 
+pub(crate) use figures::{Figure, median, report};
+pub(crate) use peers::Folder;
+pub(crate) use sampler::watch;
+pub(crate) use started::{Started, end_tree};
+
 /// Benches that are packages of their own, by name.
 const PACKAGES: &[(&str, &str)] = &[
     ("log", "bench-store"),
@@ -77,8 +82,8 @@ impl Options {
 }
 
 /// The release binary: the one named, else built now.
-fn release_binary(options: &Options) -> Result<std::path::PathBuf, String> {
-    if let Some(path) = &options.binary {
+pub(crate) fn release_binary(named: Option<&str>) -> Result<std::path::PathBuf, String> {
+    if let Some(path) = named {
         return Ok(path.into());
     }
     cargo(&["build", "--release", "--quiet", "-p", "homeostat"])?;

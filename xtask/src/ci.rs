@@ -35,20 +35,3 @@ pub(crate) fn cargo(arguments: &[&str]) -> Result<(), String> {
         Err(error) => Err(format!("cargo cannot be run: {error}")),
     }
 }
-
-/// Demos of many seeds, one after the other, under whatever load the machine has.
-///
-/// # Errors
-/// The first seed whose demo does not end with every fault verified, nobody innocent accused, nothing left.
-pub(crate) fn soak(arguments: &[&str]) -> Result<(), String> {
-    let seeds: u64 = match arguments {
-        [] => 20,
-        ["--seeds", count] => count.parse().map_err(|_| "--seeds wants a number".to_owned())?,
-        _ => return Err("usage: cargo xtask soak [--seeds N]".to_owned()),
-    };
-    for seed in 1..=seeds {
-        let seed = seed.to_string();
-        cargo(&["run", "--release", "--quiet", "--", "demo", "--json", "--seed", &seed])?;
-    }
-    Ok(())
-}

@@ -1,6 +1,7 @@
 //! Automation of the house; every task is `cargo xtask NAME`.
 mod bench;
 mod ci;
+mod soak;
 mod tidy;
 mod vm;
 
@@ -14,7 +15,7 @@ usage: cargo xtask NAME
   bench NAME [--json FILE]    measure: peers, observe, replay, or a bench of bench/ (log, history, detect, bpf);
                               [--seconds N] [--binary FILE]; peers [--install] gets netdata and node_exporter
   vm [SCENE]...               the scenes of scenarios/vm in the machine that HOMEOSTAT_VMCTL drives
-  soak                        what takes longer than ci: demos of many seeds under load
+  soak [demos|idle|compile]   what takes longer than ci: demos of many seeds under load, quiet machines
 ";
 
 fn main() -> ExitCode {
@@ -23,7 +24,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["tidy"] => tidy::run(),
         ["ci"] => ci::run(),
-        ["soak", rest @ ..] => ci::soak(rest),
+        ["soak", rest @ ..] => soak::run(rest),
         ["vm", rest @ ..] => vm::run(rest),
         ["bench", name, rest @ ..] => bench::run(name, rest),
         _ => Err(USAGE.to_owned()),

@@ -3,21 +3,21 @@ use serde_json::{Value, json};
 
 /// One figure of one subject.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Figure {
+pub(crate) struct Figure {
     /// What was measured, such as `cpu_percent`.
-    pub(super) figure: &'static str,
+    pub(crate) figure: &'static str,
     /// Under which condition.
-    pub(super) case: String,
+    pub(crate) case: String,
     /// Who was measured.
-    pub(super) subject: String,
+    pub(crate) subject: String,
     /// How much.
-    pub(super) value: f64,
+    pub(crate) value: f64,
     /// In which unit.
-    pub(super) unit: &'static str,
+    pub(crate) unit: &'static str,
 }
 
 /// Prints the figures of a bench and, if a file is named, writes them there as a JSON array.
-pub(super) fn report(bench: &str, figures: &[Figure], json: Option<&str>) -> Result<(), String> {
+pub(crate) fn report(bench: &str, figures: &[Figure], json: Option<&str>) -> Result<(), String> {
     for line in table(figures) {
         println!("{line}");
     }
@@ -65,7 +65,7 @@ fn number(value: f64) -> String {
 }
 
 /// The middle one; the mean of the two in the middle of an even number. `None` of none.
-pub(super) fn median(values: &[f64]) -> Option<f64> {
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     let upper = *values.get(values.len() / 2)?;

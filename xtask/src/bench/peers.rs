@@ -22,10 +22,10 @@ pub(super) fn run(arguments: &[&str]) -> Result<(), String> {
     if options.install {
         apt::install()?;
     }
-    let binary = release_binary(&options)?;
+    let binary = release_binary(options.binary.as_deref())?;
     let seconds = options.seconds.unwrap_or(SECONDS);
     let dir = Folder::make()?;
-    let (subjects, missing) = subjects::start(&binary, &dir.0)?;
+    let (subjects, missing) = subjects::start(&binary, dir.path())?;
     missing.iter().for_each(|line| eprintln!("left out: {line}"));
     let figures = while_scraped(&subjects, || measure(&subjects, seconds))?;
     // Stopped before the folder with their files goes away.
@@ -104,16 +104,16 @@ fn scraped_port(count: &Count) -> Option<u16> {
 }
 
 /// A folder of this run, removed at its end.
-pub(super) struct Folder(pub(super) PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    pub(super) fn make() -> Result<Self, String> {
+    pub(crate) fn make() -> Result<Self, String> {
         let path = std::env::temp_dir().join(format!("homeostat-bench-{}", std::process::id()));
         std::fs::create_dir_all(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
         Ok(Self(path))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.0
     }
 }

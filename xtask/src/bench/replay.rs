@@ -18,7 +18,7 @@ const RUNS: usize = 5;
 /// We cannot be built, nothing can be recorded, or the replay thinks otherwise than was thought then.
 pub(super) fn run(arguments: &[&str]) -> Result<(), String> {
     let options = Options::parse(arguments)?;
-    let binary = release_binary(&options)?;
+    let binary = release_binary(options.binary.as_deref())?;
     let seconds = options.seconds.unwrap_or(SECONDS);
     let dir = Folder::make()?;
     let file = dir.path().join("recording");

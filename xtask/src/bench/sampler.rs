@@ -21,17 +21,17 @@ struct Usage {
 
 /// What a tree used in a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Used {
+pub(crate) struct Used {
     /// CPU time. Unit: % of one core.
-    pub(super) cpu_percent: f64,
+    pub(crate) cpu_percent: f64,
     /// Memory, shared pages in proportion. Unit: MiB.
-    pub(super) pss_mib: f64,
+    pub(crate) pss_mib: f64,
     /// Written to storage. Unit: KiB/s.
-    pub(super) write_kib_per_s: f64,
+    pub(crate) write_kib_per_s: f64,
 }
 
 /// Watches the trees below `roots` for `seconds`. `None` for a tree whose root ended.
-pub(super) fn watch(roots: &[u32], seconds: u64) -> Vec<Option<Used>> {
+pub(crate) fn watch(roots: &[u32], seconds: u64) -> Vec<Option<Used>> {
     let part = Duration::from_secs(seconds) / PARTS;
     let mut usages = vec![Vec::new(); roots.len()];
     let mut memories = vec![Vec::new(); roots.len()];

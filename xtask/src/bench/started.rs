@@ -1,4 +1,5 @@
 //! A program that a bench started, and only such a one is ever stopped: by its id, with what it started itself.
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -12,13 +13,13 @@ use super::processes;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running program; it is stopped when this is dropped.
-pub(super) struct Started {
+pub(crate) struct Started {
     child: Child,
 }
 
 impl Started {
     /// Starts `command` with its output in `log`.
-    pub(super) fn start(command: &mut Command, log: &Path) -> Result<Self, String> {
+    pub(crate) fn start(command: &mut Command, log: &Path) -> Result<Self, String> {
         let program = command.get_program().to_string_lossy().into_owned();
         let cannot = |error: std::io::Error| format!("cannot start {program}: {error}");
         let file = File::create(log).map_err(cannot)?;
@@ -28,7 +29,7 @@ impl Started {
     }
 
     /// Its process id.
-    pub(super) fn pid(&self) -> u32 {
+    pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
 }
@@ -46,14 +47,25 @@ impl Drop for Started {
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        // What outlived its parent is still the process that was seen below it.
-        let after = processes::all();
-        for pid in tree {
-            let start =
-                |all: &std::collections::BTreeMap<u32, processes::Stat>| Some(all.get(&pid)?.start_ticks);
-            if pid != self.pid() && start(&before).is_some() && start(&before) == start(&after) {
-                signal(pid, Signal::KILL);
-            }
+        end_rest(&before, &tree, self.pid());
+    }
+}
+
+/// Ends a program that somebody here started, and all that it started, at once.
+pub(crate) fn end_tree(root: u32) {
+    let before = processes::all();
+    let tree = processes::tree(&before, root);
+    signal(root, Signal::KILL);
+    end_rest(&before, &tree, root);
+}
+
+/// What outlived its root is still the process that was seen below it.
+fn end_rest(before: &BTreeMap<u32, processes::Stat>, tree: &BTreeSet<u32>, root: u32) {
+    let after = processes::all();
+    let start = |all: &BTreeMap<u32, processes::Stat>, pid| Some(all.get(&pid)?.start_ticks);
+    for pid in tree {
+        if *pid != root && start(before, *pid).is_some() && start(before, *pid) == start(&after, *pid) {
+            signal(*pid, Signal::KILL);
         }
     }
 }
