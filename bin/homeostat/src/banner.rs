@@ -18,6 +18,7 @@ pub fn print(turn: &Turn, mode: Mode, addresses: &Addresses) {
         "homeostat {} · observing {processes} processes, {cgroups} cgroups, {disks} disks, {interfaces} nics · mode: {promise}",
         env!("CARGO_PKG_VERSION")
     );
+    println!("ebpf  {}", ebpf(turn));
     println!("page  {}", addresses.url);
     println!(
         "sql   homeostat sql \"SELECT pid, name, rss_bytes FROM processes ORDER BY rss_bytes DESC LIMIT 5\""
@@ -29,4 +30,18 @@ pub fn print(turn: &Turn, mode: Mode, addresses: &Addresses) {
         );
     }
     println!("stop  Ctrl-C");
+}
+
+/// Whether our programs run in the kernel, and if not, why.
+fn ebpf(turn: &Turn) -> String {
+    let programs = &turn.snapshot.bpf_programs;
+    let runs = programs.iter().filter(|one| one.is_attached).count();
+    if runs > 0 {
+        let memory = programs.iter().map(|one| one.memory_bytes).sum::<u64>();
+        let size = tables::engine::human_bytes(memory as f64);
+        return format!("on: {runs} of {} programs watch from inside the kernel, {size}", programs.len());
+    }
+    let row = turn.ledger.capabilities.iter().find(|one| one.name == "kernel_programs");
+    let reason = row.and_then(|row| row.reason.as_deref()).unwrap_or("it is switched off");
+    format!("off: {reason}; /proc stands in")
 }

@@ -13,6 +13,7 @@ use crate::paths::Surroundings;
 /// Environment variables and what they mean: the one table, also shown by `homeostat help`.
 pub const ENVIRONMENT: &[(&str, &str)] = &[
     ("HOMEOSTAT_CONFIG", "configuration file, instead of the system's and the user's"),
+    ("HOMEOSTAT_EBPF", "off: load no programs into the kernel"),
     ("HOMEOSTAT_MODE", "observe, advise or heal"),
     ("HOMEOSTAT_POLICIES", "folder of your own rules"),
     ("HOMEOSTAT_PORT", "port of the page on 127.0.0.1"),
@@ -21,7 +22,7 @@ pub const ENVIRONMENT: &[(&str, &str)] = &[
 ];
 
 const SYSTEM_FILE: &str = "/etc/homeostat/config.toml";
-const KEYS: [&str; 6] = ["mode", "port", "protected", "on_incident", "policies", "state_dir"];
+const KEYS: [&str; 7] = ["mode", "port", "protected", "on_incident", "policies", "state_dir", "ebpf"];
 
 /// The configuration as it holds after everything was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -41,6 +42,8 @@ pub struct Config {
     pub policies: Option<PathBuf>,
     /// Folder of the store.
     pub state_dir: Option<PathBuf>,
+    /// Whether programs are loaded into the kernel where that is possible; absent: they are.
+    pub ebpf: Option<bool>,
     /// Files that were read, in order: the last one wins.
     #[serde(skip)]
     pub files: Vec<PathBuf>,
@@ -80,6 +83,9 @@ impl Config {
                 UserError::new(what, "set a number from 1 to 65535, or unset it")
             })?;
             self.port = Some(port);
+        }
+        if let Some(word) = variable("HOMEOSTAT_EBPF") {
+            self.ebpf = Some(!matches!(word.as_str(), "off" | "0" | "false"));
         }
         self.policies = variable("HOMEOSTAT_POLICIES").map(PathBuf::from).or(self.policies);
         self.state_dir = variable("HOMEOSTAT_STATE_DIR").map(PathBuf::from).or(self.state_dir);

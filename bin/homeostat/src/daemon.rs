@@ -12,7 +12,7 @@ use cycle::cycle::Turn;
 use cycle::replay::Recorder;
 use cycle::{Cycle, Start, World, rules};
 use decide::LoadedRule;
-use observe::{Observe, ObserveConfig};
+use observe::{EventReader, KernelSide, Observe, ObserveConfig};
 use tables::Store;
 use tables::engine::event_row;
 use vocab::baseline::Baselines;
@@ -55,6 +55,9 @@ pub struct Settings {
 /// Whatever keeps it from starting, for a person.
 pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     let start_of_clock = clock::start();
+    // First: it takes the heap of the main thread for a moment, and gives it back.
+    let mut kernel = (settings.config.ebpf != Some(false)).then(KernelSide::load);
+    let events = kernel.as_mut().and_then(KernelSide::take_events);
     let signals = Signals::take().map_err(|error| cannot("receive signals", &error))?;
     let link =
         Link::from_env(SOCKET_ENV).ok_or_else(|| cannot("start", &"the daemon is started by its keeper"))?;
@@ -69,13 +72,16 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         next_ids: store.next_ids(),
         ledger: store.recent(),
     };
-    let mut observe = open_observe(&link, start_of_clock)?;
+    let mut observe = open_observe(&link, start_of_clock, kernel)?;
     let (act, settled, mut capabilities) = open_act(settings, &link, start_of_clock)?;
     capabilities.extend(observe.capabilities());
     let (doors, addresses) = open_doors(settings, &link, &store)?;
     let doors = Arc::new(doors);
     // Last, so that nothing of the start counts against the tick.
     capabilities.push(crate::urgency::take());
+    if let Some(events) = events {
+        listen(events)?;
+    }
     let live = Live {
         observe,
         act: Some(act),
@@ -209,11 +215,25 @@ fn save_learnt(store: &mut Store, baselines: &Baselines) {
     }
 }
 
-fn open_observe(link: &Link, start_of_clock: vocab::Timestamp) -> Result<Observe, UserError> {
+/// Reads events of the kernel on a thread of their own.
+fn listen(events: EventReader) -> Result<(), UserError> {
+    let thread = std::thread::Builder::new().name("events".to_owned()).stack_size(256 << 10);
+    let run = move || {
+        crate::urgency::take();
+        events.run(|_| {});
+    };
+    thread.spawn(run).map(drop).map_err(|error| cannot("listen to the kernel", &error))
+}
+
+fn open_observe(
+    link: &Link,
+    start_of_clock: vocab::Timestamp,
+    kernel: Option<KernelSide>,
+) -> Result<Observe, UserError> {
     let keeper_pid =
         rustix::process::getppid().and_then(|pid| u32::try_from(pid.as_raw_nonzero().get()).ok());
     let services = Box::new(Source::new(link.clone(), start_of_clock));
-    Observe::open(ObserveConfig { services, keeper_pid, ..ObserveConfig::default() })
+    Observe::open(ObserveConfig { services, keeper_pid, kernel, ..ObserveConfig::default() })
         .map_err(|error| cannot("observe this machine", &error))
 }
 

@@ -98,6 +98,18 @@ impl Kernel {
     }
 }
 
+impl Kernel {
+    /// What one object could not count or deliver since it was loaded; 0 where it cannot be read.
+    pub fn lost_of(&self, object: Object) -> u64 {
+        let mut lost = Lost::default();
+        for loaded in self.loaded.iter().filter(|one| one.object == object) {
+            // A map that cannot be read is an error of the drain.
+            let _ = add_lost(loaded, &mut lost);
+        }
+        lost.map_full + lost.task_state + lost.ring_full
+    }
+}
+
 impl Tick {
     fn clear(&mut self) {
         self.sched.clear();

@@ -13,6 +13,8 @@ pub(crate) struct Found {
     pub(crate) cgroup_versions: (bool, bool),
     /// Why the kernel log cannot be read, if so.
     pub(crate) kernel_log: Option<String>,
+    /// Rows of our programs in the kernel.
+    pub(crate) kernel: Vec<Capability>,
 }
 
 /// Everything that observe offers, in a fixed order.
@@ -21,6 +23,7 @@ pub(crate) fn list(proc: &mut ProcFs, found: &Found) -> Vec<Capability> {
     let mut rows = vec![of("collector", "machine"), of("collector", "processes")];
     rows.extend(privileges(&reach));
     rows.extend(kernel(proc, found));
+    rows.extend(found.kernel.iter().cloned());
     rows.extend(others(&reach));
     rows.push(journal());
     rows.extend(probes(&reach));

@@ -1,6 +1,7 @@
 //! Where the machine is found and how much of it is read. Start at [`ObserveConfig`].
 use std::path::PathBuf;
 
+use crate::kernel::KernelSide;
 use crate::services::{NoServices, ServiceSource};
 
 /// Where to read, and how much at most.
@@ -11,6 +12,8 @@ pub struct ObserveConfig {
     pub sys_root: PathBuf,
     /// The kernel log; `None` reads none.
     pub kernel_log: Option<PathBuf>,
+    /// Our programs in the kernel; `None` reads /proc only.
+    pub kernel: Option<KernelSide>,
     /// The keeper, whose cost is counted as our own.
     pub keeper_pid: Option<u32>,
     /// Services of our own supervisor.
@@ -26,6 +29,7 @@ impl Default for ObserveConfig {
             proc_root: "/proc".into(),
             sys_root: "/sys".into(),
             kernel_log: Some("/dev/kmsg".into()),
+            kernel: None,
             keeper_pid: None,
             services: Box::new(NoServices),
             bounds: Bounds::default(),

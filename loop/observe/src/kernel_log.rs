@@ -32,12 +32,12 @@ impl KernelLog {
 
     /// Adds the lines since the last call, until `into` holds `bound` events; the rest waits in the kernel.
     ///
-    /// `find` names the process of a pid.
+    /// `find` names the process of a pid; a kind that `is_told` otherwise stays a plain line.
     pub(crate) fn read(
         &mut self,
         at: Timestamp,
         bound: usize,
-        find: impl Fn(u32) -> Option<Entity>,
+        (find, is_told): (impl Fn(u32) -> Option<Entity>, impl Fn(EventKind) -> bool),
         into: &mut Vec<Event>,
         report: &mut Report,
     ) {
@@ -46,7 +46,11 @@ impl KernelLog {
         while into.len() < bound {
             match log.next_record() {
                 Ok(Some(record)) => {
-                    into.push(event(&record, at, now_us, &find));
+                    let mut event = event(&record, at, now_us, &find);
+                    if is_told(event.kind) {
+                        event.kind = EventKind::KernelLog;
+                    }
+                    into.push(event);
                     report.rows += 1;
                 }
                 Ok(None) => break,
@@ -175,7 +179,7 @@ mod tests {
     fn a_log_that_is_refused_says_why() {
         let mut log = KernelLog::open(Path::new("/nonexistent"));
         let mut report = Report::default();
-        log.read(Timestamp(0), 9, |_| None, &mut Vec::new(), &mut report);
+        log.read(Timestamp(0), 9, (|_| None, |_| false), &mut Vec::new(), &mut report);
         assert_eq!((report.rows, report.error), (0, None));
         assert!(log.refusal().is_some());
     }

@@ -67,10 +67,24 @@ pub(crate) fn monotonic_us() -> u64 {
     micros(ClockId::Monotonic)
 }
 
-fn micros(clock: ClockId) -> u64 {
+/// The clock of events in the kernel. Unit: ns.
+pub(crate) fn monotonic_ns() -> u64 {
+    nanos(ClockId::Monotonic)
+}
+
+/// The clock of start times, which goes on asleep. Unit: ns.
+pub(crate) fn boot_ns() -> u64 {
+    nanos(ClockId::Boottime)
+}
+
+fn nanos(clock: ClockId) -> u64 {
     let now = clock_gettime(clock);
     let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
-    seconds.saturating_mul(1_000_000).saturating_add(u64::try_from(now.tv_nsec / 1_000).unwrap_or(0))
+    seconds.saturating_mul(1_000_000_000).saturating_add(u64::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+fn micros(clock: ClockId) -> u64 {
+    nanos(clock) / 1_000
 }
 
 #[cfg(test)]

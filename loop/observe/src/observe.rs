@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use kernfs::ProcFs;
 use vocab::capability::Capability;
-use vocab::event::Event;
+use vocab::event::{Event, EventKind};
 use vocab::probe::Probe;
 use vocab::sample::Sample;
 use vocab::{Entity, Timestamp};
 
 use crate::capabilities::{self, Found};
 use crate::config::{Bounds, ObserveConfig};
+use crate::kernel::{KernelSide, could_load};
+use crate::kernel_events::{Clocks, Known, Reading, of_note};
 use crate::kernel_log::KernelLog;
-use crate::ledger::{Ledger, Report};
+use crate::ledger::{Ledger, Report, boot_ns, monotonic_ns};
 use crate::machine::MachineReader;
 use crate::mask::mask_line;
 use crate::processes::Processes;
@@ -42,6 +44,8 @@ pub struct Observe {
     processes: Processes,
     slow: Slow,
     kernel_log: Option<KernelLog>,
+    kernel: Option<KernelSide>,
+    reading: Reading,
     units: Units,
 }
 
@@ -64,6 +68,8 @@ impl Observe {
             machine: MachineReader::default(),
             processes: Processes::new(&config.proc_root),
             kernel_log: config.kernel_log.as_deref().map(KernelLog::open),
+            kernel: config.kernel,
+            reading: Reading::default(),
             units: Units::new(Arc::new(systemctl)),
             services: config.services,
             proc_root: config.proc_root,
@@ -76,6 +82,8 @@ impl Observe {
         let mut sample = Sample { at, turn, missed_ticks, ..Sample::default() };
         self.turn = turn;
         let stretch = self.stretch();
+        // Before the processes are read anew: whoever ended is still known.
+        self.read_kernel(&mut sample);
         let Self { proc, ledger, bounds, processes, .. } = self;
         sample.services = self.services.services();
         ledger.run("machine", |report| sample.machine = self.machine.read(proc, report));
@@ -123,7 +131,8 @@ impl Observe {
             Some(log) => log.refusal().map(|error| error.to_string()),
             None => Some("it is switched off".to_owned()),
         };
-        let found = Found { cgroup_versions: self.slow.cgroups.versions(), kernel_log: refusal };
+        let kernel = self.kernel.as_ref().map_or_else(|| vec![could_load()], KernelSide::capabilities);
+        let found = Found { kernel, cgroup_versions: self.slow.cgroups.versions(), kernel_log: refusal };
         capabilities::list(&mut self.proc, &found)
     }
 
@@ -142,6 +151,31 @@ impl Observe {
         }
     }
 
+    /// What programs in the kernel counted and saw.
+    fn read_kernel(&mut self, sample: &mut Sample) {
+        let Self { kernel: Some(kernel), reading, processes, ledger, proc, .. } = self else { return };
+        let ticks_per_s = proc.ticks_per_s();
+        let find = |pid: u32| {
+            let known = processes.get(pid)?;
+            let info = &known.info;
+            let service = info.service.as_ref().or(info.unit.as_ref()).cloned();
+            Some(Known { id: known.stat.id(), service, exe: info.exe.clone() })
+        };
+        ledger.run("kernel", |report| {
+            sample.kernel = Some(kernel.read(sample.at, ticks_per_s, report));
+            let (raw, dropped) = kernel.queue.take();
+            report.dropped += dropped;
+            report.rows += raw.len();
+            let clocks =
+                Clocks { at: sample.at, monotonic_ns: monotonic_ns(), boot_ns: boot_ns(), ticks_per_s };
+            for one in &raw {
+                let event = reading.of_process(one, clocks, find);
+                sample.events.extend(of_note(one, event.as_ref(), clocks, |device| kernel.disk(device)));
+                sample.kernel_events.extend(event);
+            }
+        });
+    }
+
     fn read_events(&mut self, sample: &mut Sample) {
         let bound = self.bounds.events;
         self.ledger.run("services", |report| {
@@ -151,8 +185,14 @@ impl Observe {
         if let Some(log) = &mut self.kernel_log {
             let processes = &self.processes;
             let find = |pid: u32| processes.get(pid).map(|one| Entity::Process(one.stat.id()));
-            self.ledger
-                .run("kernel_log", |report| log.read(sample.at, bound, find, &mut sample.events, report));
+            let told = |kind: EventKind| match (&self.kernel, kind) {
+                (Some(kernel), EventKind::OomKill) => kernel.runs("oom_victim"),
+                (Some(kernel), EventKind::IoError) => kernel.runs("block_error"),
+                _ => false,
+            };
+            self.ledger.run("kernel_log", |report| {
+                log.read(sample.at, bound, (&find, &told), &mut sample.events, report);
+            });
         }
     }
 

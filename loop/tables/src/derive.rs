@@ -2,6 +2,7 @@
 //!
 //! Pure: the same samples give the same snapshots, whatever the clock says. What is kept between ticks is
 //! bounded by what the latest sample names; the dead are forgotten at once.
+mod kernel;
 mod machine;
 mod process;
 mod program;
@@ -13,6 +14,7 @@ use vocab::Timestamp;
 use vocab::sample::Sample;
 use vocab::snapshot::Snapshot;
 
+use kernel::KernelDeriver;
 use machine::MachineDeriver;
 use process::ProcessDeriver;
 use rate::Interval;
@@ -25,6 +27,7 @@ pub struct Deriver {
     machine: MachineDeriver,
     processes: ProcessDeriver,
     resources: ResourceDeriver,
+    kernel: KernelDeriver,
 }
 
 impl Deriver {
@@ -46,7 +49,7 @@ impl Deriver {
         let processes = self.processes.rows(sample, clock, interval);
         let services = service::rows(sample, &processes, clock);
         self.resources.take(sample);
-        Snapshot {
+        let mut snapshot = Snapshot {
             at: sample.at,
             turn: sample.turn,
             interval_s: interval.seconds().unwrap_or(0.0),
@@ -62,7 +65,10 @@ impl Deriver {
             answers: sample.answers.clone(),
             collectors: sample.collectors.clone(),
             own: sample.own,
-        }
+            ..Snapshot::default()
+        };
+        self.kernel.fill(sample, &mut snapshot);
+        snapshot
     }
 }
 

@@ -14,7 +14,8 @@ pub fn tables_markdown() -> String {
          UPDATE_DOCS=1 cargo test -p tables writes it. -->\n\n\
          Unknown is NULL. Rates are since the read before; a rate is NULL in the first read.\n\
          An instant is in nanoseconds since 1970, UTC; `utc(x)` writes it out, as `bytes(x)` does a size.\n\
-         `percentile(x, p)` is the p-th percentile of a group, p from 0 to 100.\n\n",
+         `percentile(x, p)` is the p-th percentile of a group, p from 0 to 100; `hist_percentile(histogram, p)` that of \
+         all values in the histograms of a group.\n\n",
     );
     for table in TABLES {
         let _ = writeln!(text, "- [{0}](#{0}): {1}", table.name, sentence(table.doc));

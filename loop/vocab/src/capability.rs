@@ -7,7 +7,7 @@ table! {
     capabilities => Capability {
         /// Name of the collector, probe, actuator or privilege.
         name: String => None,
-        /// collector, probe, actuator or privilege.
+        /// collector, probe, actuator, kernel_program or privilege.
         kind: String => None,
         /// Whether it works here; an actuator only if its undo works too.
         is_available: bool => Boolean,

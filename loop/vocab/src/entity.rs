@@ -5,7 +5,7 @@ use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 /// One process of one boot: a pid is reused, a pid with its start time is not.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ProcessId {
     /// Process id in Homeostat's own pid namespace.
     pub pid: u32,
@@ -32,6 +32,8 @@ pub enum Entity {
     Interface(String),
     /// One of our own collectors: `collector:filesystems`.
     Collector(String),
+    /// A program by the path it is executed by, whichever process runs it: `program:/usr/bin/x`.
+    Program(String),
 }
 
 impl fmt::Display for Entity {
@@ -44,6 +46,7 @@ impl fmt::Display for Entity {
             Self::Disk(name) => write!(f, "disk:{name}"),
             Self::Filesystem(mount) => write!(f, "filesystem:{mount}"),
             Self::Interface(name) => write!(f, "interface:{name}"),
+            Self::Program(path) => write!(f, "program:{path}"),
             Self::Collector(name) => write!(f, "collector:{name}"),
         }
     }
@@ -81,6 +84,7 @@ impl FromStr for Entity {
             "filesystem" => Self::Filesystem(name.to_string()),
             "interface" => Self::Interface(name.to_string()),
             "collector" => Self::Collector(name.to_string()),
+            "program" => Self::Program(name.to_string()),
             _ => return Err(wrong()),
         })
     }
@@ -102,6 +106,7 @@ mod tests {
             Entity::Filesystem(name()),
             Entity::Interface(name()),
             Entity::Collector(name()),
+            Entity::Program(name()),
         ];
         for entity in all {
             assert_eq!(entity.to_string().parse(), Ok(entity));

@@ -21,6 +21,10 @@ pub enum EventKind {
     HungTask,
     /// The kernel reported an I/O error.
     IoError,
+    /// The processor or memory reported an error (machine check, a page taken out of use).
+    HardwareError,
+    /// A program brought a fatal signal on itself (segmentation fault, abort, …).
+    Crash,
     /// Homeostat started, stopped, lost something or was told something.
     Own,
 }
@@ -36,6 +40,8 @@ impl EventKind {
             Self::OomKill => "oom_kill",
             Self::HungTask => "hung_task",
             Self::IoError => "io_error",
+            Self::HardwareError => "hardware_error",
+            Self::Crash => "crash",
             Self::Own => "own",
         }
     }

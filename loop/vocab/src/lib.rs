@@ -17,6 +17,7 @@ pub mod entity;
 pub mod event;
 pub mod finding;
 pub mod incident;
+pub mod kernel;
 pub mod ledger;
 pub mod outcome;
 pub mod probe;

@@ -10,6 +10,7 @@ mod finding;
 mod history;
 mod incident;
 mod interface;
+mod kernel;
 mod lease;
 mod machine;
 mod map;
@@ -32,6 +33,7 @@ pub use finding::FindingRow;
 pub use history::HistoryRow;
 pub use incident::IncidentRow;
 pub use interface::Interface;
+pub use kernel::{BlockLatency, BpfProgram, ExecRow, ExitRow, FsLatency, OomKillRow, RunqLatency, SignalRow};
 pub use lease::LeaseRow;
 pub use machine::Machine;
 pub use map::Map;
@@ -59,6 +61,14 @@ pub const TABLES: &[TableSpec] = &[
     Disk::SPEC,
     Filesystem::SPEC,
     Interface::SPEC,
+    RunqLatency::SPEC,
+    BlockLatency::SPEC,
+    FsLatency::SPEC,
+    ExecRow::SPEC,
+    ExitRow::SPEC,
+    OomKillRow::SPEC,
+    SignalRow::SPEC,
+    BpfProgram::SPEC,
     EventRow::SPEC,
     FindingRow::SPEC,
     IncidentRow::SPEC,

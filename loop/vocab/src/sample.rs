@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
+use crate::kernel::{KernelEvent, KernelSample};
 use crate::probe::ProbeAnswer;
 use crate::{Entity, ProcessId, Timestamp};
 
@@ -50,6 +51,10 @@ pub struct Sample {
     pub collectors: Vec<CollectorSample>,
     /// What Homeostat itself used so far.
     pub own: OwnSample,
+    /// What programs in the kernel counted since the last tick; `None` where there are none.
+    pub kernel: Option<KernelSample>,
+    /// What they saw happen to processes since the last tick, oldest first.
+    pub kernel_events: Vec<KernelEvent>,
 }
 
 /// Counters of the whole machine. Source: proc_stat(5), proc_meminfo(5), proc_vmstat(5), proc_loadavg(5).

@@ -3,8 +3,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::event::Event;
+use crate::kernel::KernelEvent;
 use crate::probe::ProbeAnswer;
-use crate::rows::{Cgroup, Disk, Filesystem, Interface, Machine, Pressure, Process, Service};
+use crate::rows::{
+    BlockLatency, BpfProgram, Cgroup, Disk, ExecRow, ExitRow, Filesystem, FsLatency, Interface, Machine,
+    OomKillRow, Pressure, Process, RunqLatency, Service, SignalRow,
+};
 use crate::sample::{CollectorSample, OwnSample};
 use crate::{ProcessId, Timestamp};
 
@@ -33,6 +37,24 @@ pub struct Snapshot {
     pub filesystems: Vec<Filesystem>,
     /// `interfaces`, in order of name.
     pub interfaces: Vec<Interface>,
+    /// `runq_latency`, in order of pid.
+    pub runq_latency: Vec<RunqLatency>,
+    /// `block_latency`, in order of disk.
+    pub block_latency: Vec<BlockLatency>,
+    /// `fs_latency`, in order of pid.
+    pub fs_latency: Vec<FsLatency>,
+    /// `execs`, `exits`, `oom_kills`, `signals`: the last ones, oldest first.
+    pub execs: Arc<Vec<ExecRow>>,
+    /// `exits`.
+    pub exits: Arc<Vec<ExitRow>>,
+    /// `oom_kills`.
+    pub oom_kills: Arc<Vec<OomKillRow>>,
+    /// `signals`.
+    pub signals: Arc<Vec<SignalRow>>,
+    /// `bpf_programs`.
+    pub bpf_programs: Arc<Vec<BpfProgram>>,
+    /// What happened to processes since the snapshot before, seen by programs in the kernel.
+    pub kernel_events: Vec<KernelEvent>,
     /// Events since the snapshot before.
     pub events: Vec<Event>,
     /// Answers to probes since the snapshot before.

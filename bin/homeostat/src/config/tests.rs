@@ -32,10 +32,11 @@ fn load(text: &str, name: &str) -> Result<Config, UserError> {
 #[test]
 fn every_key_is_understood() {
     let text = "mode = 'heal'\nport = 7010\nprotected = ['db']\non_incident = ['notify', '-u']\n\
-                policies = '/etc/homeostat/policies'\nstate_dir = '/srv/homeostat'\n";
+                policies = '/etc/homeostat/policies'\nstate_dir = '/srv/homeostat'\nebpf = false\n";
     let config = load(text, "every").expect("valid");
     assert_eq!((config.mode, config.port), (Some(Mode::Heal), Some(7010)));
     assert_eq!(config.protected, ["db"]);
+    assert_eq!(config.ebpf, Some(false));
     assert_eq!(config.on_incident, ["notify", "-u"]);
     assert_eq!(config.files.len(), 1);
 }

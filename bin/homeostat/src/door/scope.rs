@@ -62,6 +62,14 @@ pub fn snapshot_for(uid: u32, proc_hides: bool, snapshot: &Snapshot) -> Snapshot
             service.unread_connections = None;
         }
     }
+    seen.runq_latency.retain(|row| seen.processes.iter().any(|process| process.pid == row.pid));
+    // How others end, and what they sync, /proc shows to nobody.
+    Arc::make_mut(&mut seen.execs).retain(|row| row.user_id == Some(uid));
+    Arc::make_mut(&mut seen.exits).retain(|row| row.user_id == Some(uid));
+    seen.fs_latency.clear();
+    seen.oom_kills = Arc::default();
+    seen.signals = Arc::default();
+    seen.kernel_events.clear();
     seen.events.clear();
     seen.answers.clear();
     seen

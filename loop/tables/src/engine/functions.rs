@@ -1,7 +1,8 @@
-//! SQL functions that people need: `bytes(x)`, `utc(x)`, `percentile(x, p)`.
+//! SQL functions that people need: `bytes(x)`, `utc(x)`, `percentile(x, p)`, `hist_percentile(histogram, p)`.
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use rusqlite::{Connection, Error, Result};
 use vocab::Timestamp;
+use vocab::kernel::Hist;
 
 /// Values that one `percentile` keeps.
 const PERCENTILE_VALUES_MAX: usize = 200_000;
@@ -15,6 +16,7 @@ pub fn register(connection: &Connection) -> Result<()> {
     connection.create_scalar_function("utc", 1, flags, |context| {
         Ok(context.get::<Option<i64>>(0)?.map(|ns| Timestamp(ns).to_string()))
     })?;
+    connection.create_aggregate_function("hist_percentile", 2, flags, HistPercentile)?;
     connection.create_aggregate_function("percentile", 2, flags, Percentile)
 }
 
@@ -66,5 +68,28 @@ impl Aggregate<Values, Option<f64>> for Percentile {
         let place = percent / 100.0 * last as f64;
         let (low, high) = (values[place.floor() as usize], values[place.ceil() as usize]);
         Ok(Some(low + (high - low) * place.fract()))
+    }
+}
+
+/// The p-th percentile, 0 to 100, of the values counted by all histograms of a group. NULLs are left out.
+struct HistPercentile;
+
+impl Aggregate<(Hist, f64), Option<f64>> for HistPercentile {
+    fn init(&self, _: &mut Context<'_>) -> Result<(Hist, f64)> {
+        Ok((Hist::default(), 0.0))
+    }
+
+    fn step(&self, context: &mut Context<'_>, (hist, percent): &mut (Hist, f64)) -> Result<()> {
+        let wrong = |text: &str| Error::UserFunctionError(text.into());
+        *percent = context.get(1).map_err(|_| wrong("hist_percentile(histogram, p) wants a number p"))?;
+        if !(0.0..=100.0).contains(percent) {
+            return Err(wrong("hist_percentile(histogram, p) wants a p from 0 to 100"));
+        }
+        let Some(text) = context.get::<Option<String>>(0)? else { return Ok(()) };
+        hist.merge_text(&text).ok_or_else(|| wrong("hist_percentile(histogram, p) wants a histogram column"))
+    }
+
+    fn finalize(&self, _: &mut Context<'_>, state: Option<(Hist, f64)>) -> Result<Option<f64>> {
+        Ok(state.and_then(|(hist, percent)| hist.percentile(percent)))
     }
 }

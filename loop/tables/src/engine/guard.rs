@@ -81,6 +81,7 @@ const PURE: &[&str] = &[
     "octet_length",
     "percent_rank",
     "percentile",
+    "hist_percentile",
     "pi",
     "pow",
     "power",

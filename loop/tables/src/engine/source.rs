@@ -71,7 +71,9 @@ macro_rules! in_snapshot {
 }
 in_snapshot!(
     Process: processes, Cgroup: cgroups, Service: services, Pressure: pressures, Disk: disks,
-    Filesystem: filesystems, Interface: interfaces
+    Filesystem: filesystems, Interface: interfaces, RunqLatency: runq_latency, BlockLatency: block_latency,
+    FsLatency: fs_latency, ExecRow: execs, ExitRow: exits, OomKillRow: oom_kills, SignalRow: signals,
+    BpfProgram: bpf_programs
 );
 
 macro_rules! in_ledger {
@@ -132,6 +134,14 @@ pub static SOURCES: &[Source] = &[
     in_view::<Disk>(None, &[]),
     in_view::<Filesystem>(None, &[]),
     in_view::<Interface>(None, &[]),
+    in_view::<RunqLatency>(Some(0), &[]),
+    in_view::<BlockLatency>(None, &[]),
+    in_view::<FsLatency>(Some(0), &[]),
+    in_view::<ExecRow>(None, &[]),
+    in_view::<ExitRow>(None, &[]),
+    in_view::<OomKillRow>(None, &[]),
+    in_view::<SignalRow>(None, &[]),
+    in_view::<BpfProgram>(None, &[]),
     in_view::<EventRow>(None, &["at", "kind", "entity", "message"]),
     in_view::<FindingRow>(None, &[]),
     in_view::<IncidentRow>(None, &["id"]),

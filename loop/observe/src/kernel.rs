@@ -1,0 +1,282 @@
+//! Collector `kernel`: what programs in the kernel counted since the last tick. Start at [`KernelSide::load`].
+//!
+//! Events come by way of [`crate::EventReader`], which runs on a thread of its own.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bpfload::{Hist, Kernel, Lost, Object, Options, State, Tick};
+use vocab::capability::Capability;
+use vocab::kernel::{self, BlockSample, FsSample, KernelSample, ProgramSample, WaitSample};
+use vocab::{ProcessId, Timestamp};
+
+use crate::kernel_events::{EventReader, Queue};
+use crate::ledger::Report;
+
+/// What is read from these objects has a reader; network and software interrupts have none yet.
+const OBJECTS: [Object; 5] = [Object::Sched, Object::Block, Object::Fs, Object::Reclaim, Object::Events];
+/// Time between two readings of the programs' own costs. Unit: s.
+const PROGRAMS_S: f64 = 10.0;
+/// Disks whose name is remembered.
+const DISKS_MAX: usize = 256;
+
+/// Our programs in the kernel. Dropped, or when this process dies, they are gone.
+pub struct KernelSide {
+    kernel: Kernel,
+    tick: Tick,
+    lost: Lost,
+    disks: BTreeMap<u32, Arc<str>>,
+    programs_at: Option<Timestamp>,
+    events: Option<EventReader>,
+    pub(crate) queue: Arc<Queue>,
+}
+
+impl Drop for KernelSide {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl KernelSide {
+    /// Loads what this machine allows; never fails: what is missing is a row of `capabilities`.
+    ///
+    /// To be called on the main thread: reading the kernel's types takes some 25 MiB for a moment, and only there
+    /// the allocator gives them back whole.
+    pub fn load() -> Self {
+        let mut kernel = Kernel::load(&Options { objects: OBJECTS.to_vec(), ..Options::default() });
+        let queue = Arc::new(Queue::default());
+        let events = kernel.take_events().map(|events| EventReader::new(events, Arc::clone(&queue)));
+        let (tick, lost) = (Tick::default(), Lost::default());
+        Self { kernel, tick, lost, disks: BTreeMap::new(), programs_at: None, events, queue }
+    }
+
+    /// The reader of events, for a thread of its own; `None` when it was taken or cannot be had.
+    pub fn take_events(&mut self) -> Option<EventReader> {
+        self.events.take()
+    }
+
+    /// Whether the program of that name runs.
+    pub fn runs(&self, name: &str) -> bool {
+        self.kernel.programs().iter().any(|one| one.spec.name == name && one.state == State::Attached)
+    }
+
+    /// A row for the whole, and one for each program that is missing.
+    pub(crate) fn capabilities(&self) -> Vec<Capability> {
+        let programs = self.kernel.programs();
+        let missing = programs.iter().filter_map(|one| match &one.state {
+            State::Missing(lack) => Some((one.spec, lack)),
+            State::Attached | State::Detached => None,
+        });
+        let runs = programs.iter().filter(|one| one.state == State::Attached).count();
+        let why = missing.clone().next().map(|(_, lack)| (lack.reason.clone(), lack.would_bring.clone()));
+        let mut rows = vec![whole(runs > 0, why)];
+        if runs > 0 {
+            rows.extend(missing.map(|(spec, lack)| Capability {
+                name: spec.name.to_owned(),
+                kind: "kernel_program".to_owned(),
+                lost: Some(spec.brings.to_owned()),
+                reason: Some(lack.reason.clone()),
+                remedy: Some(lack.would_bring.clone()),
+                ..available("", false)
+            }));
+        }
+        rows
+    }
+
+    /// Takes what was counted since the last call.
+    pub(crate) fn read(&mut self, at: Timestamp, ticks_per_s: u64, report: &mut Report) -> KernelSample {
+        if let Err(error) = self.kernel.drain(&mut self.tick) {
+            report.error = Some(error.to_string());
+        }
+        let lost = self.tick.lost;
+        report.dropped += lost_of(&lost).saturating_sub(lost_of(&self.lost));
+        self.lost = lost;
+        let sample = KernelSample {
+            waits: self.waits(ticks_per_s),
+            block: self.block(),
+            fs: self.fs(ticks_per_s),
+            programs: self.programs(at),
+        };
+        report.rows = sample.waits.len() + sample.block.len() + sample.fs.len();
+        sample
+    }
+
+    fn waits(&self, ticks_per_s: u64) -> Vec<WaitSample> {
+        let mut waits: BTreeMap<ProcessId, WaitSample> = BTreeMap::new();
+        for (pid, stat) in &self.tick.sched {
+            let one = entry(&mut waits, process_id(*pid, stat.start_ns, ticks_per_s));
+            one.run_queue = hist(&stat.runq);
+            one.blocked_ns = stat.blocked.sum;
+            one.memory_ns = stat.memory.sum;
+        }
+        for (pid, stat) in &self.tick.reclaim {
+            let one = entry(&mut waits, process_id(*pid, stat.start_ns, ticks_per_s));
+            one.reclaim_ns = stat.direct.sum + stat.memcg.sum + stat.compaction.sum;
+        }
+        waits.into_values().collect()
+    }
+
+    fn block(&mut self) -> Vec<BlockSample> {
+        let Self { tick, disks, .. } = self;
+        let mut rows: Vec<BlockSample> = Vec::new();
+        for (key, stat) in &tick.block {
+            rows.push(BlockSample {
+                disk: disk_name(disks, key.dev),
+                operation: Arc::from(operation(key.op)),
+                latency: hist(&stat.latency),
+                bytes: hist(&stat.bytes),
+                errors: stat.errors,
+            });
+        }
+        rows.sort_by(|a, b| (&a.disk, &a.operation).cmp(&(&b.disk, &b.operation)));
+        rows
+    }
+
+    fn fs(&self, ticks_per_s: u64) -> Vec<FsSample> {
+        let row = |(pid, stat): &(u32, bpfload::FsStat)| FsSample {
+            id: process_id(*pid, stat.start_ns, ticks_per_s),
+            fsync: hist(&stat.fsync),
+            errors: stat.errors,
+        };
+        let mut rows: Vec<_> = self.tick.fs.iter().map(row).collect();
+        rows.sort_by_key(|one| one.id);
+        rows
+    }
+
+    /// The name of a disk as the kernel numbers it inside: `major << 20 | minor`.
+    pub(crate) fn disk(&mut self, device: u32) -> Arc<str> {
+        disk_name(&mut self.disks, device)
+    }
+
+    fn programs(&mut self, at: Timestamp) -> Option<Vec<ProgramSample>> {
+        if self.programs_at.is_some_and(|then| at.seconds_since(then) < PROGRAMS_S) {
+            return None;
+        }
+        self.programs_at = Some(at);
+        let (costs, maps) = (self.kernel.costs(), self.kernel.map_memory());
+        let mut objects = Vec::new();
+        let row = |one: &bpfload::Program| {
+            let is_first = !objects.contains(&one.spec.object);
+            objects.push(one.spec.object);
+            let cost = costs.iter().find(|cost| cost.name == one.spec.name);
+            let of_object = maps.iter().filter(|map| is_first && map.object == one.spec.object);
+            let ring =
+                if is_first && one.spec.object == Object::Events { self.queue.memory_bytes() } else { 0 };
+            let memory_bytes = of_object.map(|map| map.bytes).sum::<u64>() + ring;
+            ProgramSample {
+                name: Arc::from(one.spec.name),
+                hook: Arc::from(one.spec.hook.name()),
+                is_attached: one.state == State::Attached,
+                calls: cost.map_or(0, |cost| cost.runs),
+                run_ns: cost.map_or(0, |cost| cost.run_time_ns),
+                skipped: cost.map_or(0, |cost| cost.skipped),
+                memory_bytes: memory_bytes + cost.map_or(0, |cost| cost.memory_bytes),
+                lost: if is_first { self.kernel.lost_of(one.spec.object) } else { 0 },
+                reason: match &one.state {
+                    State::Missing(lack) => Some(Arc::from(&*lack.reason)),
+                    State::Attached | State::Detached => None,
+                },
+            }
+        };
+        Some(self.kernel.programs().iter().map(row).collect())
+    }
+}
+
+/// The row of `capabilities` for all programs together; `why` they are missing, and what would bring them.
+fn whole(is_available: bool, why: Option<(String, String)>) -> Capability {
+    let mut row = available("kernel_programs", is_available);
+    if !is_available {
+        let (reason, remedy) = why.unwrap_or_default();
+        row.lost = Some(
+            "waits by percentile, how processes end, signals, file syncs; ends and starts are seen a tick late".to_owned(),
+        );
+        (row.reason, row.remedy) = (Some(reason), Some(remedy));
+    }
+    row
+}
+
+/// The same where nothing was loaded: whether it could be.
+pub(crate) fn could_load() -> Capability {
+    let has_types = std::path::Path::new("/sys/kernel/btf/vmlinux").exists();
+    let why = if bpfload::has_capabilities() {
+        ("this kernel does not describe its types", "a kernel built with CONFIG_DEBUG_INFO_BTF=y")
+    } else {
+        ("this process may not load programs into the kernel", "run as root, or with CAP_BPF and CAP_PERFMON")
+    };
+    whole(has_types && bpfload::has_capabilities(), Some((why.0.to_owned(), why.1.to_owned())))
+}
+
+fn available(name: &str, is_available: bool) -> Capability {
+    Capability {
+        name: name.to_owned(),
+        kind: "collector".to_owned(),
+        is_available,
+        can_apply: None,
+        can_undo: None,
+        lost: None,
+        reason: None,
+        remedy: None,
+    }
+}
+
+fn lost_of(lost: &Lost) -> u64 {
+    // Requests without a start time and skipped calls are no fault of a bound.
+    lost.map_full + lost.task_state + lost.ring_full
+}
+
+fn entry(waits: &mut BTreeMap<ProcessId, WaitSample>, id: ProcessId) -> &mut WaitSample {
+    waits.entry(id).or_insert_with(|| WaitSample { id, ..WaitSample::default() })
+}
+
+/// The identity of a process as /proc has it. The kernel writes start times in clock ticks, cut.
+pub(crate) fn process_id(pid: u32, start_ns: u64, ticks_per_s: u64) -> ProcessId {
+    let ns_a_tick = 1_000_000_000 / ticks_per_s.max(1);
+    ProcessId { pid, start_ticks: start_ns / ns_a_tick.max(1) }
+}
+
+fn hist(from: &Hist) -> kernel::Hist {
+    kernel::Hist { sum: from.sum, slots: from.slots }
+}
+
+fn disk_name(disks: &mut BTreeMap<u32, Arc<str>>, device: u32) -> Arc<str> {
+    if disks.len() > DISKS_MAX {
+        disks.clear();
+    }
+    let find = || {
+        let number = format!("{}:{}", device >> 20, device & 0xf_ffff);
+        let target = std::fs::read_link(format!("/sys/dev/block/{number}")).unwrap_or_default();
+        target.file_name().map_or(number, |name| name.to_string_lossy().into_owned())
+    };
+    disks.entry(device).or_insert_with(|| Arc::from(find())).clone()
+}
+
+/// The kernel's REQ_OP in words. Source: linux/blk_types.h.
+const fn operation(op: u32) -> &'static str {
+    match op {
+        0 => "read",
+        1 => "write",
+        2 => "flush",
+        3 => "discard",
+        _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_start_time_is_cut_to_the_tick_of_proc() {
+        assert_eq!(process_id(7, 1_239_999_999, 100), ProcessId { pid: 7, start_ticks: 123 });
+    }
+
+    #[test]
+    fn what_is_missing_says_what_it_costs() {
+        let row = whole(false, Some(("no".into(), "root".into())));
+        assert!(
+            row.lost.is_some()
+                && row.reason.as_deref() == Some("no")
+                && row.remedy.as_deref() == Some("root")
+        );
+        assert_eq!(whole(true, None), available("kernel_programs", true));
+    }
+}

@@ -1,0 +1,71 @@
+//! Programs in the kernel on the machine at hand: what they count and see arrives in the sample.
+//!
+//! Runs as root where programs may be loaded; elsewhere it prints why it skips.
+use std::process::Command;
+use std::time::Duration;
+
+use observe::{KernelSide, Observe, ObserveConfig};
+use vocab::Timestamp;
+use vocab::event::EventKind;
+use vocab::kernel::Happened;
+use vocab::sample::Sample;
+
+/// An observer with its event thread; `None` where no program can be loaded.
+fn watching() -> Option<Observe> {
+    let mut kernel = KernelSide::load();
+    let Some(events) = kernel.take_events().filter(|_| kernel.runs("process_exit")) else {
+        eprintln!("skipped: no programs in this kernel, or no right to load them");
+        return None;
+    };
+    std::thread::spawn(move || events.run(|_| {}));
+    let config = ObserveConfig { kernel: Some(kernel), kernel_log: None, ..ObserveConfig::default() };
+    Some(Observe::open(config).expect("/proc is there"))
+}
+
+fn tick(observe: &mut Observe, turn: u64) -> Sample {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    observe.collect(Timestamp(i64::try_from(since.as_nanos()).expect("before 2262")), turn, 0, &[])
+}
+
+#[test]
+fn a_crash_is_seen_with_its_signal_its_program_and_its_length() {
+    let Some(mut observe) = watching() else { return };
+    tick(&mut observe, 1);
+    let mut child =
+        Command::new("/bin/sh").args(["-c", "sleep 0.2; kill -SEGV $$"]).spawn().expect("sh runs");
+    let pid = child.id();
+    child.wait().expect("our child");
+    std::thread::sleep(Duration::from_millis(600));
+    let sample = tick(&mut observe, 2);
+    let of_child = |happened: fn(&Happened) -> bool| {
+        sample.kernel_events.iter().find(move |one| one.id.pid == pid && happened(&one.what))
+    };
+    let start = of_child(|what| *what == Happened::Exec).expect("its start was seen");
+    assert_eq!(start.program.as_deref(), Some("/bin/sh"));
+    let end = of_child(|what| matches!(what, Happened::Exit { .. })).expect("its end was seen");
+    let Happened::Exit { code, signal, ran_s, .. } = end.what else { panic!("{end:?}") };
+    assert_eq!((code, signal, end.program.as_deref()), (None, Some(11), Some("/bin/sh")));
+    assert!((0.15..20.0).contains(&ran_s), "{ran_s}");
+    let age_s = sample.at.seconds_since(end.at);
+    assert!((0.5..20.0).contains(&age_s), "{age_s}");
+    let told =
+        sample.events.iter().find(|one| one.kind == EventKind::Crash && one.message.contains("SIGSEGV"));
+    assert!(told.is_some(), "{:?}", sample.events);
+}
+
+#[test]
+fn what_ran_has_waited_and_the_programs_have_their_rows() {
+    let Some(mut observe) = watching() else { return };
+    tick(&mut observe, 1);
+    let mut child = Command::new("/bin/sh").args(["-c", "while :; do :; done"]).spawn().expect("sh runs");
+    std::thread::sleep(Duration::from_millis(500));
+    let sample = tick(&mut observe, 2);
+    child.kill().expect("our child");
+    child.wait().expect("our child");
+    let kernel = sample.kernel.expect("programs run");
+    let of_child = kernel.waits.iter().find(|one| one.id.pid == child.id()).expect("it ran");
+    assert!(of_child.run_queue.count() > 0);
+    let stat = sample.processes.iter().find(|one| one.pid == child.id()).expect("it lived");
+    assert_eq!(stat.id(), of_child.id, "both sides name one process");
+    assert!(kernel.programs.is_none(), "costs are read every ten seconds");
+}

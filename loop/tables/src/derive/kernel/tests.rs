@@ -1,0 +1,91 @@
+//! The same machine, with programs in the kernel and without.
+use vocab::kernel::{FsSample, Happened, Hist, KernelEvent, KernelSample, WaitSample};
+use vocab::sample::{DiskSample, MachineSample, ProcessStat, Sample};
+use vocab::snapshot::Snapshot;
+use vocab::{ProcessId, Timestamp};
+
+use crate::Deriver;
+
+const ID: ProcessId = ProcessId { pid: 7, start_ticks: 70 };
+
+fn sample(second: i64, pids: &[u32]) -> Sample {
+    let machine =
+        MachineSample { ticks_per_second: 100, uptime_s: 1_000.0 + second as f64, ..Default::default() };
+    let stat = |pid: &u32| ProcessStat {
+        pid: *pid,
+        start_ticks: 70,
+        state: b'S',
+        run_delay_ns: Some(second as u64 * 5_000_000),
+        ..Default::default()
+    };
+    let processes = pids.iter().map(stat).collect();
+    Sample {
+        at: Timestamp::from_secs(second),
+        turn: second as u64 + 1,
+        machine,
+        processes,
+        ..Default::default()
+    }
+}
+
+fn last(samples: &[Sample]) -> Snapshot {
+    let mut deriver = Deriver::new();
+    samples.iter().fold(Snapshot::default(), |_, sample| deriver.snapshot(sample))
+}
+
+#[test]
+fn what_the_kernel_counted_is_a_row_of_who_still_lives() {
+    let run_queue = Hist { sum: 3_000_000, slots: std::array::from_fn(|slot| u32::from(slot == 10) * 2) };
+    let waits = |id| WaitSample { id, run_queue, blocked_ns: 9_000, ..WaitSample::default() };
+    let gone = ProcessId { pid: 9, start_ticks: 1 };
+    let fs = FsSample { id: ID, fsync: run_queue, errors: 1 };
+    let kernel =
+        KernelSample { waits: vec![waits(ID), waits(gone)], fs: vec![fs], ..KernelSample::default() };
+    let snapshot = last(&[Sample { kernel: Some(kernel), ..sample(1, &[7]) }]);
+    assert_eq!(snapshot.runq_latency.len(), 1);
+    let row = &snapshot.runq_latency[0];
+    assert_eq!((row.pid, row.waits, row.waited_us, row.blocked_us), (7, Some(2), 3_000, Some(9)));
+    assert!(row.p99_us.is_some_and(|us| (524.0..1_049.0).contains(&us)), "{row:?}");
+    assert_eq!((snapshot.fs_latency[0].calls, snapshot.fs_latency[0].errors), (2, 1));
+}
+
+#[test]
+fn without_it_proc_gives_the_sums_and_says_nothing_of_the_rest() {
+    let disk = |reads, read_ms| DiskSample { name: "vda".into(), reads, read_ms, ..Default::default() };
+    let with_disk = |one: Sample, disk| Sample { disks: Some(vec![disk]), ..one };
+    let samples =
+        [with_disk(sample(1, &[7, 8]), disk(10, 100)), with_disk(sample(2, &[7, 9]), disk(14, 108))];
+    let snapshot = last(&samples);
+    let row = &snapshot.runq_latency[0];
+    assert_eq!((row.pid, row.waited_us, row.waits, row.p99_us), (7, 5_000, None, None));
+    let disk = &snapshot.block_latency[0];
+    assert_eq!((&*disk.operation, disk.requests, disk.waited_us, disk.errors), ("read", 4, 8_000, None));
+    let of = |pids: Vec<u32>| pids;
+    assert_eq!(of(snapshot.execs.iter().map(|row| row.pid).collect()), [9]);
+    assert_eq!(of(snapshot.exits.iter().map(|row| row.pid).collect()), [8]);
+    assert_eq!((snapshot.exits[0].code, snapshot.exits[0].signal), (None, None));
+    assert!(snapshot.bpf_programs.is_empty() && snapshot.signals.is_empty());
+}
+
+#[test]
+fn events_stand_in_their_tables_and_are_bounded() {
+    let end = |pid| KernelEvent {
+        at: Timestamp::from_secs(1),
+        id: ProcessId { pid, start_ticks: 1 },
+        ppid: 1,
+        uid: Some(0),
+        name: "x".into(),
+        program: None,
+        service: None,
+        what: Happened::Exit { code: Some(3), signal: None, cpu_us: None, ran_s: 0.5 },
+    };
+    let make = |second| Sample {
+        kernel: Some(KernelSample::default()),
+        kernel_events: (0..500).map(end).collect(),
+        ..sample(second, &[7])
+    };
+    let snapshot = last(&[make(1), make(2), make(3)]);
+    assert_eq!(snapshot.kernel_events.len(), 500, "those of this tick alone");
+    assert!(snapshot.exits.len() <= 2 * super::ROWS_MAX && snapshot.exits.len() >= super::ROWS_MAX);
+    assert_eq!(snapshot.exits.last().map(|row| (row.pid, row.code)), Some((499, Some(3))));
+}

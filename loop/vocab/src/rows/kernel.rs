@@ -1,0 +1,190 @@
+//! Tables `runq_latency`, `block_latency`, `fs_latency`, `execs`, `exits`, `oom_kills`, `signals`, `bpf_programs`.
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use crate::Timestamp;
+use crate::kernel::Hist;
+
+table! {
+    /// How long the threads of a process waited in the last tick, one row a process that ran.
+    runq_latency => RunqLatency {
+        /// Process id.
+        pid: u32 => None,
+        /// Its name.
+        name: Arc<str> => None,
+        /// Its service, where it has one.
+        service: Option<Arc<str>> => None,
+        /// Times a thread got a CPU.
+        waits: Option<u64> => Count,
+        /// Time its threads were runnable without running, summed.
+        waited_us: u64 => Microseconds,
+        /// Half of the waits were shorter than this.
+        p50_us: Option<f64> => Microseconds,
+        /// All but one wait in a hundred were shorter than this.
+        p99_us: Option<f64> => Microseconds,
+        /// The waits in ns by power of two, for hist_percentile(); NULL without programs in the kernel.
+        histogram: Option<Hist> => None,
+        /// Time in uninterruptible sleep: disk, locks inside the kernel.
+        blocked_us: Option<u64> => Microseconds,
+        /// Time in uninterruptible sleep for memory: refault, swap-in, reclaim.
+        memory_stall_us: Option<u64> => Microseconds,
+        /// Time it spent looking for free memory itself.
+        reclaim_us: Option<u64> => Microseconds,
+    }
+}
+
+table! {
+    /// Requests of a disk in the last tick (without programs in the kernel: since the disks were read last), one row an operation.
+    block_latency => BlockLatency {
+        /// Name in /dev.
+        disk: Arc<str> => None,
+        /// read, write, flush, discard or other.
+        operation: Arc<str> => None,
+        /// Requests that completed.
+        requests: u64 => Count,
+        /// Time from queueing to completion, summed.
+        waited_us: u64 => Microseconds,
+        /// Half of the requests were faster than this.
+        p50_us: Option<f64> => Microseconds,
+        /// All but one request in a hundred were faster than this.
+        p99_us: Option<f64> => Microseconds,
+        /// The latencies in ns by power of two, for hist_percentile(); NULL without programs in the kernel.
+        histogram: Option<Hist> => None,
+        /// Bytes moved.
+        moved_bytes: u64 => Bytes,
+        /// Requests that failed.
+        errors: Option<u64> => Count,
+    }
+}
+
+table! {
+    /// fsync and fdatasync of a process on ext4 in the last tick; no row without programs in the kernel.
+    fs_latency => FsLatency {
+        /// Process id.
+        pid: u32 => None,
+        /// Its name.
+        name: Arc<str> => None,
+        /// Its service, where it has one.
+        service: Option<Arc<str>> => None,
+        /// Calls that returned.
+        calls: u64 => Count,
+        /// Time in them, summed.
+        waited_us: u64 => Microseconds,
+        /// Half of the calls were faster than this.
+        p50_us: Option<f64> => Microseconds,
+        /// All but one call in a hundred were faster than this.
+        p99_us: Option<f64> => Microseconds,
+        /// The latencies in ns by power of two, for hist_percentile().
+        histogram: Hist => None,
+        /// Calls that failed.
+        errors: u64 => Count,
+    }
+}
+
+table! {
+    /// The last programs started; without programs in the kernel the processes that are new since the tick before.
+    execs => ExecRow {
+        /// When.
+        at: Timestamp => UtcNanoseconds,
+        /// Process id.
+        pid: u32 => None,
+        /// Its parent.
+        ppid: u32 => None,
+        /// User id.
+        user_id: Option<u32> => None,
+        /// Name of the process.
+        name: Arc<str> => None,
+        /// Path as given to exec, cut at 39 bytes.
+        program: Option<Arc<str>> => None,
+        /// Its service, where it is known.
+        service: Option<Arc<str>> => None,
+    }
+}
+
+table! {
+    /// The last processes that ended; without programs in the kernel those gone since the tick before, how is unknown.
+    exits => ExitRow {
+        /// When.
+        at: Timestamp => UtcNanoseconds,
+        /// Process id.
+        pid: u32 => None,
+        /// Its parent.
+        ppid: u32 => None,
+        /// User id.
+        user_id: Option<u32> => None,
+        /// Name of the process.
+        name: Arc<str> => None,
+        /// Path as given to exec, cut at 39 bytes.
+        program: Option<Arc<str>> => None,
+        /// Its service, where it is known.
+        service: Option<Arc<str>> => None,
+        /// Exit code; NULL if a signal ended it, or unknown.
+        code: Option<i32> => None,
+        /// Signal that ended it.
+        signal: Option<i32> => None,
+        /// How long it ran.
+        ran_s: f64 => Seconds,
+        /// CPU time it used.
+        cpu_us: Option<u64> => Microseconds,
+    }
+}
+
+table! {
+    /// The last processes that the kernel killed for memory; without programs in the kernel, from its log.
+    oom_kills => OomKillRow {
+        /// When.
+        at: Timestamp => UtcNanoseconds,
+        /// Process id.
+        pid: u32 => None,
+        /// Name of the process.
+        name: Arc<str> => None,
+        /// Its service, where it is known.
+        service: Option<Arc<str>> => None,
+        /// Memory it held.
+        rss_bytes: Option<u64> => Bytes,
+    }
+}
+
+table! {
+    /// The last signals sent that end, stop or continue a process, and faults; no row without programs in the kernel.
+    signals => SignalRow {
+        /// When.
+        at: Timestamp => UtcNanoseconds,
+        /// Process it was sent to.
+        pid: u32 => None,
+        /// Its name.
+        name: Arc<str> => None,
+        /// Its service, where it is known.
+        service: Option<Arc<str>> => None,
+        /// Number of the signal.
+        signal: i32 => None,
+        /// Where it came from: 0 from kill(2), 128 from the kernel, other positive numbers are faults.
+        code: i32 => None,
+        /// Process that sent it; itself for a fault.
+        sender_pid: u32 => None,
+    }
+}
+
+table! {
+    /// Homeostat's programs inside the kernel, one row each; what a missing one costs is in capabilities.
+    bpf_programs => BpfProgram {
+        /// Name of the program.
+        name: Arc<str> => None,
+        /// Where it is attached.
+        hook: Arc<str> => None,
+        /// Whether it runs.
+        is_attached: bool => Boolean,
+        /// Calls while the kernel measured (sysctl kernel.bpf_stats_enabled=1), since loaded.
+        calls: u64 => Count,
+        /// CPU time while the kernel measured, since loaded.
+        run_us: u64 => Microseconds,
+        /// Calls that the kernel skipped, since loaded.
+        skipped: u64 => Count,
+        /// Memory of its code and, in the row of an object's first program, of its maps.
+        memory_bytes: u64 => Bytes,
+        /// What could not be counted or delivered since loaded, in the row of an object's first program.
+        lost: u64 => Count,
+        /// Why it does not run.
+        reason: Option<String> => None,
+    }
+}
