@@ -15,9 +15,11 @@ use decide::LoadedRule;
 use observe::{EventReader, KernelSide, Observe, ObserveConfig};
 use tables::Store;
 use tables::engine::event_row;
+use vocab::Timestamp;
 use vocab::baseline::Baselines;
 use vocab::capability::Capabilities;
 use vocab::event::{Event, EventKind};
+use vocab::ledger::Ledger;
 use vocab::rule::Mode;
 
 use crate::announce::Announcer;
@@ -25,7 +27,7 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::door::{Addresses, Doors, DoorsConfig, Readers};
 use crate::error::UserError;
-use crate::journal::Journal;
+use crate::journal::{self, Journal, Past};
 use crate::keeper::{RING_ENV, SOCKET_ENV};
 use crate::link::{Link, Source, descriptor, identity};
 use crate::live::Live;
@@ -64,16 +66,18 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     let rules = load_rules(settings.config.policies.as_deref())?;
     let mut store = open_store(&settings.paths.state_dir)?;
     let mode = settings.options.mode.or(settings.config.mode).unwrap_or_default();
+    let ledger = store.recent();
+    let (journal, past) = open_journal(&settings.paths.state_dir, &ledger, start_of_clock);
     let start = Start {
         rules,
         mode,
         own_services_only: settings.options.own_services_only,
         baselines: learnt(&store),
-        next_ids: store.next_ids(),
-        ledger: store.recent(),
+        next_ids: past.beyond(store.next_ids()),
+        ledger,
     };
     let mut observe = open_observe(&link, start_of_clock, kernel)?;
-    let (act, settled, mut capabilities) = open_act(settings, &link, start_of_clock)?;
+    let (act, settled, mut capabilities) = open_act(settings, &link, (journal, past), start_of_clock)?;
     capabilities.extend(observe.capabilities());
     let (doors, addresses) = open_doors(settings, &link, &store)?;
     let doors = Arc::new(doors);
@@ -103,14 +107,24 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         addresses: &addresses,
         mode,
     };
-    match &settings.options.record {
-        None => turn_until_end(live, start, &mut after, |_, _| Ok(())),
+    turn_live(live, start, settings.options.record.as_deref(), &mut after)
+}
+
+/// Turns the loop on the live machine, and writes every turn down if asked to.
+fn turn_live(
+    live: Live,
+    start: Start,
+    record: Option<&Path>,
+    after: &mut After<'_>,
+) -> Result<ExitCode, UserError> {
+    match record {
+        None => turn_until_end(live, start, after, |_, _| Ok(())),
         Some(path) => {
             let file =
                 File::create(path).map_err(|error| cannot(&format!("write {}", path.display()), &error))?;
             let recorder = Recorder::new(live, BufWriter::new(file), &start)
                 .map_err(|error| cannot("begin the recording", &error))?;
-            turn_until_end(recorder, start, &mut after, |recorder, turn| {
+            turn_until_end(recorder, start, after, |recorder, turn| {
                 recorder.keep(turn).map_err(|error| cannot("go on recording", &error))
             })
         }
@@ -195,6 +209,14 @@ pub fn load_rules(folder: Option<&Path>) -> Result<Vec<LoadedRule>, UserError> {
         .map_err(|error| UserError::new(error.to_string(), "policies/README.md shows what a rule may say"))
 }
 
+fn open_journal(dir: &Path, ledger: &Ledger, clock: Timestamp) -> (Journal, Past) {
+    let (journal, past) = journal::open(dir, ledger, clock);
+    for notice in &past.notices {
+        eprintln!("homeostat: {notice}");
+    }
+    (journal, past)
+}
+
 fn open_store(dir: &Path) -> Result<Store, UserError> {
     let store = Store::open(dir)
         .map_err(|error| UserError::new(error.to_string(), "`--state-dir DIR` names another folder"))?;
@@ -227,7 +249,7 @@ fn listen(events: EventReader) -> Result<(), UserError> {
 
 fn open_observe(
     link: &Link,
-    start_of_clock: vocab::Timestamp,
+    start_of_clock: Timestamp,
     kernel: Option<KernelSide>,
 ) -> Result<Observe, UserError> {
     let keeper_pid =
@@ -242,7 +264,8 @@ type OpenAct = (Act, Vec<vocab::action::Effect>, Vec<vocab::capability::Capabili
 fn open_act(
     settings: &Settings,
     link: &Link,
-    start_of_clock: vocab::Timestamp,
+    (journal, past): (Journal, Past),
+    start_of_clock: Timestamp,
 ) -> Result<OpenAct, UserError> {
     let ring = descriptor(RING_ENV).map(|fd: OwnedFd| Ring::from_file(fd.into()));
     let ring = ring.unwrap_or_else(Ring::memfd).map_err(|error| cannot("use the intent ring", &error))?;
@@ -257,10 +280,11 @@ fn open_act(
         guard,
         capabilities: capabilities.clone(),
         services: Box::new(link.clone()),
-        durable: Box::new(Journal::new(&settings.paths.state_dir)),
+        durable: Box::new(journal),
     };
-    let (act, settled) = Act::open(ring, config, clock::now(start_of_clock))
+    let (act, mut settled) = Act::open(ring, config, clock::now(start_of_clock))
         .map_err(|error| cannot("settle what an earlier run left", &error))?;
+    settled.extend(past.settle(&settled));
     Ok((act, settled, capabilities))
 }
 

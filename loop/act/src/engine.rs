@@ -47,17 +47,18 @@ impl Act {
     /// # Errors
     /// Another process changes the machine, or proc cannot be read.
     pub fn open(ring: Ring, config: ActConfig, now: Timestamp) -> Result<(Self, Vec<Effect>), RingError> {
-        let ActConfig { guard, capabilities, mut services, durable } = config;
+        let ActConfig { guard, capabilities, mut services, mut durable } = config;
         let now_boot_ns = boot_ns();
         let found = {
             let _lock = ring.lock()?;
             let mut machine = Machine::open(&mut *services)?;
             recover(&ring, &mut machine, now_boot_ns)
         };
+        let effects = found.slots.into_iter().map(|one| effect_of(one, now, now_boot_ns)).collect::<Vec<_>>();
+        tell_ends(&mut *durable, &effects);
         let guard = Guard::new(guard);
         let (reported, stuck) = (Vec::new(), BTreeSet::new());
         let act = Self { ring, guard, capabilities, services, durable, reported, stuck };
-        let effects = found.slots.into_iter().map(|one| effect_of(one, now, now_boot_ns)).collect();
         Ok((act, effects))
     }
 
@@ -109,9 +110,19 @@ impl Act {
                 effects.push(effect_of(one, now, turn.now_boot_ns));
             }
         }
+        tell_ends(turn.durable, &effects);
         reported.extend(turn.ended_slots().filter(|slot| !reported.contains(slot)).collect::<Vec<_>>());
         effects
     }
+}
+
+/// Tells the journal how final actions ended.
+fn tell_ends(durable: &mut dyn Durable, effects: &[Effect]) {
+    let is_end = |state| matches!(state, ActionState::Final | ActionState::Failed | ActionState::Refused);
+    effects
+        .iter()
+        .filter(|one| one.intent.kind.is_final() && is_end(one.state))
+        .for_each(|one| durable.ended(one));
 }
 
 fn refuse_all(orders: Vec<Order>, now: Timestamp, because: &str) -> Vec<Effect> {

@@ -2,7 +2,7 @@
 use std::io;
 
 use vocab::ProcessId;
-use vocab::action::Intent;
+use vocab::action::{Effect, Intent};
 
 /// What the supervisor says of one of its services.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +63,9 @@ pub trait Durable {
     /// # Errors
     /// It would not; the action then does not happen.
     fn intent(&mut self, intent: &Intent) -> io::Result<()>;
+
+    /// Notes how such an action ended. It need not be durable: a start settles what has no end.
+    fn ended(&mut self, _: &Effect) {}
 }
 
 /// No journal: what cannot be undone is refused.

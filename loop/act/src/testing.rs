@@ -5,7 +5,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
-use vocab::action::{Effect, Intent};
+use vocab::action::{ActionState, Effect, Intent};
 use vocab::capability::Capability;
 use vocab::rule::ActuatorKind;
 use vocab::{Entity, ProcessId, Timestamp};
@@ -109,6 +109,7 @@ impl Services for FakeServices {
 #[derive(Clone, Default)]
 pub(crate) struct Journal {
     pub(crate) intents: Arc<Mutex<Vec<u64>>>,
+    pub(crate) ends: Arc<Mutex<Vec<(u64, ActionState)>>>,
     pub(crate) is_full: bool,
 }
 
@@ -119,6 +120,10 @@ impl Durable for Journal {
         }
         self.intents.lock().unwrap().push(intent.action_id);
         Ok(())
+    }
+
+    fn ended(&mut self, effect: &Effect) {
+        self.ends.lock().unwrap().push((effect.action_id, effect.state));
     }
 }
 

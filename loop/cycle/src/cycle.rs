@@ -93,6 +93,7 @@ impl<W: World> Cycle<W> {
         let [incident_id, decision_id, action_id] = start.next_ids;
         let mut decide = Decide::new(start.rules, start.mode, decision_id);
         decide.set_own_services_only(start.own_services_only);
+        decide.remember(&start.ledger.actions);
         Ok(Self {
             world,
             deriver: Deriver::new(),
@@ -194,9 +195,11 @@ impl<W: World> Cycle<W> {
         let (rules, mode) = (self.decide.rules().to_vec(), self.decide.mode());
         let own_services_only = self.own_services_only;
         let next_id = self.book.ledger.decisions.last().map_or(1, |row| row.id + 1);
+        let done = &self.book.ledger.actions;
         let anew = || {
             let mut decide = Decide::new(rules, mode, next_id);
             decide.set_own_services_only(own_services_only);
+            decide.remember(done);
             decide
         };
         let (capabilities, query) = (&self.capabilities, &mut self.engine);

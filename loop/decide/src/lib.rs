@@ -20,6 +20,7 @@ use vocab::decision::{Decision, Verdict};
 use vocab::incident::Incident;
 use vocab::outcome::{Outcome, OutcomeKind};
 use vocab::query::Query;
+use vocab::rows::ActionRow;
 use vocab::rule::{ActuatorKind, Mode};
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, Timestamp};
@@ -80,6 +81,18 @@ impl Decide {
         self.positions.retain(|_, position| position.pending.is_some());
     }
 
+    /// Counts what earlier runs did against the hourly bounds, so that a restart does not lift them.
+    pub fn remember(&mut self, actions: &[ActionRow]) {
+        let was_done = |row: &&ActionRow| {
+            row.decision_id.is_some() && !matches!(row.state.as_str(), "refused" | "failed")
+        };
+        for row in actions.iter().filter(was_done) {
+            if let Ok(action) = row.action.parse() {
+                self.done.entry((action, row.target.clone())).or_default().push(row.at);
+            }
+        }
+    }
+
     /// The rules in force.
     pub fn rules(&self) -> &[LoadedRule] {
         &self.rules
@@ -107,6 +120,7 @@ impl Decide {
         if self.mode == Mode::Observe {
             return Vec::new();
         }
+        self.forget(context.snapshot.at);
         let mut decisions = Vec::new();
         for incident in incidents.iter().filter(|incident| incident.is_open()) {
             decisions.extend(self.decide(incident, context));
@@ -139,7 +153,7 @@ impl Decide {
         let now = context.snapshot.at;
         let position = position.again(rule.rule.ladder.len(), now);
         let choice = ladder::choose(&rule, &position, incident, context, &|action, target, max| {
-            self.is_exhausted(now, action, target, max)
+            self.is_exhausted(action, target, max)
         })?;
         let verdict = self.verdict(&rule, incident, &choice, context.snapshot);
         if position.said.as_ref() == Some(&(choice.index, verdict.clone())) {
@@ -169,12 +183,17 @@ impl Decide {
             .any(|position| position.pending.is_some() && position.culprit.as_ref() == Some(culprit))
     }
 
+    /// Forgets what no bound counts any more.
+    fn forget(&mut self, now: Timestamp) {
+        self.done.retain(|_, times| {
+            times.retain(|at| now.seconds_since(*at) < RATE_SPAN_S);
+            !times.is_empty()
+        });
+    }
+
     /// Whether `target` had that action as often as the rung allows within an hour.
-    fn is_exhausted(&self, now: Timestamp, action: ActuatorKind, target: &Entity, max: u32) -> bool {
-        let times = self.done.get(&(action, target.clone()));
-        let recent =
-            times.map_or(0, |times| times.iter().filter(|at| now.seconds_since(**at) < RATE_SPAN_S).count());
-        recent >= max as usize
+    fn is_exhausted(&self, action: ActuatorKind, target: &Entity, max: u32) -> bool {
+        self.done.get(&(action, target.clone())).map_or(0, Vec::len) >= max as usize
     }
 
     fn verdict(

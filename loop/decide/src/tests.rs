@@ -4,10 +4,10 @@ use alloc::string::ToString;
 use alloc::vec;
 use vocab::Value;
 use vocab::capability::Capability;
-use vocab::finding::{FindingKind, Severity};
-use vocab::incident::IncidentState;
+use vocab::finding::FindingKind;
+use vocab::kit::{self, incident};
 use vocab::query::QueryError;
-use vocab::rule::{Proves, Rule, Rung};
+use vocab::rule::{Rule, Rung};
 
 /// An engine for which a condition holds if its text says so.
 struct Literal;
@@ -23,20 +23,7 @@ impl Query for Literal {
 }
 
 fn rung(action: ActuatorKind, only_if: Option<&str>) -> Rung {
-    Rung {
-        action,
-        target: Some("culprit".into()),
-        amount: None,
-        only_if: only_if.map(Into::into),
-        expect: "true".into(),
-        within_s: 5.0,
-        verify_s: 5.0,
-        proves: Proves::Repaired,
-        release_when: None,
-        hold_max_s: 60.0,
-        hourly_max: 2,
-        undo_on_death: false,
-    }
+    Rung { target: Some("culprit".into()), only_if: only_if.map(Into::into), ..kit::rung(action) }
 }
 
 fn rule(ladder: Vec<Rung>) -> LoadedRule {
@@ -50,29 +37,6 @@ fn rule(ladder: Vec<Rung>) -> LoadedRule {
         ladder,
     };
     LoadedRule { rule, version: "1".into() }
-}
-
-fn incident(id: u64, culprit: &str) -> Incident {
-    Incident {
-        id,
-        kind: FindingKind::CpuHog,
-        state: IncidentState::Open,
-        culprit: Entity::Service(culprit.into()),
-        process: None,
-        victims: vec![],
-        severity: Severity::Warning,
-        confidence: 0.9,
-        opened_at: Timestamp::from_secs(1),
-        last_seen_at: Timestamp::from_secs(1),
-        closed_at: None,
-        exhaustion_s: None,
-        sentence: String::new(),
-        suggestion: String::new(),
-        tree: vec![],
-        alternatives: vec![],
-        evidence: vec![],
-        recurrences: 0,
-    }
 }
 
 fn offered(actions: &[ActuatorKind]) -> Capabilities {
@@ -206,6 +170,24 @@ fn the_hourly_bound_holds_across_incidents() {
         outcomes = made.iter().map(|one| verdict_on(one, OutcomeKind::Repaired)).collect();
     }
     assert_eq!(acted, 2);
+}
+
+#[test]
+fn the_hourly_bound_outlives_a_restart_and_an_hour_lifts_it() {
+    let at = |row: ActionRow| ActionRow { at: Timestamp::from_secs(1_000), ..row };
+    let row = |id, state| at(kit::action_row(id, MILD, state));
+    let refused = kit::action_row(9, MILD, "refused");
+    let by_hand = ActionRow { decision_id: None, ..row(8, "undone") };
+    for (done, at_s, may_act) in [
+        (vec![row(1, "undone"), row(2, "held")], 1_010, false),
+        (vec![row(1, "undone"), refused, by_hand], 1_010, true),
+        (vec![row(1, "undone"), row(2, "held")], 4_700, true),
+    ] {
+        let mut decide = Decide::new(vec![rule(vec![rung(MILD, None)])], Mode::Heal, 1);
+        decide.remember(&done);
+        let made = turn_at(at_s, &mut decide, &[incident(1, "a")], &[], &[MILD]);
+        assert_eq!(made[0].verdict == Verdict::Act, may_act, "{done:?}");
+    }
 }
 
 #[test]

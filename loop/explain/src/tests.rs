@@ -2,25 +2,11 @@
 use super::*;
 use alloc::string::String;
 use alloc::vec;
-use vocab::finding::Severity;
-
-fn service(name: &str) -> Entity {
-    Entity::Service(String::from(name))
-}
+use vocab::kit::{self, service_entity as service};
 
 fn finding(at_s: i64, kind: FindingKind, culprit: &str, victims: &[&str]) -> Finding {
-    Finding {
-        at: Timestamp::from_secs(at_s),
-        kind,
-        culprit: service(culprit),
-        process: None,
-        victims: victims.iter().map(|name| service(name)).collect(),
-        severity: Severity::Warning,
-        confidence: 0.9,
-        exhaustion_s: None,
-        sentence: alloc::format!("{culprit} has {kind}"),
-        evidence: Vec::new(),
-    }
+    let victims = victims.iter().map(|name| service(name)).collect();
+    Finding { victims, ..kit::finding(at_s, kind, culprit) }
 }
 
 /// Runs the stage over `(second, findings)` with no outcomes; returns the stage.

@@ -1,14 +1,11 @@
 //! Tests of the stage: only what holds is proven, and frozen is never repaired.
 use super::*;
-use alloc::sync::Arc;
 use alloc::vec;
-use vocab::action::Intent;
-use vocab::decision::Verdict;
-use vocab::finding::{FindingKind, Severity};
-use vocab::incident::IncidentState;
+use vocab::Value;
+use vocab::finding::FindingKind;
+use vocab::kit;
 use vocab::query::QueryError;
 use vocab::rule::{ActuatorKind, Proves, Rung};
-use vocab::{Entity, Value};
 
 /// An engine whose every condition holds as the test says.
 struct Says(bool);
@@ -20,72 +17,15 @@ impl Query for Says {
 }
 
 fn decision(action: ActuatorKind, proves: Proves) -> Decision {
-    let rung = Rung {
-        action,
-        target: None,
-        amount: None,
-        only_if: None,
-        expect: "true".into(),
-        within_s: 10.0,
-        verify_s: 5.0,
-        proves,
-        release_when: None,
-        hold_max_s: 60.0,
-        hourly_max: 3,
-        undo_on_death: false,
-    };
-    Decision {
-        id: 1,
-        incident_id: 1,
-        at: Timestamp::default(),
-        rule: "r".into(),
-        rule_version: "1".into(),
-        rung_index: 0,
-        rung,
-        target: Entity::Service("a".into()),
-        process: None,
-        candidates: vec![],
-        propensity: 1.0,
-        evidence: vec!["incidents:1:kind".into()],
-        verdict: Verdict::Act,
-        sentence: String::new(),
-    }
+    kit::decision(Rung { proves, ..kit::rung(action) })
 }
 
 fn incident() -> Incident {
-    Incident {
-        id: 1,
-        kind: FindingKind::CpuHog,
-        state: IncidentState::Open,
-        culprit: Entity::Service("a".into()),
-        process: None,
-        victims: vec![],
-        severity: Severity::Warning,
-        confidence: 0.9,
-        opened_at: Timestamp::default(),
-        last_seen_at: Timestamp::default(),
-        closed_at: None,
-        exhaustion_s: None,
-        sentence: String::new(),
-        suggestion: String::new(),
-        tree: vec![],
-        alternatives: vec![],
-        evidence: vec![],
-        recurrences: 0,
-    }
+    kit::incident(1, "a")
 }
 
 fn effect(at_s: i64, decision: &Decision, state: ActionState) -> Effect {
-    let intent = Intent {
-        action_id: 7,
-        decision_id: decision.id,
-        kind: decision.rung.action,
-        target: decision.target.clone(),
-        process: None,
-        amount: None,
-        lease_s: 20.0,
-        undo_on_death: false,
-    };
+    let intent = kit::intent(7, decision.id, decision.rung.action);
     Effect {
         action_id: 7,
         intent,
@@ -99,30 +39,7 @@ fn effect(at_s: i64, decision: &Decision, state: ActionState) -> Effect {
 }
 
 fn snapshot(at_s: i64, state: &str, is_healthy: Option<bool>) -> Snapshot {
-    let service = vocab::rows::Service {
-        name: Arc::from("a"),
-        manager: "homeostat".into(),
-        state: state.into(),
-        main_pid: Some(5),
-        main_start_ticks: Some(5),
-        up_s: None,
-        processes: 1,
-        cgroup: None,
-        cpu_pct: None,
-        run_delay_pct: None,
-        anon_bytes: None,
-        descriptors: None,
-        accept_backlog: None,
-        unread_connections: None,
-        starts: None,
-        failures: None,
-        exit_code: None,
-        exit_signal: None,
-        exit_age_s: None,
-        exit_ran_s: None,
-        back_off_s: None,
-        is_healthy,
-    };
+    let service = vocab::rows::Service { is_healthy, ..kit::service("a", state) };
     Snapshot { at: Timestamp::from_secs(at_s), services: vec![service], ..Snapshot::default() }
 }
 
@@ -208,18 +125,7 @@ fn a_service_that_does_not_serve_is_not_repaired() {
 
 #[test]
 fn a_service_that_is_still_accused_is_not_repaired() {
-    let finding = Finding {
-        at: Timestamp::default(),
-        kind: FindingKind::Stalled,
-        culprit: Entity::Service("a".into()),
-        process: None,
-        victims: vec![],
-        severity: Severity::Warning,
-        confidence: 0.9,
-        exhaustion_s: None,
-        sentence: String::new(),
-        evidence: vec![],
-    };
+    let finding = kit::finding(0, FindingKind::Stalled, "a");
     let (_, outcomes) = play(RESTART, Proves::Repaired, |_| true, well, &[finding]);
     assert_eq!(kinds(&outcomes), [OutcomeKind::Unchanged]);
 }

@@ -18,6 +18,8 @@ pub mod event;
 pub mod finding;
 pub mod incident;
 pub mod kernel;
+#[cfg(feature = "kit")]
+pub mod kit;
 pub mod ledger;
 pub mod outcome;
 pub mod probe;

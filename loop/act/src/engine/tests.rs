@@ -127,6 +127,7 @@ fn what_cannot_be_undone_waits_for_the_journal() {
     }
     assert_eq!(effect.state, ActionState::Final);
     assert_eq!(*journal.intents.lock().unwrap(), [1]);
+    assert_eq!(*journal.ends.lock().unwrap(), [(1, ActionState::Final)]);
     assert_eq!(victim.state(), b'Z');
     // An undo of it changes nothing and says nothing twice.
     assert_eq!(act.run(NOW, vec![undo(1)]), []);
