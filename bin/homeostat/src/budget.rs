@@ -1,16 +1,11 @@
 //! What Homeostat may cost, and what it sheds when it costs more.
 //!
-//! The order in which work is shed is declared in observe: first the dearer counters come half as often,
-//! then a fifth as often, then probes as well. The level is a row of `self`.
+//! The order in which work is shed: first the dearer counters come half as often, then a fifth as often, then probes
+//! as well (observe), then the tick itself comes every two and every five seconds. The level is a row of `self`.
 use std::collections::VecDeque;
 
+use vocab::budget::{CPU_SHARE_MAX, RSS_BYTES_MAX, SHED_LEVEL_MAX};
 use vocab::sample::Sample;
-
-/// CPU time we may use, of one core. A machine that computes for money gives a watchman a hundredth.
-const CPU_MAX: f64 = 0.02;
-
-/// Resident memory we may use. Unit: bytes.
-const RSS_MAX: u64 = 64 << 20;
 
 /// Ticks over which the use is averaged.
 const SPAN: usize = 30;
@@ -27,7 +22,7 @@ pub struct Budget {
 }
 
 impl Budget {
-    /// The level of shedding after this sample: 0 nothing, to 3.
+    /// The level of shedding after this sample: 0 nothing, to [`SHED_LEVEL_MAX`].
     pub fn shed_level(&mut self, sample: &Sample) -> u8 {
         self.used.push_back((sample.at.0, sample.own.cpu_us));
         if self.used.len() > SPAN {
@@ -37,16 +32,22 @@ impl Budget {
         if self.used.len() < SPAN || self.held < HOLD {
             return self.level;
         }
-        let is_over = self.share() > CPU_MAX || sample.own.rss_bytes > RSS_MAX;
-        let is_under = self.share() < CPU_MAX / 2.0 && sample.own.rss_bytes < RSS_MAX / 2;
+        let is_over = self.share() > CPU_SHARE_MAX || sample.own.rss_bytes > RSS_BYTES_MAX;
+        // One level less can cost two and a half times as much: only far below is there room for it.
+        let is_under = self.share() < CPU_SHARE_MAX / 4.0 && sample.own.rss_bytes < RSS_BYTES_MAX / 2;
         let level = match (is_over, is_under) {
-            (true, _) => (self.level + 1).min(3),
+            (true, _) => (self.level + 1).min(SHED_LEVEL_MAX),
             (_, true) => self.level.saturating_sub(1),
             _ => self.level,
         };
         if level != self.level {
             (self.level, self.held) = (level, 0);
         }
+        self.level
+    }
+
+    /// The level now.
+    pub const fn level(&self) -> u8 {
         self.level
     }
 
@@ -64,27 +65,39 @@ mod tests {
     use vocab::Timestamp;
     use vocab::sample::OwnSample;
 
-    /// The levels of `seconds` ticks with this use of the CPU.
-    fn levels(budget: &mut Budget, from_s: i64, seconds: i64, cpu_us_a_tick: u64) -> u8 {
-        let mut level = 0;
-        for second in from_s..from_s + seconds {
-            let cpu_us = 1_000_000_000 + second as u64 * cpu_us_a_tick;
-            let own = OwnSample { cpu_us, rss_bytes: 1 << 20, ..OwnSample::default() };
-            let sample = Sample { at: Timestamp::from_secs(second), own, ..Sample::default() };
-            level = budget.shed_level(&sample);
+    /// A budget whose use is made up.
+    #[derive(Default)]
+    struct Made {
+        budget: Budget,
+        second: i64,
+        cpu_us: u64,
+    }
+
+    impl Made {
+        /// The level after `seconds` ticks with this use of the CPU.
+        fn after(&mut self, seconds: i64, cpu_us_a_tick: u64) -> u8 {
+            for _ in 0..seconds {
+                self.second += 1;
+                self.cpu_us += cpu_us_a_tick;
+                let own = OwnSample { cpu_us: self.cpu_us, rss_bytes: 1 << 20, ..OwnSample::default() };
+                let at = Timestamp::from_secs(self.second);
+                self.budget.shed_level(&Sample { at, own, ..Sample::default() });
+            }
+            self.budget.level()
         }
-        level
     }
 
     #[test]
     fn within_the_budget_nothing_is_shed() {
-        assert_eq!(levels(&mut Budget::default(), 0, 600, 5_000), 0);
+        assert_eq!(Made::default().after(600, 5_000), 0);
     }
 
     #[test]
     fn beyond_it_more_and_more_is_shed_and_taken_up_again() {
-        let mut budget = Budget::default();
-        assert_eq!(levels(&mut budget, 0, 45, 50_000), 1);
-        assert_eq!(levels(&mut budget, 45, 120, 50_000), 3);
+        let mut made = Made::default();
+        assert_eq!(made.after(45, 50_000), 1);
+        assert_eq!(made.after(300, 50_000), SHED_LEVEL_MAX);
+        assert_eq!(made.after(60, 8_000), SHED_LEVEL_MAX, "there is no room for more yet");
+        assert_eq!(made.after(400, 1_000), 0);
     }
 }

@@ -9,6 +9,7 @@ use observe::Observe;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use vocab::Timestamp;
 use vocab::action::{ActionState, Effect};
+use vocab::budget::tick_s;
 use vocab::capability::Capabilities;
 use vocab::decision::Decision;
 use vocab::probe::Probe;
@@ -18,9 +19,6 @@ use crate::budget::Budget;
 use crate::clock;
 use crate::door::Doors;
 use crate::signals::Signals;
-
-/// One tick. Unit: s.
-const TICK: Duration = Duration::from_secs(1);
 
 /// The live machine.
 pub struct Live {
@@ -66,9 +64,9 @@ impl Live {
             // Interrupted or not, the loop looks again.
             let _ = poll(&mut fds, Some(&wait));
         }
-        let late = self.next.elapsed();
-        let missed = u32::try_from(late.as_secs()).unwrap_or(u32::MAX);
-        self.next += TICK * (missed + 1);
+        let tick_s = tick_s(self.budget.level());
+        let missed = u32::try_from(self.next.elapsed().as_secs()).unwrap_or(u32::MAX) / tick_s;
+        self.next += Duration::from_secs(u64::from(tick_s) * (u64::from(missed) + 1));
         (true, missed)
     }
 }

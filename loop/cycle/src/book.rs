@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use vocab::Timestamp;
 use vocab::action::{ActionState, Effect};
+use vocab::budget::{RSS_BYTES_MAX, SHED_LEVEL_MAX};
 use vocab::capability::Capability;
 use vocab::decision::{Decision, Verdict};
 use vocab::finding::Finding;
@@ -310,10 +311,11 @@ fn own_rows(snapshot: &Snapshot, troubles: &[String]) -> Vec<SelfRow> {
         bound: None,
         note: None,
     };
+    let bounded = |row: SelfRow, bound: f64| SelfRow { bound: Some(bound), ..row };
     let mut rows = vec![
         row("cpu_us", snapshot.own.cpu_us as f64, "us"),
-        row("rss_bytes", snapshot.own.rss_bytes as f64, "bytes"),
-        row("shed_level", f64::from(snapshot.own.shed_level), "level"),
+        bounded(row("rss_bytes", snapshot.own.rss_bytes as f64, "bytes"), RSS_BYTES_MAX as f64),
+        bounded(row("shed_level", f64::from(snapshot.own.shed_level), "level"), f64::from(SHED_LEVEL_MAX)),
     ];
     for collector in &snapshot.collectors {
         let note = match (&collector.error, collector.stalled_s) {

@@ -1,12 +1,14 @@
 //! Detector `own_trouble`: Homeostat itself is late, over its budget or loses rows, and goes on doing so.
 //!
-//! Symptom, over half a minute: every third tick is missed, or work is shed, or a collector drops rows in every
-//! second turn. Quiet twin: one late tick, a machine that was suspended, a short overload.
+//! Symptom, over thirty turns: every third tick is missed, or the budget is exceeded though all is shed that can be,
+//! or a collector drops rows in every second turn. Quiet twin: one late tick, a machine that was suspended, a short
+//! overload, a slow machine on which shedding keeps the budget (a row of `self`, and nobody's trouble).
 use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use vocab::budget::{CPU_SHARE_MAX, SHED_LEVEL_MAX, tick_s};
 use vocab::finding::{Finding, FindingKind, Severity};
 use vocab::{Entity, Value};
 
@@ -16,7 +18,6 @@ use crate::{Context, Detected, Detector, say};
 const TURNS: usize = 30;
 /// Turns of these in which it must be so.
 const LATE_MIN: usize = 10;
-const SHED_MIN: usize = 24;
 const DROPPED_MIN: usize = 15;
 /// An interval of so many times the usual one is a missed tick.
 const LATE_RATIO: f64 = 1.8;
@@ -25,7 +26,11 @@ const LATE_RATIO: f64 = 1.8;
 #[derive(Clone, Copy, Debug)]
 struct Turn {
     interval_s: f64,
-    is_shedding: bool,
+    /// Time from tick to tick that was asked for, in ticks of the usual length.
+    tick_s: f64,
+    shed_level: u8,
+    /// CPU time we used since we started. Unit: us.
+    cpu_us: u64,
     is_dropping: bool,
 }
 
@@ -46,7 +51,7 @@ impl Detector for OwnTrouble {
         let snapshot = context.snapshot;
         let dropped = snapshot.collectors.iter().map(|one| one.dropped).fold(0, u64::saturating_add);
         if snapshot.interval_s > 0.0 {
-            // The shortest interval seen is the one that was asked for: lateness only makes them longer.
+            // The shortest interval seen is that of one tick: lateness and shedding only make them longer.
             let usual_s = self.usual_s.unwrap_or(f64::INFINITY).min(snapshot.interval_s.max(0.05));
             self.usual_s = Some(usual_s);
         }
@@ -55,7 +60,9 @@ impl Detector for OwnTrouble {
         }
         self.turns.push_back(Turn {
             interval_s: snapshot.interval_s,
-            is_shedding: snapshot.own.shed_level > 0,
+            tick_s: f64::from(tick_s(snapshot.own.shed_level)),
+            shed_level: snapshot.own.shed_level,
+            cpu_us: snapshot.own.cpu_us,
             is_dropping: dropped > self.dropped,
         });
         self.dropped = dropped;
@@ -67,15 +74,17 @@ impl OwnTrouble {
     /// What is wrong, worst first.
     fn troubles(&self, context: &Context<'_>) -> Vec<Finding> {
         let late_s = self.usual_s.map_or(f64::INFINITY, |usual_s| LATE_RATIO * usual_s);
+        let share = self.share_with_all_shed();
         let count = |of: &dyn Fn(&Turn) -> bool| self.turns.iter().filter(|turn| of(turn)).count();
-        let shedding = count(&|turn| turn.is_shedding);
-        let late = count(&|turn| turn.interval_s >= late_s);
+        let late = count(&|turn| turn.interval_s >= late_s * turn.tick_s);
         let dropping = count(&|turn| turn.is_dropping);
         let mut troubles = Vec::new();
-        let level = context.snapshot.own.shed_level;
-        if shedding >= SHED_MIN {
-            let sentence = format!("over its budget: it sheds work, level {level}");
-            troubles.push(finding(context, "shed_level", Value::from(level), sentence));
+        if let Some(share) = share.filter(|share| *share > CPU_SHARE_MAX) {
+            let percent = 100.0 * share;
+            let sentence =
+                format!("over its budget: it takes {percent:.1} % of a CPU with all shed that can be");
+            let cpu_us = Value::from(context.snapshot.own.cpu_us);
+            troubles.push(finding(context, "cpu_us", cpu_us, sentence));
         }
         if late >= LATE_MIN {
             let sentence = format!("late: {late} of its last {TURNS} turns began too late");
@@ -87,6 +96,17 @@ impl OwnTrouble {
             troubles.push(finding(context, "dropped", Value::from(self.dropped), sentence));
         }
         troubles
+    }
+}
+
+impl OwnTrouble {
+    /// CPU time of one core over all turns kept, if all was shed in each of them.
+    fn share_with_all_shed(&self) -> Option<f64> {
+        let (first, last) = (self.turns.front()?, self.turns.back()?);
+        let is_all_shed = self.turns.iter().all(|turn| turn.shed_level >= SHED_LEVEL_MAX);
+        let span_s: f64 = self.turns.iter().skip(1).map(|turn| turn.interval_s).sum();
+        (is_all_shed && self.turns.len() == TURNS && span_s > 0.0)
+            .then(|| last.cpu_us.saturating_sub(first.cpu_us) as f64 / 1e6 / span_s)
     }
 }
 

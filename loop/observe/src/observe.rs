@@ -138,6 +138,7 @@ impl Observe {
 
     /// Sheds work in this order: 1 looks at idle processes and slow collectors come half as often, 2 a fifth as
     /// often, 3 probes are carried out in every fifth tick only: without them some troubles could not be told at all.
+    /// From 4 on the ticks themselves come less often ([`vocab::budget::tick_s`]).
     /// 0 sheds nothing.
     pub fn shed(&mut self, level: u8) {
         self.shed_level = level;

@@ -11,6 +11,7 @@ pub mod table;
 
 pub mod action;
 pub mod baseline;
+pub mod budget;
 pub mod capability;
 pub mod decision;
 pub mod entity;

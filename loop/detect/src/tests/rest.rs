@@ -167,13 +167,18 @@ fn own() -> Vec<Scene> {
         })
     };
     let mut shedding = Vec::new();
-    for (name, from, until, expect) in [
-        ("shedding that lasts", 20, 90, Expect::Fires(homeostat(), 40..=60)),
-        ("shedding for ten seconds", 20, 30, Expect::Silent),
+    let all = vocab::budget::SHED_LEVEL_MAX;
+    for (name, level, until, cpu_us_a_turn, expect) in [
+        ("too dear with all shed", all, 91, 200_000, Expect::Fires(homeostat(), 45..=60)),
+        ("too dear with all shed for ten turns", all, 30, 200_000, Expect::Silent),
+        ("a slow machine, and the budget kept", all, 90, 60_000, Expect::Silent),
+        ("too dear, and more can be shed", all - 1, 90, 200_000, Expect::Silent),
     ] {
         shedding.push(Scene::new(OwnTrouble, name, 90, expect, move |turn, _| {
             let mut snapshot = machine(turn);
-            snapshot.own.shed_level = u8::from((from..until).contains(&turn));
+            snapshot.own.shed_level = if (20..until).contains(&turn) { level } else { 0 };
+            snapshot.interval_s = f64::from(vocab::budget::tick_s(snapshot.own.shed_level));
+            snapshot.own.cpu_us = u64::from(turn) * cpu_us_a_turn;
             snapshot
         }));
     }
