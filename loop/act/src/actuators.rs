@@ -79,7 +79,11 @@ pub(crate) trait Step {
     fn apply(&self, machine: &mut Machine<'_>) -> Result<(), String>;
     /// How the machine stands towards it.
     fn standing(&self, machine: &mut Machine<'_>) -> Result<Standing, String>;
-    /// Takes it back; harmless where it was never made.
+    /// Takes half of it back; [`Standing::Mixed`] then. Nothing where there is no half.
+    fn halve(&self, _: &mut Machine<'_>) -> Result<(), String> {
+        Ok(())
+    }
+    /// Takes it back, halved or whole; harmless where it was never made.
     fn undo(&self, machine: &mut Machine<'_>) -> Result<(), String>;
     /// Whether it cannot be taken back.
     fn is_final(&self) -> bool {

@@ -20,7 +20,9 @@ pub(crate) fn effect_of(one: Ended, at: Timestamp, now_boot_ns: u64) -> Effect {
         Stage::Intended => (ActionState::Intended, None),
         // An undo that the machine refuses leaves the effect standing.
         Stage::Undoing | Stage::Applied => (ActionState::Applied, Some(until(record.lease_until_ns))),
-        Stage::Held { until_s } => (ActionState::Held, Some(until(u64::from(until_s) * 1_000_000_000))),
+        Stage::Held { until_s } | Stage::Easing { until_s } => {
+            (ActionState::Held, Some(until(u64::from(until_s) * 1_000_000_000)))
+        }
         Stage::Ended(End::Undone) => (ActionState::Undone, None),
         Stage::Ended(End::Released) => (ActionState::Released, None),
         Stage::Ended(End::Final) => (ActionState::Final, None),

@@ -129,7 +129,7 @@ fn refuse_all(orders: Vec<Order>, now: Timestamp, because: &str) -> Vec<Effect> 
     let refuse = |order| match order {
         Order::Apply(intent) => Some(bare_effect(intent, now, ActionState::Refused, because.to_owned())),
         // The caller repeats them: what they are about still stands.
-        Order::Hold { .. } | Order::Undo { .. } | Order::Release { .. } => None,
+        Order::Hold { .. } | Order::Undo { .. } | Order::Ease { .. } | Order::Release { .. } => None,
     };
     orders.into_iter().filter_map(refuse).collect()
 }

@@ -1,6 +1,6 @@
 //! What act is told to do. See [`Order`].
 use serde::{Deserialize, Serialize};
-use vocab::action::Intent;
+use vocab::action::{Intent, Level};
 
 /// One order. Each is answered by at least one effect, in the same call.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,10 +21,21 @@ pub enum Order {
         /// Why, in words.
         because: String,
     },
+    /// Let only so much of a held change stand, or all of it again.
+    Ease {
+        /// Which.
+        action_id: u64,
+        /// How much.
+        level: Level,
+        /// Why, in words.
+        because: String,
+    },
     /// A held change is no longer needed.
     Release {
         /// Which.
         action_id: u64,
+        /// Why, in words.
+        because: String,
     },
 }
 
@@ -33,9 +44,10 @@ impl Order {
     pub const fn action_id(&self) -> u64 {
         match self {
             Self::Apply(intent) => intent.action_id,
-            Self::Hold { action_id, .. } | Self::Undo { action_id, .. } | Self::Release { action_id } => {
-                *action_id
-            }
+            Self::Hold { action_id, .. }
+            | Self::Undo { action_id, .. }
+            | Self::Ease { action_id, .. }
+            | Self::Release { action_id, .. } => *action_id,
         }
     }
 }

@@ -7,6 +7,7 @@
 //! | Applied | changed | stays leased; its deadline stands |
 //! | Held | changed | confirmed |
 //! | Applied, Held | not changed, or the target is gone | ended |
+//! | Easing | any | undone: nobody knows any more what the release waited for |
 //! | Undoing | any | undone |
 //! | Ended | any | reported once more, for the journal may not have heard of it |
 //! | other boot, broken | any | freed; a broken one is reported |
@@ -59,6 +60,7 @@ fn settle(
     match stage {
         Stage::Ended(_) => Ended { record, stage, because: "it ended before the restart".to_owned() },
         Stage::Intended => end_slot(ring, slot, stage, record, machine, "Homeostat ended while it was done"),
+        Stage::Easing { .. } => end_slot(ring, slot, stage, record, machine, "its release had been begun"),
         Stage::Undoing => end_slot(ring, slot, stage, record, machine, "its undo had been begun"),
         _ if is_expired(stage, &record, now_boot_ns) => {
             end_slot(ring, slot, stage, record, machine, "its time was over")

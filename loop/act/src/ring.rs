@@ -9,8 +9,8 @@
 //! that dies before that store leaves a slot of stage zero: nothing was intended, and nothing was done, for the
 //! change is made only after the store. A stage carries 24 bits of checksum over itself and the record's CRC, so a
 //! stage can never be taken for that of another record, and a record that does not match its CRC is reported as
-//! broken, never used. From then on each step is one store of the one word: Intended, Applied, Held, Undoing, Ended,
-//! then zero again. A process that dies between the change and the store leaves Intended, and the machine itself
+//! broken, never used. From then on each step is one store of the one word: Intended, Applied, Held, Easing, Undoing,
+//! Ended, then zero again. A process that dies between the change and the store leaves Intended, and the machine itself
 //! says on which side of the change it died. Memory of a killed process is kept by the kernel in the order in which
 //! it was written, so no flush is needed; after a power cut neither the ring nor the effects are there.
 //!

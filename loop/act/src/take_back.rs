@@ -47,7 +47,7 @@ pub fn undo_all(ring: &Ring, scope: Scope, services: &mut dyn Services) -> Resul
     let chosen = |stage: Stage, record: &Record| match stage {
         Stage::Ended(_) => false,
         Stage::Held { .. } => scope == Scope::Everything || record.intent.undo_on_death,
-        Stage::Intended | Stage::Applied | Stage::Undoing => true,
+        Stage::Intended | Stage::Applied | Stage::Easing { .. } | Stage::Undoing => true,
     };
     sweep(ring, services, chosen, "everything was taken back")
 }
@@ -56,7 +56,9 @@ pub fn undo_all(ring: &Ring, scope: Scope, services: &mut dyn Services) -> Resul
 pub(crate) fn is_expired(stage: Stage, record: &Record, now_boot_ns: u64) -> bool {
     match stage {
         Stage::Applied | Stage::Intended => now_boot_ns >= record.lease_until_ns,
-        Stage::Held { until_s } => now_boot_ns / 1_000_000_000 >= u64::from(until_s),
+        Stage::Held { until_s } | Stage::Easing { until_s } => {
+            now_boot_ns / 1_000_000_000 >= u64::from(until_s)
+        }
         Stage::Undoing => true,
         Stage::Ended(_) => false,
     }
@@ -107,10 +109,12 @@ fn take_back(record: &Record, stage: Stage, machine: &mut Machine<'_>, because: 
     match step.standing(machine) {
         Ok(Standing::Prior) if stage == Stage::Intended => (failed, "it was never done".to_owned()),
         // Undone by an earlier attempt, perhaps not to its end: once more is harmless.
-        Ok(Standing::Prior) if stage == Stage::Undoing => match step.undo(machine) {
-            Ok(()) => (undone, because.to_owned()),
-            Err(said) => refused(said),
-        },
+        Ok(Standing::Prior) if matches!(stage, Stage::Undoing | Stage::Easing { .. }) => {
+            match step.undo(machine) {
+                Ok(()) => (undone, because.to_owned()),
+                Err(said) => refused(said),
+            }
+        }
         Ok(Standing::Prior) => (undone, format!("{because}; somebody had taken it back already")),
         Ok(Standing::Gone(what)) => (undone, format!("{what}, and the change with it")),
         Ok(Standing::Other(what)) => {

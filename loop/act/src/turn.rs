@@ -1,9 +1,9 @@
 //! One call of act: what happens to each order, from the refusals to the guard's second look.
-use vocab::action::{ActionState, Effect, Intent};
+use vocab::action::{ActionState, Effect, Intent, Level};
 use vocab::capability::Capability;
 use vocab::{Entity, Timestamp};
 
-use crate::actuators::{self, Change, Standing, Trouble};
+use crate::actuators::{self, Change, Standing, Step, Trouble};
 use crate::boot_ns;
 use crate::effects::{bare_effect, effect_of};
 use crate::guard::Guard;
@@ -41,7 +41,9 @@ impl Turn<'_> {
                     ended.push((slot, Ended { record: *record, stage, because }));
                     continue;
                 }
-                Stage::Held { .. } if is_expired(stage, &record, self.now_boot_ns) => "its hold is over",
+                Stage::Held { .. } | Stage::Easing { .. } if is_expired(stage, &record, self.now_boot_ns) => {
+                    "its hold is over"
+                }
                 _ if is_expired(stage, &record, self.now_boot_ns) => {
                     "its lease is over and it was not proved"
                 }
@@ -83,11 +85,12 @@ impl Turn<'_> {
         }
         match order {
             Order::Hold { hold_max_s, .. } => return self.hold(slot, stage, record, hold_max_s),
+            Order::Ease { level, because, .. } => return self.ease(slot, stage, record, level, because),
             Order::Undo { because, .. } => {
                 ended.push((slot, end_slot(self.ring, slot, stage, record, &mut self.machine, &because)));
             }
-            Order::Release { .. } => {
-                let mut one = end_slot(self.ring, slot, stage, record, &mut self.machine, "no longer needed");
+            Order::Release { because, .. } => {
+                let mut one = end_slot(self.ring, slot, stage, record, &mut self.machine, &because);
                 if one.stage == Stage::Ended(End::Undone) {
                     one.stage = Stage::Ended(End::Released);
                     self.ring.set_stage(slot, one.stage);
@@ -107,6 +110,45 @@ impl Turn<'_> {
         self.ring.set_stage(slot, stage);
         let one = Ended { record, stage, because: "it proved itself".to_owned() };
         Some(effect_of(one, self.now, self.now_boot_ns))
+    }
+
+    /// Lets only so much of a held effect stand, or all of it again. It ends at its time as any held one.
+    fn ease(
+        &mut self,
+        slot: Slot,
+        stage: Stage,
+        record: Record,
+        level: Level,
+        because: String,
+    ) -> Option<Effect> {
+        let (Stage::Held { until_s } | Stage::Easing { until_s }) = stage else { return None };
+        // Before the first part of it goes, and until all of it stands again: a start that finds this ends it.
+        self.ring.set_stage(slot, Stage::Easing { until_s });
+        let stage = match level {
+            Level::Whole => Stage::Held { until_s },
+            Level::Half | Level::Off => Stage::Easing { until_s },
+        };
+        let (stage, because) = match self.set_level(record.change.step(), level) {
+            Ok(()) => (stage, because),
+            Err(said) => (Stage::Easing { until_s }, format!("{because}; refused: {said}")),
+        };
+        self.ring.set_stage(slot, stage);
+        Some(effect_of(Ended { record, stage, because }, self.now, self.now_boot_ns))
+    }
+
+    /// What somebody else set meanwhile stays; what is made anew passes the guard anew.
+    fn set_level(&mut self, step: &dyn Step, level: Level) -> Result<(), String> {
+        if let Standing::Other(what) = step.standing(&mut self.machine)? {
+            return Err(format!("somebody else had set {what}"));
+        }
+        match level {
+            Level::Whole => {
+                self.guard.check(&step.touches(), &mut self.machine)?;
+                step.apply(&mut self.machine)
+            }
+            Level::Half => step.halve(&mut self.machine),
+            Level::Off => step.undo(&mut self.machine),
+        }
     }
 
     /// The whole way of one change: refused, failed, applied or final.
@@ -171,7 +213,7 @@ impl Turn<'_> {
             }
             let is_in_the_way = match stage {
                 Stage::Ended(_) => false,
-                Stage::Held { .. } => !is_final && other.kind == intent.kind,
+                Stage::Held { .. } | Stage::Easing { .. } => !is_final && other.kind == intent.kind,
                 Stage::Intended | Stage::Applied | Stage::Undoing => true,
             };
             if is_in_the_way {
@@ -188,7 +230,9 @@ impl Turn<'_> {
     /// Takes back what is held on the target of a final action.
     fn make_way(&mut self, intent: &Intent, ended: &mut EndedSlots) {
         for (slot, content) in self.ring.slots() {
-            let Content::Whole(stage @ Stage::Held { .. }, record) = content else { continue };
+            let Content::Whole(stage @ (Stage::Held { .. } | Stage::Easing { .. }), record) = content else {
+                continue;
+            };
             if is_same_target(intent, &record.intent) {
                 let because = format!("action {} takes its place", intent.action_id);
                 ended.push((slot, end_slot(self.ring, slot, stage, *record, &mut self.machine, &because)));

@@ -144,7 +144,7 @@ impl<W: World> Cycle<W> {
         let detected = shielded("detect", &mut self.detect, Detect::new, troubles, |detect| {
             detect.run(&snapshot, baselines, &self.capabilities)
         });
-        let pending = self.decide.pending().collect::<BTreeSet<_>>();
+        let pending = self.decide.pending().chain(self.verify.held_for()).collect::<BTreeSet<_>>();
         let next_id = self.book.ledger.incidents.last().map_or(1, |row| row.id + 1);
         change.incidents = shielded(
             "explain",
@@ -204,8 +204,9 @@ impl<W: World> Cycle<W> {
         };
         let (capabilities, query) = (&self.capabilities, &mut self.engine);
         let open = self.explain.open();
+        let busy = self.verify.busy(snapshot.at).cloned().collect::<BTreeSet<_>>();
         shielded("decide", &mut self.decide, anew, &mut self.troubles, |decide| {
-            let mut context = decide::Context { snapshot, capabilities, query };
+            let mut context = decide::Context { snapshot, capabilities, query, busy: &busy };
             decide.run(open, &verdicts.outcomes, &mut context)
         })
     }
@@ -224,9 +225,7 @@ impl<W: World> Cycle<W> {
         }
         let tried = self.on_trial.values().cloned().collect::<Vec<_>>();
         all.extend(orders::from_outcomes(&verdicts.outcomes, &tried));
-        all.extend(
-            verdicts.releases.iter().map(|(action_id, _)| act::Order::Release { action_id: *action_id }),
-        );
+        all.extend(orders::from_steps(&verdicts.steps, self.decide.mode()));
         for outcome in &verdicts.outcomes {
             self.on_trial.remove(&outcome.decision_id);
         }

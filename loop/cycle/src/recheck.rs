@@ -2,12 +2,13 @@
 use std::sync::Arc;
 
 use tables::{Engine, View};
+use vocab::Entity;
 use vocab::decision::Decision;
 use vocab::ledger::Ledger;
-use vocab::query::Query;
+use vocab::query::{self, Query};
+use vocab::rows::IncidentRow;
 use vocab::sample::Sample;
 use vocab::snapshot::Snapshot;
-use vocab::{Entity, Value};
 
 use crate::world;
 
@@ -53,20 +54,12 @@ pub(crate) fn still_stands(
     }
     let Some(condition) = &decision.rung.only_if else { return Ok(()) };
     let incident = ledger.incidents.iter().find(|row| row.id == decision.incident_id);
-    let culprit = incident.map(|row| row.culprit.clone());
-    let service = match &culprit {
-        Some(Entity::Service(name)) => Some(name.clone()),
-        _ => None,
+    let Some(IncidentRow { id, culprit, exhaustion_s, .. }) = incident else {
+        return Err(format!("incident {} is not known any more", decision.incident_id));
     };
-    let cgroup = service.as_deref().and_then(|name| fresh.service(name)).and_then(|row| row.cgroup.clone());
-    let parameters = [
-        (":incident_id", Value::from(decision.incident_id)),
-        (":culprit", Value::from(culprit)),
-        (":service", Value::from(service)),
-        (":pid", Value::from(decision.process.map(|id| id.pid))),
-        (":cgroup", Value::from(cgroup)),
-        (":exhaustion_s", Value::from(incident.and_then(|row| row.exhaustion_s))),
-    ];
+    let (process, exhaustion_s) = (decision.process, *exhaustion_s);
+    let subject = query::Subject { incident_id: *id, culprit, process, exhaustion_s };
+    let parameters = query::parameters_of(&subject, &fresh);
     let (snapshot, events) = (Arc::new(fresh), Arc::new(Vec::new()));
     engine.set_view(View { snapshot, ledger: Arc::new(ledger.clone()), events });
     match engine.holds(condition, &parameters) {

@@ -9,7 +9,7 @@ extern crate alloc;
 mod ladder;
 mod rules;
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -50,6 +50,8 @@ pub struct Context<'a> {
     pub capabilities: &'a Capabilities,
     /// SQL over the tables of this turn.
     pub query: &'a mut dyn Query,
+    /// Culprits whose held effect is just being released or proved anew: the next blow waits for that, too.
+    pub busy: &'a BTreeSet<Entity>,
 }
 
 impl Decide {
@@ -146,7 +148,8 @@ impl Decide {
     /// The decision on one incident, if there is a new one to make.
     fn decide(&mut self, incident: &Incident, context: &mut Context<'_>) -> Option<Decision> {
         let position = self.positions.get(&incident.id).cloned().unwrap_or_default();
-        if position.pending.is_some() || self.is_busy(&incident.culprit) {
+        let is_busy = self.is_busy(&incident.culprit) || context.busy.contains(&incident.culprit);
+        if position.pending.is_some() || is_busy {
             return None;
         }
         let rule = self.rules.iter().find(|rule| rule.applies(incident, context))?.clone();

@@ -74,7 +74,12 @@ fn turn_at(
 ) -> Vec<Decision> {
     let snapshot = Snapshot { at: Timestamp::from_secs(at_s), ..Snapshot::default() };
     let capabilities = offered(offers);
-    let mut context = Context { snapshot: &snapshot, capabilities: &capabilities, query: &mut Literal };
+    let mut context = Context {
+        snapshot: &snapshot,
+        capabilities: &capabilities,
+        query: &mut Literal,
+        busy: &BTreeSet::new(),
+    };
     decide.run(incidents, outcomes, &mut context)
 }
 
@@ -188,6 +193,17 @@ fn the_hourly_bound_outlives_a_restart_and_an_hour_lifts_it() {
         let made = turn_at(at_s, &mut decide, &[incident(1, "a")], &[], &[MILD]);
         assert_eq!(made[0].verdict == Verdict::Act, may_act, "{done:?}");
     }
+}
+
+#[test]
+fn a_culprit_whose_effect_is_being_released_is_left_alone() {
+    let mut decide = Decide::new(vec![rule(vec![rung(MILD, None)])], Mode::Heal, 1);
+    let snapshot = Snapshot::default();
+    let (capabilities, busy) = (offered(&[MILD]), BTreeSet::from([kit::service_entity("a")]));
+    let mut context =
+        Context { snapshot: &snapshot, capabilities: &capabilities, query: &mut Literal, busy: &busy };
+    let made = decide.run(&[incident(1, "a"), incident(2, "b")], &[], &mut context);
+    assert_eq!(made.iter().map(|one| one.incident_id).collect::<Vec<_>>(), [2]);
 }
 
 #[test]

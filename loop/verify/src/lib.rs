@@ -1,41 +1,36 @@
 //! Effects and later snapshots to outcomes: did it help, measured, and for how long must it stay.
 //!
 //! An action proves itself when its rule's `expect` holds for `verify_s`, begun within `within_s`; to be
-//! called repaired, culprit and victims must also meet their own [`health`] conditions all that time.
+//! called repaired, culprit and victims must also meet their own [`health`] conditions all that time. What proved
+//! itself is held, then released step by step and applied again if the symptom returns: see [`hold`].
 #![no_std]
 
 extern crate alloc;
 
 mod health;
+mod hold;
 mod trial;
 
 use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use hold::Held;
 use trial::{Progress, Trial};
-use vocab::Timestamp;
-use vocab::action::{ActionState, Effect};
+use vocab::action::{ActionState, Effect, Level};
 use vocab::decision::Decision;
 use vocab::finding::Finding;
 use vocab::incident::Incident;
 use vocab::outcome::{Outcome, OutcomeKind};
-use vocab::query::{self, Query};
+use vocab::query::Query;
 use vocab::snapshot::Snapshot;
+use vocab::{Entity, Timestamp};
 
 /// The stage: what is on trial, and what proved itself and is held.
 #[derive(Debug, Default)]
 pub struct Verify {
     trials: BTreeMap<u64, Trial>,
     held: BTreeMap<u64, Held>,
-}
-
-/// A proven effect that stands until it is no longer needed.
-#[derive(Debug)]
-struct Held {
-    incident: Incident,
-    release_when: Option<String>,
-    until: Timestamp,
 }
 
 /// What the stage reads besides its own state.
@@ -55,8 +50,19 @@ pub struct Context<'a> {
 pub struct Verified {
     /// Verdicts, one for each action whose trial ended.
     pub outcomes: Vec<Outcome>,
-    /// Held effects that are no longer needed, with the reason.
-    pub releases: Vec<(u64, String)>,
+    /// What is to become of held effects, by action.
+    pub steps: Vec<(u64, Step)>,
+}
+
+/// What is to become of one held effect.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    /// Only so much of it is to stand; why.
+    Ease(Level, String),
+    /// All of it is to stand again, for at most so long (unit: s); why.
+    Again(f64, String),
+    /// It is over; why.
+    Release(String),
 }
 
 impl Verify {
@@ -72,7 +78,7 @@ impl Verify {
             self.take(decisions, effect, context, &mut verified);
         }
         self.judge(context, &mut verified);
-        self.release(context, &mut verified);
+        self.step_held(context, &mut verified);
         verified
     }
 
@@ -124,37 +130,36 @@ impl Verify {
                     && matches!(outcome.kind, OutcomeKind::Repaired | OutcomeKind::Contained)
             });
             if proven && !trial.is_final() {
-                self.held.insert(action_id, trial.into_held(context.snapshot.at));
+                let held = Held::new(trial.decision, trial.incident, context.snapshot.at);
+                self.held.insert(action_id, held);
             }
         }
     }
 
-    fn release(&mut self, context: &mut Context<'_>, to: &mut Verified) {
-        let now = context.snapshot.at;
-        for (action_id, held) in &self.held {
-            let because = if now >= held.until {
-                Some("held as long as its rule allows")
-            } else if let Some(condition) = &held.release_when {
-                let parameters = query::parameters(&held.incident, context.snapshot);
-                let holds = context.query.holds(condition, &parameters).unwrap_or(false);
-                holds.then_some("its rule's `release_when` holds")
-            } else {
-                let is_open = context.incidents.iter().any(|one| one.id == held.incident.id && one.is_open());
-                (!is_open).then_some("its incident is closed")
-            };
-            if let Some(because) = because {
-                to.releases.push((*action_id, because.to_string()));
-            }
+    /// Steps of releases, and effects applied again.
+    fn step_held(&mut self, context: &mut Context<'_>, to: &mut Verified) {
+        for (action_id, held) in &mut self.held {
+            to.steps.extend(held.step(context).map(|step| (*action_id, step)));
         }
-        for (action_id, _) in &to.releases {
-            self.held.remove(action_id);
-        }
+        let is_over =
+            |id: u64| to.steps.iter().any(|(over, step)| *over == id && matches!(step, Step::Release(_)));
+        self.held.retain(|id, _| !is_over(*id));
+    }
+
+    /// Incidents for which an effect is held: quiet may be its doing.
+    pub fn held_for(&self) -> impl Iterator<Item = u64> {
+        self.held.values().map(Held::incident_id)
+    }
+
+    /// Culprits whose held effect is being released, or was applied again and has to prove itself anew.
+    pub fn busy(&self, now: Timestamp) -> impl Iterator<Item = &Entity> {
+        self.held.values().filter_map(move |held| held.busy(now))
     }
 
     /// Actions on trial or held, with the condition that releases them.
     pub fn standing(&self) -> impl Iterator<Item = (u64, Option<&str>)> {
         let trials = self.trials.keys().map(|id| (*id, None));
-        trials.chain(self.held.iter().map(|(id, held)| (*id, held.release_when.as_deref())))
+        trials.chain(self.held.iter().map(|(id, held)| (*id, held.release_when())))
     }
 }
 

@@ -1,7 +1,5 @@
 //! One action on trial: a small state machine over "the expected effect holds" and time.
-use alloc::string::String;
 
-use crate::Held;
 use vocab::Timestamp;
 use vocab::decision::Decision;
 use vocab::incident::Incident;
@@ -80,13 +78,6 @@ impl Trial {
             effect_after_s: self.first_held_at.map(|first| first.seconds_since(self.applied_at)),
             sentence: alloc::format!("expected: {condition}; {seen}"),
         }
-    }
-
-    pub(crate) fn into_held(self, now: Timestamp) -> Held {
-        let rung = self.decision.rung;
-        let until = now.plus_seconds(rung.hold_max_s);
-        let release_when: Option<String> = rung.release_when;
-        Held { incident: self.incident, release_when, until }
     }
 }
 

@@ -30,6 +30,18 @@ words! {
     }
 }
 
+words! {
+    /// How much of a held effect stands while it is released step by step.
+    Level {
+        /// All of it.
+        Whole = "whole",
+        /// Half of it, where the actuator has a half; else all of it.
+        Half = "half",
+        /// Nothing: it waits whether the symptom comes back.
+        Off = "off",
+    }
+}
+
 /// A change to make, complete: nothing about it is decided later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Intent {

@@ -42,35 +42,62 @@ pub trait Query {
 /// The named parameters of every condition in a rule: `:incident_id`, `:culprit`, `:service`, `:pid`,
 /// `:cgroup`, `:exhaustion_s`; NULL where the incident has none.
 pub fn parameters(incident: &Incident, snapshot: &Snapshot) -> Vec<(&'static str, Value)> {
-    let service = match &incident.culprit {
+    let Incident { id, ref culprit, process, exhaustion_s, .. } = *incident;
+    parameters_of(&Subject { incident_id: id, culprit, process, exhaustion_s }, snapshot)
+}
+
+/// What the parameters of a condition are about.
+#[derive(Clone, Copy, Debug)]
+pub struct Subject<'a> {
+    /// The incident.
+    pub incident_id: u64,
+    /// Who is accused.
+    pub culprit: &'a Entity,
+    /// The process that is meant, if one is.
+    pub process: Option<ProcessId>,
+    /// Time until something runs out. Unit: s.
+    pub exhaustion_s: Option<f64>,
+}
+
+/// As [`parameters`], where there is no whole incident at hand.
+pub fn parameters_of(subject: &Subject<'_>, snapshot: &Snapshot) -> Vec<(&'static str, Value)> {
+    let service = match subject.culprit {
         Entity::Service(name) => Some(name.as_str()),
         _ => None,
     };
-    let cgroup = match cgroup(incident, snapshot) {
+    let cgroup = match cgroup_of(subject.culprit, snapshot) {
         Some(Entity::Cgroup(path)) => Some(path),
         _ => None,
     };
-    let process = incident.process.or_else(|| main_process(incident, snapshot));
+    let process = subject.process.or_else(|| main_process_of(subject.culprit, snapshot));
     alloc::vec![
-        (":incident_id", Value::from(incident.id)),
-        (":culprit", Value::from(incident.culprit.clone())),
+        (":incident_id", Value::from(subject.incident_id)),
+        (":culprit", Value::from(subject.culprit.clone())),
         (":service", Value::from(service)),
         (":pid", Value::from(process.map(|id| id.pid))),
         (":cgroup", Value::from(cgroup)),
-        (":exhaustion_s", Value::from(incident.exhaustion_s)),
+        (":exhaustion_s", Value::from(subject.exhaustion_s)),
     ]
 }
 
 /// The main process of the incident's culprit, if that is a service that runs.
 pub fn main_process(incident: &Incident, snapshot: &Snapshot) -> Option<ProcessId> {
-    let Entity::Service(name) = &incident.culprit else { return None };
+    main_process_of(&incident.culprit, snapshot)
+}
+
+fn main_process_of(culprit: &Entity, snapshot: &Snapshot) -> Option<ProcessId> {
+    let Entity::Service(name) = culprit else { return None };
     let service = snapshot.service(name)?;
     Some(ProcessId { pid: service.main_pid?, start_ticks: service.main_start_ticks? })
 }
 
 /// The cgroup that holds the incident's culprit and nobody else.
 pub fn cgroup(incident: &Incident, snapshot: &Snapshot) -> Option<Entity> {
-    let Entity::Service(name) = &incident.culprit else { return None };
+    cgroup_of(&incident.culprit, snapshot)
+}
+
+fn cgroup_of(culprit: &Entity, snapshot: &Snapshot) -> Option<Entity> {
+    let Entity::Service(name) = culprit else { return None };
     let path = snapshot.service(name)?.cgroup.clone()?;
     Some(Entity::Cgroup(String::from(&*path)))
 }

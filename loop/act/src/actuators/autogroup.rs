@@ -93,6 +93,11 @@ fn members(machine: &mut Machine<'_>, session: u32) -> Vec<u32> {
 }
 
 impl AutogroupChange {
+    /// Half of the way, nearer to the new value.
+    const fn half(&self) -> i8 {
+        self.new - (self.new - self.prior) / 2
+    }
+
     /// A process through which that very autogroup can be reached, and its nice value.
     fn reach(&self, machine: &mut Machine<'_>) -> Option<(u32, i8)> {
         let through =
@@ -139,8 +144,13 @@ impl Step for AutogroupChange {
             None => Standing::Gone(format!("session {} is gone", self.session)),
             Some((_, nice)) if nice == self.prior => Standing::Prior,
             Some((_, nice)) if nice == self.new => Standing::New,
+            Some((_, nice)) if nice == self.half() => Standing::Mixed,
             Some((_, nice)) => Standing::Other(format!("autogroup nice {nice}")),
         })
+    }
+
+    fn halve(&self, machine: &mut Machine<'_>) -> Result<(), String> {
+        self.write(machine, self.half())
     }
 
     fn undo(&self, machine: &mut Machine<'_>) -> Result<(), String> {

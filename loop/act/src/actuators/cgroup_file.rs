@@ -33,6 +33,22 @@ impl CgroupFile {
         heir.unwrap_or_else(|| self.cgroup.clone())
     }
 
+    /// A value halfway back: between the two, or twice the new one where there was no limit before.
+    fn half(&self) -> Option<String> {
+        let new = self.new.parse::<u64>().ok()?;
+        let half = match self.prior.parse::<u64>() {
+            Ok(prior) => new.midpoint(prior),
+            Err(_) => new.checked_mul(2)?,
+        };
+        let half = match self.file.split_once('.')?.0 {
+            "cpu" => half,
+            // The kernel keeps whole pages.
+            "memory" => half - half % rustix::param::page_size() as u64,
+            _ => return None,
+        };
+        Some(half.to_string()).filter(|half| *half != self.new && *half != self.prior)
+    }
+
     fn is_told(&self) -> bool {
         self.told.as_ref().is_some_and(|told| told.is_set(&self.new))
     }
@@ -69,12 +85,22 @@ impl Step for CgroupFile {
         let text = self.present().read(&self.file)?;
         Ok(match text.as_deref().map(settled) {
             Some(text) if text == self.new => Standing::New,
+            Some(text) if self.half().as_deref() == Some(text) => Standing::Mixed,
             // systemd would write it again some day.
             _ if self.is_told() => Standing::Mixed,
             None => Standing::Gone(format!("cgroup {} is gone", self.cgroup.folder)),
             Some(text) if text == self.prior => Standing::Prior,
             Some(text) => Standing::Other(format!("{} {text}", self.file)),
         })
+    }
+
+    fn halve(&self, _: &mut Machine<'_>) -> Result<(), String> {
+        let Some(half) = self.half() else { return Ok(()) };
+        if let Some(told) = self.told.as_ref().filter(|_| self.is_told()) {
+            // From here on systemd knows the prior value only: a reload would release it whole.
+            told.unset(&self.prior)?;
+        }
+        self.present().write(&self.file, &half)
     }
 
     fn undo(&self, _: &mut Machine<'_>) -> Result<(), String> {
@@ -85,7 +111,9 @@ impl Step for CgroupFile {
         let cgroup = self.present();
         // What somebody else set meanwhile stays, and what is gone needs nothing.
         match cgroup.read(&self.file)? {
-            Some(text) if text == self.new => cgroup.write(&self.file, &self.prior),
+            Some(text) if text == self.new || self.half().as_ref() == Some(&text) => {
+                cgroup.write(&self.file, &self.prior)
+            }
             _ => Ok(()),
         }
     }

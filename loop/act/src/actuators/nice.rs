@@ -46,6 +46,11 @@ impl NiceChange {
         self.others.iter().find(|(other, _)| *other == tid).map_or(self.prior, |(_, nice)| *nice)
     }
 
+    /// Half of the way, nearer to the new value.
+    const fn half(&self) -> i8 {
+        self.new - (self.new - self.prior) / 2
+    }
+
     /// Sets each thread to what `wanted` says of it and its present value, until no thread needs it any more.
     fn set_all(
         &self,
@@ -92,16 +97,18 @@ impl Step for NiceChange {
         if machine.stat(self.process).is_none() {
             return Ok(Standing::Gone(format!("process {} ended", self.process.pid)));
         }
-        let (mut new, mut prior, mut other) = (0, 0, None);
+        let (mut new, mut half, mut prior, mut other) = (0, 0, 0, None);
         for tid in threads(machine, self.process.pid)? {
             match nice_of(tid) {
                 Some(nice) if nice == self.prior_of(tid) => prior += 1,
                 Some(nice) if nice == self.new => new += 1,
+                Some(nice) if nice == self.half() => half += 1,
                 Some(nice) => other = Some(nice),
                 None => {}
             }
         }
         Ok(match (new, prior, other) {
+            _ if half > 0 => Standing::Mixed,
             (0, _, None) => Standing::Prior,
             (0, _, Some(nice)) => Standing::Other(format!("nice {nice}")),
             (_, 0, None) => Standing::New,
@@ -109,8 +116,13 @@ impl Step for NiceChange {
         })
     }
 
+    fn halve(&self, machine: &mut Machine<'_>) -> Result<(), String> {
+        self.set_all(machine, |_, now| (now == self.new).then(|| self.half()))
+    }
+
     fn undo(&self, machine: &mut Machine<'_>) -> Result<(), String> {
-        self.set_all(machine, |tid, now| (now == self.new).then(|| self.prior_of(tid)))
+        let is_ours = |nice: i8| nice == self.new || nice == self.half();
+        self.set_all(machine, |tid, now| is_ours(now).then(|| self.prior_of(tid)))
     }
 }
 

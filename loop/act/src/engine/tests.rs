@@ -1,5 +1,5 @@
 //! Orders on real children: every actuator that needs no cgroup, its lease, hold, release and undo.
-use vocab::action::ActionState;
+use vocab::action::{ActionState, Effect, Level};
 use vocab::rule::ActuatorKind;
 use vocab::{Entity, ProcessId};
 
@@ -16,6 +16,14 @@ fn undo(action_id: u64) -> Order {
 
 fn hold(hold_max_s: f64) -> Order {
     Order::Hold { action_id: 1, hold_max_s }
+}
+
+fn release() -> Order {
+    Order::Release { action_id: 1, because: "no longer needed".to_owned() }
+}
+
+fn ease(act: &mut Act, level: Level) -> Effect {
+    one(act, Order::Ease { action_id: 1, level, because: "a test".to_owned() })
 }
 
 fn can_renice() -> bool {
@@ -58,7 +66,7 @@ fn a_held_effect_outlives_its_lease_and_ends_with_its_hold_or_its_release() {
     std::thread::sleep(std::time::Duration::from_millis(1050));
     assert_eq!(act.run(NOW, vec![]), []);
     assert!(victim.is_stopped());
-    let effect = one(&mut act, Order::Release { action_id: 1 });
+    let effect = one(&mut act, release());
     assert_eq!((effect.state, victim.is_stopped()), (ActionState::Released, false));
 
     one(&mut act, Order::Apply(wanted));
@@ -67,6 +75,60 @@ fn a_held_effect_outlives_its_lease_and_ends_with_its_hold_or_its_release() {
     assert_eq!(act.run(NOW, vec![])[0].state, ActionState::Undone);
     assert!(!victim.is_stopped());
     victim.kill();
+}
+
+#[test]
+fn a_held_effect_is_released_by_half_applied_again_and_released() {
+    if !can_renice() {
+        return;
+    }
+    let (victim, mut act) = (Victim::new(), act());
+    let before = victim.nice();
+    let half = 10 - (10 - before) / 2;
+    one(&mut act, Order::Apply(on(&victim, ActuatorKind::SetNice)));
+    // What has not proved itself is not eased, it is undone.
+    assert_eq!(
+        act.run(NOW, vec![Order::Ease { action_id: 1, level: Level::Half, because: String::new() }]),
+        []
+    );
+    one(&mut act, hold(60.0));
+    for (level, nice) in [(Level::Half, half), (Level::Whole, 10), (Level::Off, before), (Level::Whole, 10)] {
+        let effect = ease(&mut act, level);
+        assert_eq!((effect.state, victim.nice()), (ActionState::Held, nice), "{level}: {effect:?}");
+    }
+    ease(&mut act, Level::Half);
+    assert_eq!(one(&mut act, release()).state, ActionState::Released);
+    assert_eq!(victim.nice(), before);
+}
+
+#[test]
+fn what_was_being_released_when_the_daemon_died_is_released_by_the_next() {
+    for level in [Level::Half, Level::Off] {
+        let (victim, services) = (Victim::new(), FakeServices::default());
+        let mut first = act();
+        one(&mut first, Order::Apply(on(&victim, ActuatorKind::Freeze)));
+        one(&mut first, hold(600.0));
+        ease(&mut first, level);
+        // Frozen or not: there is no half of it.
+        assert_eq!(victim.is_stopped(), level == Level::Half);
+        let (_, effects) = open(same(&first), &services);
+        assert_eq!((effects[0].state, victim.is_stopped()), (ActionState::Undone, false), "{level}");
+    }
+}
+
+#[test]
+fn what_somebody_else_set_meanwhile_is_not_overwritten_by_a_return() {
+    let (victim, mut act) = (Victim::new(), act());
+    let read = || limits::get(victim.id.pid, libc::RLIMIT_NOFILE).unwrap();
+    let (_, hard) = read();
+    limits::exchange(victim.id.pid, libc::RLIMIT_NOFILE, Some((100, hard))).unwrap();
+    one(&mut act, Order::Apply(on(&victim, ActuatorKind::RaiseDescriptorLimit)));
+    one(&mut act, hold(600.0));
+    ease(&mut act, Level::Off);
+    limits::exchange(victim.id.pid, libc::RLIMIT_NOFILE, Some((77, hard))).unwrap();
+    let effect = ease(&mut act, Level::Whole);
+    assert!(effect.because.unwrap().contains("descriptor limit 77"));
+    assert_eq!(read(), (77, hard));
 }
 
 #[test]

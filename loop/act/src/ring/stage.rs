@@ -12,6 +12,11 @@ pub enum Stage {
         /// On CLOCK_BOOTTIME, rounded up. Unit: s.
         until_s: u32,
     },
+    /// It proved itself and is being released: some of it may be gone. Whoever finds that ends it.
+    Easing {
+        /// As of [`Stage::Held`].
+        until_s: u32,
+    },
     /// It is being taken back.
     Undoing,
     /// It is over; the slot is freed once that has been reported.
@@ -45,6 +50,7 @@ impl Stage {
             Self::Ended(End::Final) => (7, 0),
             Self::Ended(End::Failed) => (8, 0),
             Self::Ended(End::Refused) => (9, 0),
+            Self::Easing { until_s } => (10, until_s),
         }
     }
 
@@ -59,6 +65,7 @@ impl Stage {
             7 => Self::Ended(End::Final),
             8 => Self::Ended(End::Failed),
             9 => Self::Ended(End::Refused),
+            10 => Self::Easing { until_s },
             _ => return None,
         })
     }

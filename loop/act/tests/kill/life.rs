@@ -5,6 +5,7 @@ use std::path::Path;
 use act::ring::{Content, Stage};
 use act::{Act, ActConfig, GuardConfig, Order, Ring, Scope, undo_all};
 use vocab::Timestamp;
+use vocab::action::Level;
 
 use crate::scenarios::{FileJournal, FileServices, Scenario, Stands, Workbench};
 use crate::tracer::{Ended, in_child, killed_at};
@@ -147,13 +148,17 @@ impl Round<'_> {
         Act::open(open(&self.file("ring")), config, Timestamp::from_secs(1)).unwrap().0
     }
 
-    /// Open, apply, hold, release: a whole life.
+    /// Open, apply, hold, half released, applied again, released for a try, released: a whole life.
     fn live(&self) {
         let mut act = self.act();
+        let ease = |level| Order::Ease { action_id: 1, level, because: "a test".to_owned() };
         let orders = [
             Order::Apply(self.scenario.intent(self.victim.id)),
             Order::Hold { action_id: 1, hold_max_s: 600.0 },
-            Order::Release { action_id: 1 },
+            ease(Level::Half),
+            ease(Level::Whole),
+            ease(Level::Off),
+            Order::Release { action_id: 1, because: "a test".to_owned() },
         ];
         for order in orders {
             act.run(Timestamp::from_secs(2), vec![order]);

@@ -1,7 +1,7 @@
 //! Kills the daemon, the keeper, and both, before and after every system call of every action; the next start
 //! must know the machine.
 //!
-//! Each scenario is one actuator on a child. A life is: open the ring, apply, hold, release. The life runs in a
+//! Each scenario is one actuator on a child. A life is: open the ring, apply, hold, release by half, apply again, release. The life runs in a
 //! traced process that is killed at its n-th stop, for n = 1, 2, … until it gets to its end. Then the next daemon, or the keeper,
 //! recovers over the ring that is left, and ring and machine must agree: as before and over, or changed and
 //! standing. Last, everything is taken back, and the machine must be as it was.
