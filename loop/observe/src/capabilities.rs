@@ -2,7 +2,10 @@
 use std::path::Path;
 
 use kernfs::ProcFs;
+
 use vocab::capability::Capability;
+
+use crate::config::journalctl;
 
 /// Bits of the effective capabilities. Source: capabilities(7), linux/capability.h.
 const CAP_SYS_PTRACE: u64 = 1 << 19;
@@ -25,7 +28,7 @@ pub(crate) fn list(proc: &mut ProcFs, found: &Found) -> Vec<Capability> {
     rows.extend(kernel(proc, found));
     rows.extend(found.kernel.iter().cloned());
     rows.extend(others(&reach));
-    rows.push(journal());
+    rows.push(journal(&reach));
     rows.extend(probes(&reach));
     rows
 }
@@ -190,15 +193,22 @@ fn others(reach: &Reach) -> Vec<Capability> {
     ]
 }
 
-/// The journal is not read: a child that follows it costs more than all other collectors together.
-fn journal() -> Capability {
-    let is_there = Path::new("/run/systemd/journal").is_dir();
-    let (reason, remedy) = if is_there {
-        ("following the journal would cost more than all other collectors", Some("journalctl -u UNIT"))
-    } else {
-        ("there is no journald here", None)
+/// The journal is followed by its own reader, which shows what this user may see.
+fn journal(reach: &Reach) -> Capability {
+    let (is_available, reason, remedy) = match (journalctl(), reach.is_root) {
+        (None, _) if Path::new("/run/systemd/journal").is_dir() => {
+            (false, "journalctl is not installed", Some("install it: it is part of systemd"))
+        }
+        (None, _) => (false, "there is no journald here", None),
+        (Some(_), true) => (true, "", None),
+        (Some(_), false) => {
+            let remedy = "run as root, or add the user to the group `systemd-journal`";
+            let row = row(("collector", "journal"), true, "", "", None);
+            let lost = Some("log lines of system units, unless this user may read them".to_owned());
+            return Capability { lost, remedy: Some(remedy.to_owned()), ..row };
+        }
     };
-    row(("collector", "journal"), false, "log lines of systemd units", reason, remedy)
+    row(("collector", "journal"), is_available, "log lines of systemd units", reason, remedy)
 }
 
 fn probes(reach: &Reach) -> Vec<Capability> {

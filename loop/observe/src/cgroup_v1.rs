@@ -8,6 +8,9 @@ use crate::cgroup_v2::limit;
 /// Shares of a v1 group that correspond to the default weight of v2.
 const SHARES_DEFAULT: u64 = 1_024;
 
+/// The controllers that [`read`] reads; the hierarchies of others need not be walked.
+pub(crate) const CONTROLLERS: [&str; 5] = ["cpuacct", "cpu", "memory", "blkio", "freezer"];
+
 /// Reads the files of `controllers` into `row`; what cannot be read stays unknown.
 pub(crate) fn read(dir: &mut CgroupDir, controllers: &[String], row: &mut CgroupSample) {
     let mut group = V1::default();

@@ -37,7 +37,12 @@ impl Cgroups {
         let v2 = layout.v2.and_then(|one| CgroupDir::open(&one.mount_point).ok());
         let open =
             |one: kernfs::cgroup::Hierarchy| Some((one.controllers, CgroupDir::open(&one.mount_point).ok()?));
-        let v1 = layout.v1.into_iter().filter_map(open).collect();
+        let is_read = |one: &kernfs::cgroup::Hierarchy| {
+            // Without v2, systemd's own hierarchy still tells which groups there are.
+            let names = |name: &str| one.controllers.iter().any(|controller| controller == name);
+            cgroup_v1::CONTROLLERS.iter().any(|name| names(name)) || (v2.is_none() && names("name=systemd"))
+        };
+        let v1 = layout.v1.into_iter().filter(is_read).filter_map(open).collect();
         Self { v2, v1, found: Walk::default(), scratch: cgroup_v2::Scratch::default() }
     }
 

@@ -1,5 +1,5 @@
 //! Where the machine is found and how much of it is read. Start at [`ObserveConfig`].
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::kernel::KernelSide;
 use crate::services::{NoServices, ServiceSource};
@@ -12,6 +12,8 @@ pub struct ObserveConfig {
     pub sys_root: PathBuf,
     /// The kernel log; `None` reads none.
     pub kernel_log: Option<PathBuf>,
+    /// The program that follows systemd's journal; `None` reads none.
+    pub journal: Option<PathBuf>,
     /// Our programs in the kernel; `None` reads /proc only.
     pub kernel: Option<KernelSide>,
     /// The keeper, whose cost is counted as our own.
@@ -29,12 +31,20 @@ impl Default for ObserveConfig {
             proc_root: "/proc".into(),
             sys_root: "/sys".into(),
             kernel_log: Some("/dev/kmsg".into()),
+            journal: journalctl(),
             kernel: None,
             keeper_pid: None,
             services: Box::new(NoServices),
             bounds: Bounds::default(),
         }
     }
+}
+
+/// The journal's own reader, where a journald runs.
+pub(crate) fn journalctl() -> Option<PathBuf> {
+    let is_there = Path::new("/run/systemd/journal").is_dir();
+    let program = ["/usr/bin/journalctl", "/bin/journalctl"].iter().find(|path| Path::new(path).exists());
+    program.filter(|_| is_there).map(PathBuf::from)
 }
 
 /// Upper bounds of one tick. What lies beyond is counted in `CollectorSample::dropped`.

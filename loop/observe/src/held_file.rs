@@ -2,7 +2,7 @@
 //! their process. [`Held`] is the room for them, [`HeldFiles`] are those of one process.
 use std::path::{Path, PathBuf};
 
-use kernfs::{Io, SchedStat, Stat, Status};
+use kernfs::{CgroupPaths, Io, SchedStat, Stat, Status};
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 
@@ -28,6 +28,7 @@ pub(crate) struct HeldFiles {
     schedstat: Option<OwnedFd>,
     status: Option<OwnedFd>,
     io: Option<OwnedFd>,
+    cgroup: Option<OwnedFd>,
 }
 
 impl Held {
@@ -44,7 +45,7 @@ impl Held {
     }
 
     /// `stat` by its held file; `None` if there is none, or the process ended. `may_hold` says that it is to be
-    /// held from now on. The same goes for the other three.
+    /// held from now on. The same goes for the others.
     pub(crate) fn stat(&mut self, files: &mut HeldFiles, pid: u32, may_hold: bool) -> Option<Stat> {
         let page_bytes = rustix::param::page_size() as u64;
         Stat::parse(self.read(&mut files.stat, pid, "stat", may_hold)?, page_bytes)
@@ -65,6 +66,16 @@ impl Held {
         Io::parse(self.read(&mut files.io, pid, "io", may_hold)?)
     }
 
+    /// `cgroup` by its held file.
+    pub(crate) fn cgroup(
+        &mut self,
+        files: &mut HeldFiles,
+        pid: u32,
+        may_hold: bool,
+    ) -> Option<CgroupPaths<'_>> {
+        self.read(&mut files.cgroup, pid, "cgroup", may_hold).map(CgroupPaths::new)
+    }
+
     fn read(&mut self, file: &mut Option<OwnedFd>, pid: u32, name: &str, may_hold: bool) -> Option<&[u8]> {
         if file.is_none() && may_hold && self.left > 0 {
             let path = self.root.join(format!("{pid}/{name}"));
@@ -79,7 +90,7 @@ impl Held {
 impl HeldFiles {
     /// How many there are.
     pub(crate) fn count(&self) -> usize {
-        [&self.stat, &self.schedstat, &self.status, &self.io].into_iter().flatten().count()
+        [&self.stat, &self.schedstat, &self.status, &self.io, &self.cgroup].into_iter().flatten().count()
     }
 }
 
@@ -96,7 +107,8 @@ mod tests {
         assert!(held.status(&mut files, child.id(), true).is_some());
         assert!(held.io(&mut files, child.id(), true).is_some());
         assert!(held.schedstat(&mut files, child.id(), true).is_some());
-        assert_eq!(files.count(), 4);
+        assert!(held.cgroup(&mut files, child.id(), true).is_some_and(|paths| paths.iter().count() > 0));
+        assert_eq!(files.count(), 5);
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(held.stat(&mut files, child.id(), true), None);

@@ -16,6 +16,8 @@ mod filesystems;
 mod fresh;
 mod held_file;
 mod interfaces;
+mod journal;
+mod journal_export;
 mod kernel;
 mod kernel_events;
 mod kernel_log;

@@ -11,6 +11,7 @@ use vocab::{Entity, Timestamp};
 
 use crate::capabilities::{self, Found};
 use crate::config::{Bounds, ObserveConfig};
+use crate::journal::Journal;
 use crate::kernel::{KernelSide, could_load};
 use crate::kernel_events::{Clocks, Known, Reading, of_note};
 use crate::kernel_log::KernelLog;
@@ -44,6 +45,7 @@ pub struct Observe {
     processes: Processes,
     slow: Slow,
     kernel_log: Option<KernelLog>,
+    journal: Option<Journal>,
     kernel: Option<KernelSide>,
     reading: Reading,
     units: Units,
@@ -68,6 +70,7 @@ impl Observe {
             machine: MachineReader::default(),
             processes: Processes::new(&config.proc_root),
             kernel_log: config.kernel_log.as_deref().map(KernelLog::open),
+            journal: config.journal.as_deref().map(Journal::new),
             kernel: config.kernel,
             reading: Reading::default(),
             units: Units::new(Arc::new(systemctl)),
@@ -91,6 +94,7 @@ impl Observe {
         ledger.run("processes", |report| processes.read(proc, (bounds, stretch), &mut sample, report));
         self.slow.read(proc, processes, (bounds, stretch), &mut sample, ledger);
         self.read_events(&mut sample);
+        self.read_journal(&mut sample);
         self.answer(at, probes, &mut sample);
         sample.own = own::read(&mut self.proc, self.keeper_pid, self.shed_level);
         sample.collectors = self.ledger.take();
@@ -195,6 +199,14 @@ impl Observe {
                 log.read(sample.at, bound, (&find, &told), &mut sample.events, report);
             });
         }
+    }
+
+    fn read_journal(&mut self, sample: &mut Sample) {
+        let Self { journal: Some(journal), processes, ledger, bounds, .. } = self else { return };
+        let find = |pid: u32| processes.get(pid).map(|one| Entity::Process(one.stat.id()));
+        ledger.run("journal", |report| {
+            journal.read(sample.at, bounds.events, find, &mut sample.events, report);
+        });
     }
 
     fn answer(&mut self, at: Timestamp, probes: &[Probe], sample: &mut Sample) {

@@ -29,12 +29,12 @@ pub(crate) fn unknown(id: ProcessId, is_kernel: bool) -> ProcessInfo {
 
 /// Reads what seldom changes into `info`; true if anything did. Nothing is allocated for what did not.
 ///
-/// What vanished or may not be read is `None`. Executable and command line are read only where `with_program` says
+/// `status` and `cgroups` are what the caller already has. What vanished or may not be read is `None`. Executable and command line are read only where `with_program` says
 /// so.
 pub(crate) fn refresh(
     proc: &mut ProcFs,
     comm: &[u8],
-    status: Option<&Status>,
+    (status, cgroups): (Option<&Status>, Option<CgroupPaths<'_>>),
     with_program: bool,
     info: &mut ProcessInfo,
 ) -> bool {
@@ -48,7 +48,9 @@ pub(crate) fn refresh(
     if info.is_kernel {
         return changed;
     }
-    if let Ok(cgroups) = proc.cgroups(pid) {
+    if let Some(cgroups) = cgroups {
+        changed |= set_cgroup(info, cgroups);
+    } else if let Ok(cgroups) = proc.cgroups(pid) {
         changed |= set_cgroup(info, cgroups);
     }
     let limits = proc.descriptor_limit(pid).ok();

@@ -353,7 +353,7 @@ impl Tracked {
             self.detail_next = at.plus_seconds(period_s * stretch);
         }
         if self.info_due {
-            self.read_info((proc, root), status.as_ref(), stretch, sample);
+            self.read_info((proc, root, held), status.as_ref(), stretch, sample);
         }
     }
 
@@ -367,7 +367,7 @@ impl Tracked {
 
     fn read_info(
         &mut self,
-        (proc, root): (&mut ProcFs, &Path),
+        (proc, root, held): (&mut ProcFs, &Path, &mut Held),
         status: Option<&Status>,
         stretch: f64,
         sample: &mut Sample,
@@ -383,7 +383,10 @@ impl Tracked {
         }
         self.info_due = false;
         let comm = self.comm.as_bytes();
-        let is_changed = process_info::refresh(proc, comm, status, with_program, &mut self.info);
+        let may_hold = self.files.count() > 0;
+        let pid = self.stat.pid;
+        let cgroups = if self.info.is_kernel { None } else { held.cgroup(&mut self.files, pid, may_hold) };
+        let is_changed = process_info::refresh(proc, comm, (status, cgroups), with_program, &mut self.info);
         if is_changed || std::mem::take(&mut self.info_unsent) {
             self.info_unsent = false;
             sample.process_infos.push(self.info.clone());

@@ -102,7 +102,7 @@ impl Sockets {
     /// The sockets of our own namespace: by diagnosis, or from then on by /proc if that is refused.
     fn read_own(&mut self, proc: &mut ProcFs, report: &mut Report) -> Option<()> {
         if let Some(diag) = &mut self.diag {
-            if FAMILIES.iter().all(|family| diag.read(*family, &mut self.sockets).is_ok()) {
+            if diag.read(&mut self.sockets).is_ok() {
                 return Some(());
             }
             self.diag = None;

@@ -10,6 +10,9 @@ use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, 
 
 /// `SOCK_DIAG_BY_FAMILY`.
 const BY_FAMILY: u16 = 20;
+/// `TCPDIAG_GETSOCK`: the older question, whose answer holds the sockets of both families. The kernel walks its
+/// table of connections once for it, not once a family; on a machine with much memory that table is long.
+const OF_ALL: u16 = 18;
 /// `NLM_F_REQUEST | NLM_F_DUMP`.
 const FLAGS: u16 = 0x301;
 /// The kernel refuses.
@@ -17,7 +20,10 @@ const ERROR: u16 = 2;
 /// The answer is complete.
 const DONE: u16 = 3;
 const HEADER_BYTES: usize = 16;
+/// The families after a refusal of the question for both.
+const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 const REQUEST_BYTES: usize = 72;
+const REQUEST_ALL_BYTES: usize = 76;
 /// Room for one answer of many sockets; the kernel fills at most 32 KiB.
 const ANSWER_BYTES: usize = 64 << 10;
 
@@ -43,6 +49,8 @@ impl From<&TcpSocket> for Socket {
 pub(crate) struct TcpDiag {
     fd: OwnedFd,
     answer: Vec<u8>,
+    /// The kernel answers for both families at once, as far as we know.
+    is_at_once: bool,
 }
 
 impl TcpDiag {
@@ -51,12 +59,24 @@ impl TcpDiag {
         let kind = Some(netlink::SOCK_DIAG);
         let fd =
             rustix::net::socket_with(AddressFamily::NETLINK, SocketType::DGRAM, SocketFlags::CLOEXEC, kind);
-        Some(Self { fd: fd.ok()?, answer: vec![0; ANSWER_BYTES] })
+        Some(Self { fd: fd.ok()?, answer: vec![0; ANSWER_BYTES], is_at_once: true })
     }
 
     /// Adds the sockets of our own network namespace that a process holds.
-    pub(crate) fn read(&mut self, family: Family, into: &mut Vec<Socket>) -> Result<(), Errno> {
-        rustix::net::send(&self.fd, &request(family), SendFlags::empty())?;
+    pub(crate) fn read(&mut self, into: &mut Vec<Socket>) -> Result<(), Errno> {
+        let before = into.len();
+        if self.is_at_once {
+            if self.ask(&request_all(), into).is_ok() {
+                return Ok(());
+            }
+            self.is_at_once = false;
+            into.truncate(before);
+        }
+        FAMILIES.iter().try_for_each(|family| self.ask(&request(*family), into))
+    }
+
+    fn ask(&mut self, request: &[u8], into: &mut Vec<Socket>) -> Result<(), Errno> {
+        rustix::net::send(&self.fd, request, SendFlags::empty())?;
         loop {
             let (len, _) = rustix::net::recv(&self.fd, &mut self.answer[..], RecvFlags::DONTWAIT)?;
             if read_answer(self.answer.get(..len).unwrap_or_default(), into)? {
@@ -71,22 +91,36 @@ fn request(family: Family) -> [u8; REQUEST_BYTES] {
         Family::V4 => AddressFamily::INET,
         Family::V6 => AddressFamily::INET6,
     };
-    // All states but those of sockets that belong to nobody.
-    let nobodys = [TcpState::TimeWait, TcpState::SynRecv, TcpState::NewSynRecv];
-    let states = nobodys.iter().fold(0xfff_u32 << 1, |mask, state| mask & !(1 << *state as u32));
     let mut out = [0; REQUEST_BYTES];
-    let mut put = |at: usize, bytes: &[u8]| {
-        for (to, from) in out.iter_mut().skip(at).zip(bytes) {
-            *to = *from;
-        }
-    };
-    put(0, &(REQUEST_BYTES as u32).to_ne_bytes());
-    put(4, &BY_FAMILY.to_ne_bytes());
-    put(6, &FLAGS.to_ne_bytes());
-    put(16, &family.as_raw().to_ne_bytes()[..1]);
-    put(17, &[6]);
-    put(20, &states.to_ne_bytes());
+    put(&mut out, 0, &(REQUEST_BYTES as u32).to_ne_bytes());
+    put(&mut out, 4, &BY_FAMILY.to_ne_bytes());
+    put(&mut out, 6, &FLAGS.to_ne_bytes());
+    put(&mut out, 16, &family.as_raw().to_ne_bytes()[..1]);
+    put(&mut out, 17, &[6]);
+    put(&mut out, 20, &states().to_ne_bytes());
     out
+}
+
+/// A `struct inet_diag_req` of no family: 4 bytes, a socket of 48 that names none, states, bits.
+fn request_all() -> [u8; REQUEST_ALL_BYTES] {
+    let mut out = [0; REQUEST_ALL_BYTES];
+    put(&mut out, 0, &(REQUEST_ALL_BYTES as u32).to_ne_bytes());
+    put(&mut out, 4, &OF_ALL.to_ne_bytes());
+    put(&mut out, 6, &FLAGS.to_ne_bytes());
+    put(&mut out, 68, &states().to_ne_bytes());
+    out
+}
+
+/// All states but those of sockets that belong to nobody.
+fn states() -> u32 {
+    let nobodys = [TcpState::TimeWait, TcpState::SynRecv, TcpState::NewSynRecv];
+    nobodys.iter().fold(0xfff_u32 << 1, |mask, state| mask & !(1 << *state as u32))
+}
+
+fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
+    for (to, from) in out.iter_mut().skip(at).zip(bytes) {
+        *to = *from;
+    }
 }
 
 /// Reads one datagram; true when it was the last.
@@ -154,11 +188,34 @@ mod tests {
             return;
         };
         let mut sockets = Vec::new();
-        diag.read(Family::V4, &mut sockets).unwrap();
+        diag.read(&mut sockets).unwrap();
         let ours: Vec<_> = sockets.iter().filter(|one| one.port == address.port()).collect();
         let listens = ours.iter().find(|one| one.state == TcpState::Listen).unwrap();
         assert_eq!(listens.receive_queue, 1);
         assert!(ours.iter().any(|one| one.state == TcpState::Established && one.receive_queue == 5));
+    }
+
+    #[test]
+    fn one_question_answers_as_two_do() {
+        let v4 = TcpListener::bind("127.0.0.1:0").unwrap();
+        let v6 = TcpListener::bind("[::1]:0").ok();
+        let ports = [Some(&v4), v6.as_ref()].map(|one| one.map(|one| one.local_addr().unwrap().port()));
+        let Some(mut diag) = TcpDiag::open() else {
+            println!("skipped: no socket diagnosis here");
+            return;
+        };
+        let (mut at_once, mut one_by_one) = (Vec::new(), Vec::new());
+        diag.read(&mut at_once).unwrap();
+        assert!(diag.is_at_once, "this kernel answers for both");
+        diag.is_at_once = false;
+        diag.read(&mut one_by_one).unwrap();
+        // Other sockets of the machine come and go; ours stand.
+        for port in ports.into_iter().flatten() {
+            let ours =
+                |all: &[Socket]| all.iter().filter(|one| one.port == port).copied().collect::<Vec<_>>();
+            assert_eq!(ours(&at_once), ours(&one_by_one));
+            assert_eq!(ours(&at_once).len(), 1);
+        }
     }
 
     #[test]

@@ -41,6 +41,7 @@ impl Tree {
             proc_root: self.0.join("proc"),
             sys_root: self.0.join("sys"),
             kernel_log: None,
+            journal: None,
             kernel: None,
             keeper_pid: None,
             services: Box::new(NoServices),

@@ -336,3 +336,30 @@ fn an_ordinary_user_sees_less_and_is_told_so() {
         Err(error) => println!("skipped: setpriv: {error}"),
     }
 }
+
+#[test]
+fn lines_of_the_journal_come_as_the_log_of_their_unit() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = std::env::temp_dir().join(format!("observe-journal-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let program = folder.join("journalctl");
+    let script = "#!/bin/sh\nprintf '_SYSTEMD_UNIT=web.service\\nPRIORITY=3\\nMESSAGE=token=hunter2\\n\\n'\n\
+        printf '_TRANSPORT=kernel\\nMESSAGE=not ours\\n\\n'\nexec sleep 600\n";
+    std::fs::write(&program, script).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let config = ObserveConfig { journal: Some(program), kernel_log: None, ..ObserveConfig::default() };
+    let mut observe = Observe::open(config).unwrap();
+    let mut events = Vec::new();
+    for turn in 1..50 {
+        events.extend(observe.collect(Timestamp::from_secs(turn), turn as u64, 0, &[]).events);
+        if !events.is_empty() {
+            break;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let [line] = events.as_slice() else { panic!("one line is ours: {events:?}") };
+    assert_eq!((line.kind, &line.entity), (EventKind::ServiceLog, &Entity::Service("web.service".into())));
+    assert!(line.message.contains("***") && !line.message.contains("hunter2"), "{}", line.message);
+    drop(observe);
+    std::fs::remove_dir_all(&folder).unwrap();
+}

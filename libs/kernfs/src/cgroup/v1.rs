@@ -1,6 +1,6 @@
 //! The files of v1 cgroups, one hierarchy a controller. See [`V1`].
 
-use crate::bytes::{dec, signed, value_of_word};
+use crate::bytes::{dec, value_of_word};
 use crate::cgroup::{CgroupDir, Limit};
 use crate::error::Result;
 
@@ -14,10 +14,6 @@ pub struct V1 {
     pub cpu_usage_ns: Option<u64>,
     /// Share of the CPU against its neighbours, 1024 by default (`cpu.shares`).
     pub cpu_shares: Option<u64>,
-    /// CPU time it may use in each period, us (`cpu.cfs_quota_us`, where -1 is [`Limit::Max`]).
-    pub cpu_quota_us: Option<Limit>,
-    /// Length of a period, us (`cpu.cfs_period_us`).
-    pub cpu_period_us: Option<u64>,
     /// Memory used, cache included, bytes (`memory.usage_in_bytes`).
     pub memory_usage_bytes: Option<u64>,
     /// Most memory allowed, bytes (`memory.limit_in_bytes`; the kernel's largest page count is [`Limit::Max`]).
@@ -34,14 +30,6 @@ pub struct V1 {
 
 /// Limits from here on mean none: the kernel prints its largest page count, rounded down to a page (up to 64 KiB).
 const NO_LIMIT_BYTES: u64 = i64::MAX as u64 & !0xffff;
-
-/// Reads the text of `cpu.cfs_quota_us`. `None` for text in another form.
-fn quota(text: &[u8]) -> Option<Limit> {
-    match signed::<i64>(text.trim_ascii())? {
-        -1 => Some(Limit::Max),
-        quota => u64::try_from(quota).ok().map(Limit::At),
-    }
-}
 
 /// Reads the text of `memory.limit_in_bytes`. `None` for text in another form.
 fn memory_limit(text: &[u8]) -> Option<Limit> {
@@ -68,8 +56,6 @@ impl CgroupDir {
     /// Reads a group of the `cpu` hierarchy.
     pub fn read_v1_cpu(&mut self, out: &mut V1) -> Result<()> {
         out.cpu_shares = self.number("cpu.shares")?;
-        out.cpu_quota_us = self.value("cpu.cfs_quota_us", quota)?;
-        out.cpu_period_us = self.number("cpu.cfs_period_us")?;
         Ok(())
     }
 
@@ -105,8 +91,6 @@ mod tests {
         let tree = Tree::new("v1");
         tree.write("cpuacct.usage", "9\n")
             .write("cpu.shares", "1024\n")
-            .write("cpu.cfs_quota_us", "-1\n")
-            .write("cpu.cfs_period_us", "100000\n")
             .write("memory.usage_in_bytes", "8192\n")
             .write("memory.limit_in_bytes", "9223372036854771712\n")
             .write("memory.stat", "rss 1\ntotal_rss_huge 2\ntotal_rss 4096\n")
@@ -124,8 +108,6 @@ mod tests {
         let expected = V1 {
             cpu_usage_ns: Some(9),
             cpu_shares: Some(1024),
-            cpu_quota_us: Some(Limit::Max),
-            cpu_period_us: Some(100_000),
             memory_usage_bytes: Some(8192),
             memory_limit: Some(Limit::Max),
             memory_rss_bytes: Some(4096),
@@ -134,7 +116,7 @@ mod tests {
             pids_max: Some(Limit::Max),
         };
         assert_eq!(out, expected);
-        tree.write("freezer.state", "MELTED").write("cpu.cfs_quota_us", "-2").write("memory.stat", "rss 1\n");
+        tree.write("freezer.state", "MELTED").write("cpu.shares", "much").write("memory.stat", "rss 1\n");
         assert!(group.read_v1_freezer(&mut out).is_err());
         assert!(group.read_v1_cpu(&mut out).is_err());
         assert!(group.read_v1_memory(&mut out).is_err());
