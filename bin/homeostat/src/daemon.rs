@@ -29,6 +29,7 @@ use crate::door::{Addresses, Doors, DoorsConfig, Readers};
 use crate::error::UserError;
 use crate::journal::{self, Journal, Past};
 use crate::keeper::{RING_ENV, SOCKET_ENV};
+use crate::keeper_lost::{self, Parent};
 use crate::link::{Link, Source, descriptor, identity};
 use crate::live::Live;
 use crate::oneshot::OneShot;
@@ -60,6 +61,8 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     // First: it takes the heap of the main thread for a moment, and gives it back.
     let mut kernel = (settings.config.ebpf != Some(false)).then(KernelSide::load);
     let events = kernel.as_mut().and_then(KernelSide::take_events);
+    let parent = Parent::now();
+    let ring = copy_of_ring();
     let signals = Signals::take().map_err(|error| cannot("receive signals", &error))?;
     let link =
         Link::from_env(SOCKET_ENV).ok_or_else(|| cannot("start", &"the daemon is started by its keeper"))?;
@@ -93,6 +96,7 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         capabilities: Capabilities(capabilities),
         signals,
         clock: start_of_clock,
+        parent: Some(parent),
         until: None,
         budget: Budget::default(),
         next: Instant::now(),
@@ -107,7 +111,9 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         addresses: &addresses,
         mode,
     };
-    turn_live(live, start, settings.options.record.as_deref(), &mut after)
+    let ended = turn_live(live, start, settings.options.record.as_deref(), &mut after);
+    // The loop is closed by now; what was learnt is saved.
+    if ended.is_ok() && parent.is_gone() { Err(keeper_lost::succeed(ring.as_ref())) } else { ended }
 }
 
 /// Turns the loop on the live machine, and writes every turn down if asked to.
@@ -129,6 +135,14 @@ fn turn_live(
             })
         }
     }
+}
+
+/// A second descriptor of the ring, for a keeper to be. It is never closed: that would give up the ring's lock.
+fn copy_of_ring() -> Option<OwnedFd> {
+    let fd = std::env::var(RING_ENV).ok()?.parse().ok()?;
+    // SAFETY: the keeper left this descriptor open for us; it is borrowed for the one call.
+    let ring = unsafe { std::os::fd::BorrowedFd::borrow_raw(fd) };
+    rustix::io::fcntl_dupfd_cloexec(ring, 0).ok()
 }
 
 /// What happens with a turn after it was thought.

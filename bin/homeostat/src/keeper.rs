@@ -2,20 +2,24 @@
 //!
 //! It starts the daemon again when it dies, supervises services, and takes leased effects back when nobody
 //! else can. Read [`Keeper::run`] first.
+mod child;
+
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitCode};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use act::{Ring, ServiceStatus, Services};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+use act::{Ring, RingError, ServiceStatus, Services};
+use child::{Daemon, ended_child, signal, start_daemon};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use supervisor::{Happening, Supervisor};
 
 use crate::error::{UserError, words};
+use crate::legacy::Legacy;
+use crate::link::descriptor;
+use crate::paths::Paths;
 use crate::signals::Signals;
 use crate::wire::{self, Answer, Request, Told, ToldKind};
 
@@ -24,6 +28,9 @@ pub const SOCKET_ENV: &str = "HOMEOSTAT_KEEPER_SOCKET";
 
 /// Descriptor of the intent ring, in the daemon's environment.
 pub const RING_ENV: &str = "HOMEOSTAT_RING";
+
+/// Descriptor of a counter, in the daemon's environment: it is readable when there is something to ask for.
+pub const NEWS_ENV: &str = "HOMEOSTAT_KEEPER_NEWS";
 
 /// A daemon that ran for so long is forgiven its earlier deaths.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
@@ -49,28 +56,26 @@ struct Keeper {
     /// Since when everything is to end.
     ending: Option<Instant>,
     exit: u8,
-}
-
-/// A daemon that is alive.
-struct Daemon {
-    child: Child,
-    pidfd: OwnedFd,
-    socket: OwnedFd,
-    started: Instant,
-    is_ready: bool,
+    legacy: Legacy,
+    /// Whether the services of a keeper that was killed were looked for.
+    has_adopted: bool,
+    /// Readable for the daemon when there is something to ask for: without news neither wakes the other.
+    news: OwnedFd,
+    /// Changes of the services that the daemon was told of.
+    told_changes: u64,
 }
 
 /// Keeps a daemon with the arguments of this process until it ends or is told to.
 ///
 /// # Errors
 /// There is no memory for the ring, or no way to start a process.
-pub fn run(ring_name: &str) -> Result<ExitCode, UserError> {
+pub fn run(paths: &Paths) -> Result<ExitCode, UserError> {
     let cannot = |what: &str, error: &dyn std::fmt::Display| {
         UserError::new(format!("cannot {what}: {error}"), "`homeostat doctor` shows what this machine allows")
     };
-    let ring = Ring::open_default(ring_name).or_else(|_| Ring::memfd());
-    let ring = ring.map_err(|error| cannot("set up the intent ring", &error))?;
+    let ring = open_ring(&paths.ring_name()).map_err(|error| cannot("set up the intent ring", &error))?;
     let signals = Signals::take().map_err(|error| cannot("receive signals", &words(&error)))?;
+    let news = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC);
     // Orphans of our services come to us, so that none is lost.
     let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
     let mut keeper = Keeper {
@@ -83,9 +88,24 @@ pub fn run(ring_name: &str) -> Result<ExitCode, UserError> {
         start_at: Some(Instant::now()),
         ending: None,
         exit: 0,
+        legacy: Legacy::new(&paths.state_dir),
+        has_adopted: false,
+        news: news.map_err(|error| cannot("count news", &words(&error.into())))?,
+        told_changes: 0,
     };
     keeper.run().map_err(|error| cannot("keep the daemon", &words(&error)))?;
     Ok(ExitCode::from(keeper.exit))
+}
+
+/// The ring that a daemon handed on which became this keeper, else the one of that name, else memory of our own.
+fn open_ring(name: &str) -> Result<Ring, RingError> {
+    let inherited = descriptor(RING_ENV);
+    // SAFETY: this process has one thread yet. What is started from here on is told anew or not at all.
+    unsafe { std::env::remove_var(RING_ENV) };
+    if let Some(ring) = inherited.and_then(|fd| Ring::from_file(fd.into()).ok()) {
+        return Ok(ring);
+    }
+    Ring::open_default(name).or_else(|_| Ring::memfd())
 }
 
 /// Prefix of the cgroups below which our services live; the keeper's pid follows.
@@ -146,10 +166,14 @@ impl Keeper {
             self.answer(now);
             self.bury(now);
             self.tell(now);
+            self.reap_orphans();
+            self.leave_word();
+            self.announce();
             self.guard_leases();
             self.raise(now)?;
             self.end(now);
         }
+        self.legacy.end();
         Ok(())
     }
 
@@ -215,6 +239,7 @@ impl Keeper {
         while let Ok(Some(request)) = wire::take::<Request>(&daemon.socket, 0) {
             if request == Request::Ready {
                 daemon.is_ready = true;
+                self.adopt(now);
                 crate::trim::trim();
             }
             let answer = self.obey(request, now);
@@ -296,6 +321,42 @@ impl Keeper {
         }
     }
 
+    /// Takes up the services of a keeper that was killed. Only now: a daemon that came up is the only one here.
+    fn adopt(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.has_adopted, true) {
+            self.supervisor.adopt(self.legacy.take(), now);
+        }
+    }
+
+    /// Writes down what the next keeper needs if this one is killed, when it has changed.
+    fn leave_word(&mut self) {
+        if self.has_adopted {
+            self.legacy.leave(&self.supervisor);
+        }
+    }
+
+    /// Lets the daemon know that there is something to ask for.
+    fn announce(&mut self) {
+        let changes = self.supervisor.changes();
+        if !self.told.is_empty() || changes != self.told_changes {
+            self.told_changes = changes;
+            // A counter that is full is readable all the same.
+            let _ = rustix::io::write(&self.news, &1_u64.to_ne_bytes());
+        }
+    }
+
+    /// Orphans of services come to us, for we are their reaper; ours are left to whoever waits for them.
+    fn reap_orphans(&self) {
+        while let Some(pid) = ended_child() {
+            let is_daemon = self.daemon.as_ref().is_some_and(|daemon| daemon.child.id() == pid);
+            if is_daemon || self.supervisor.waits_for(pid) {
+                return;
+            }
+            // SAFETY: waitpid(2) on a child that has ended and that nobody else here waits for.
+            unsafe { libc::waitpid(pid as i32, std::ptr::null_mut(), libc::WNOHANG) };
+        }
+    }
+
     /// Takes back what has outlived its lease while no daemon watches.
     fn guard_leases(&mut self) {
         if self.lease_check_at().is_none() {
@@ -315,7 +376,7 @@ impl Keeper {
             return Ok(());
         }
         self.start_at = None;
-        self.daemon = Some(start_daemon(&self.ring)?);
+        self.daemon = Some(start_daemon(&self.ring, &self.news)?);
         Ok(())
     }
 
@@ -329,41 +390,6 @@ impl Keeper {
             eprintln!("homeostat: effects could not be taken back: {error}; try `homeostat undo --all`");
         }
     }
-}
-
-fn signal(child: &Child, signal: i32) {
-    if let Ok(pid) = i32::try_from(child.id()) {
-        // SAFETY: kill(2) takes plain integers; the child is not reaped, so its pid is its own.
-        unsafe { libc::kill(pid, signal) };
-    }
-}
-
-/// Starts this program again as the daemon, with its end of a socket and the ring.
-fn start_daemon(ring: &Ring) -> io::Result<Daemon> {
-    let (ours, theirs) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    let ring = ring.file().as_raw_fd();
-    let socket = theirs.as_raw_fd();
-    let mut command = Command::new("/proc/self/exe");
-    command
-        .args(std::env::args_os().skip(1))
-        .env(SOCKET_ENV, socket.to_string())
-        .env(RING_ENV, ring.to_string());
-    let name = std::env::args_os().next().unwrap_or_else(|| "homeostat".into());
-    command.arg0(name);
-    let keep = move || {
-        for fd in [socket, ring] {
-            // SAFETY: fcntl(2) on descriptors that the parent holds open across the fork.
-            unsafe { libc::fcntl(fd, libc::F_SETFD, 0) };
-        }
-        crate::signals::unblock();
-        Ok(())
-    };
-    // SAFETY: the closure makes only async-signal-safe system calls.
-    unsafe { command.pre_exec(keep) };
-    let child = command.spawn()?;
-    let pid = rustix::process::Pid::from_child(&child);
-    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
-    Ok(Daemon { child, pidfd, socket: ours, started: Instant::now(), is_ready: false })
 }
 
 /// Our own supervisor, as act wants it.

@@ -11,6 +11,7 @@ use vocab::sample::{ServiceExit, ServiceSample, ServiceState};
 use vocab::{Entity, ProcessId, Timestamp};
 
 use crate::door::{self, ServiceControl, ServiceOp};
+use crate::keeper::NEWS_ENV;
 use crate::wire::{self, Answer, Request, Told, ToldKind};
 
 /// An answer later than this is none: the keeper waits for nothing, so it is dead or stopped.
@@ -90,23 +91,39 @@ pub fn descriptor(name: &str) -> Option<OwnedFd> {
 /// What observe asks every tick.
 pub struct Source {
     link: Link,
+    /// Readable when there is something to ask for.
+    news: Option<OwnedFd>,
     started_at: Timestamp,
     events: Vec<Event>,
+    services: Vec<ServiceSample>,
+    is_stale: bool,
 }
 
 impl Source {
     /// A source over `link`; `started_at` and the boot clock then fix its times.
-    pub const fn new(link: Link, started_at: Timestamp) -> Self {
-        Self { link, started_at, events: Vec::new() }
+    pub fn new(link: Link, started_at: Timestamp) -> Self {
+        let news = descriptor(NEWS_ENV);
+        Self { link, news, started_at, events: Vec::new(), services: Vec::new(), is_stale: true }
+    }
+
+    fn has_news(&self) -> bool {
+        let mut count = [0_u8; 8];
+        self.news.as_ref().is_none_or(|news| rustix::io::read(news, &mut count).is_ok())
     }
 }
 
 impl ServiceSource for Source {
     fn services(&mut self) -> Vec<ServiceSample> {
-        let Ok((services, told)) = self.link.look() else { return Vec::new() };
+        if !self.has_news() && !self.is_stale {
+            return self.services.clone();
+        }
+        let looked = self.link.look();
+        self.is_stale = looked.is_err();
+        let Ok((services, told)) = looked else { return Vec::new() };
         let (now, now_boot_ns) = (crate::clock::now(self.started_at), act::boot_ns());
         self.events.extend(told.into_iter().map(|one| event(one, now, now_boot_ns)));
-        services.into_iter().map(|status| sample(status, now)).collect()
+        self.services = services.into_iter().map(|status| sample(status, now)).collect();
+        self.services.clone()
     }
 
     fn events(&mut self) -> Vec<Event> {

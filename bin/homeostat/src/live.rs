@@ -18,6 +18,7 @@ use vocab::sample::Sample;
 use crate::budget::Budget;
 use crate::clock;
 use crate::door::Doors;
+use crate::keeper_lost::Parent;
 use crate::signals::Signals;
 
 /// The live machine.
@@ -34,6 +35,8 @@ pub struct Live {
     pub signals: Signals,
     /// What the wall clock was at boot.
     pub clock: Timestamp,
+    /// The keeper; without it the daemon ends.
+    pub parent: Option<Parent>,
     /// When to stop by itself.
     pub until: Option<Instant>,
     /// What we may cost.
@@ -48,7 +51,11 @@ impl Live {
     /// Sleeps until the next tick is due; false if asked to end. Counts the ticks that were missed.
     fn wait(&mut self) -> (bool, u32) {
         loop {
-            if self.signals.is_asked_to_end() || self.until.is_some_and(|until| Instant::now() >= until) {
+            let is_alone = self.parent.is_some_and(Parent::is_gone);
+            if is_alone
+                || self.signals.is_asked_to_end()
+                || self.until.is_some_and(|until| Instant::now() >= until)
+            {
                 return (false, 0);
             }
             let left = self.next.saturating_duration_since(Instant::now());

@@ -11,6 +11,8 @@ mod door;
 mod error;
 mod journal;
 mod keeper;
+mod keeper_lost;
+mod legacy;
 mod link;
 mod live;
 mod oneshot;

@@ -78,6 +78,7 @@ fn watcher(seconds: Option<u64>) -> Result<Live, UserError> {
         capabilities: Capabilities(capabilities),
         signals,
         clock: clock::start(),
+        parent: None,
         until: seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds)),
         budget: Budget::default(),
         next: Instant::now(),

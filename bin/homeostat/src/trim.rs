@@ -1,16 +1,20 @@
-//! Gives back the memory that starting took: pages of program text that run once and never again.
+//! Gives back the memory that starting took: free pages of the heap, and program text that runs once and never again.
 use std::ffi::c_void;
 
 /// Unmaps the pages of read-only mapped files; those that are needed again are read from the page cache.
 ///
 /// Only mappings without a private page are touched: relocated constants look read-only, too, and would be lost.
 pub fn trim() {
-    let smaps = std::fs::read_to_string("/proc/self/smaps").unwrap_or_default();
-    for (start, end) in untouched(&smaps) {
+    for (start, end) in untouched(&std::fs::read_to_string("/proc/self/smaps").unwrap_or_default()) {
         // SAFETY: the range is a read-only mapping of a file in which this process has no page of its own, so
         // every page comes back from the file, unchanged, at its next use.
         unsafe { libc::madvise(start as *mut c_void, end - start, libc::MADV_DONTNEED) };
     }
+    // SAFETY: gives free memory of the heap back to the kernel; what is in use is not touched.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0)
+    };
 }
 
 /// Address ranges of read-only mappings of files in which no page is private to this process.

@@ -94,7 +94,9 @@ pub fn take<T: DeserializeOwned>(socket: &OwnedFd, wait_ms: i32) -> io::Result<O
     if !is_readable(socket, wait_ms)? {
         return Ok(None);
     }
-    let mut buffer = vec![0; PACKET_MAX];
+    // Its length first: packets are short, and whoever keeps the largest one in mind keeps that memory, too.
+    let (_, length) = recv(socket, &mut [0_u8; 0], RecvFlags::DONTWAIT | RecvFlags::PEEK | RecvFlags::TRUNC)?;
+    let mut buffer = vec![0; length.clamp(1, PACKET_MAX)];
     let (length, _) = recv(socket, &mut buffer, RecvFlags::DONTWAIT)?;
     if length == 0 {
         return Err(io::ErrorKind::UnexpectedEof.into());

@@ -195,6 +195,65 @@ fn services_outlive_the_daemon_and_end_with_the_keeper() {
     wait("the service has ended", || !Path::new(&format!("/proc/{service}")).exists());
 }
 
+/// A service that writes all the time, so that nobody reading its log would end it.
+fn start_talker(running: &Running) -> i32 {
+    let file = running.folder.join("talker.toml");
+    let script = "while :; do echo on; sleep 0.2; done";
+    std::fs::write(&file, format!("name = \"talker\"\ncommand = [\"sh\", \"-c\", \"{script}\"]\n"))
+        .expect("writable");
+    assert_eq!(running.ask(&["service", "start", &file.to_string_lossy()]).0, 0);
+    wait("the service runs", || talker(running).is_some());
+    talker(running).expect("seen above")
+}
+
+fn talker(running: &Running) -> Option<i32> {
+    let (_, out) = running.ask(&["sql", "--json", "SELECT main_pid FROM services WHERE name = 'talker'"]);
+    out.chars().filter(char::is_ascii_digit).collect::<String>().parse().ok()
+}
+
+fn is_alive(pid: i32) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    !text.is_empty() && !text.contains("State:\tZ")
+}
+
+#[test]
+fn the_next_start_takes_up_the_services_of_a_keeper_that_was_killed_with_its_daemon() {
+    let mut running = Running::start("adopts");
+    let service = start_talker(&running);
+    let daemon = running.daemon();
+    kill(running.keeper.id() as i32, libc::SIGKILL);
+    kill(daemon, libc::SIGKILL);
+    running.keeper.wait().expect("ours");
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(is_alive(service), "a service that writes outlives its keeper");
+    running.keeper = start(&running.folder);
+    running.wait_for_daemon();
+    wait("the same process is supervised", || talker(&running) == Some(service));
+    let (_, log) = running.ask(&["service", "logs", "talker"]);
+    assert!(log.contains("on"), "its log is read again: {log}");
+    kill(service, libc::SIGKILL);
+    wait("its end is seen, and it is started anew", || talker(&running).is_some_and(|pid| pid != service));
+    let again = talker(&running).expect("seen above");
+    kill(running.keeper.id() as i32, libc::SIGTERM);
+    running.keeper.wait().expect("ours");
+    assert!(!is_alive(again), "a clean end takes it along");
+    assert!(!running.folder.join("services.json").exists());
+}
+
+#[test]
+fn a_daemon_whose_keeper_is_killed_becomes_the_keeper() {
+    let running = Running::start("succeeds");
+    let service = start_talker(&running);
+    let daemon = running.daemon();
+    kill(running.keeper.id() as i32, libc::SIGKILL);
+    let children =
+        || std::fs::read_to_string(format!("/proc/{daemon}/task/{daemon}/children")).unwrap_or_default();
+    wait("it has a daemon of its own", || !children().is_empty());
+    wait("which answers, and supervises the same process", || talker(&running) == Some(service));
+    kill(daemon, libc::SIGTERM);
+    wait("all end together", || !is_alive(daemon) && !is_alive(service));
+}
+
 #[test]
 fn a_second_daemon_on_the_same_state_is_refused_in_words() {
     let running = Running::start("second");

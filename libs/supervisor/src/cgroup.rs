@@ -10,7 +10,7 @@ use crate::{Options, ServiceConfig};
 pub(crate) struct Place {
     /// Path below the root of each hierarchy.
     pub path: String,
-    folders: Vec<PathBuf>,
+    pub folders: Vec<PathBuf>,
 }
 
 impl Place {

@@ -12,6 +12,9 @@ pub struct ServiceConfig {
     pub name: String,
     /// Program and arguments; no shell is involved.
     pub command: Vec<String>,
+    /// User of /etc/passwd it runs as; absent: as the supervisor. Another user takes root.
+    #[serde(default)]
+    pub user: Option<String>,
     /// Working folder; absent: `/`.
     #[serde(default)]
     pub directory: Option<PathBuf>,

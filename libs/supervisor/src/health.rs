@@ -63,6 +63,14 @@ impl Check {
         }
     }
 
+    /// The command that is asked, if it is one.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        match &self.asked {
+            Some((_, Question::Command(child))) => Some(child.id()),
+            _ => None,
+        }
+    }
+
     /// Does what is due.
     pub(crate) fn turn(&mut self, health: &Health, now: Instant) {
         if let Some((at, question)) = &mut self.asked {

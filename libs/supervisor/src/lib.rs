@@ -7,9 +7,13 @@
 mod cgroup;
 mod config;
 mod health;
+mod kept;
 mod logs;
+mod main_process;
+mod mark;
 mod service;
 mod spawn;
+mod user;
 
 use std::collections::BTreeMap;
 use std::os::fd::BorrowedFd;
@@ -17,6 +21,8 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 pub use config::{BackOff, Health, Limits, Restart, ServiceConfig, Stop};
+pub use kept::Kept;
+pub use main_process::Identity;
 use service::Service;
 pub use service::{Exit, State, Status};
 
@@ -87,12 +93,13 @@ impl std::error::Error for Refused {}
 pub struct Supervisor {
     options: Options,
     services: BTreeMap<String, Service>,
+    changes: u64,
 }
 
 impl Supervisor {
     /// A supervisor without services.
     pub fn new(options: Options) -> Self {
-        Self { options, services: BTreeMap::new() }
+        Self { options, services: BTreeMap::new(), changes: 0 }
     }
 
     /// Takes up a service and starts it at the next turn; one of the same name that is stopped is replaced.
@@ -101,6 +108,10 @@ impl Supervisor {
     /// The configuration is impossible, the name is taken by a service that runs, or there are too many.
     pub fn start(&mut self, config: ServiceConfig) -> Result<(), Refused> {
         config.check().map_err(Refused)?;
+        if let Some(user) = &config.user {
+            user::User::find(user)
+                .map_err(|because| Refused(format!("service `{}`: {because}", config.name)))?;
+        }
         let is_taken = self.services.get(&config.name).is_some_and(|one| !one.is_stopped());
         if is_taken {
             return Err(Refused(format!("service `{}` is already there; stop or restart it", config.name)));
@@ -109,7 +120,31 @@ impl Supervisor {
             return Err(Refused(format!("there are {SERVICES_MAX} services already")));
         }
         self.services.insert(config.name.clone(), Service::new(config));
+        self.changes += 1;
         Ok(())
+    }
+
+    /// Takes up services whose supervisor was killed.
+    pub fn adopt(&mut self, kept: Vec<Kept>, now: Instant) {
+        for one in kept.into_iter().filter(|one| one.config.check().is_ok()).take(SERVICES_MAX) {
+            self.services.insert(one.config.name.clone(), Service::adopt(one, now));
+        }
+        self.changes += 1;
+    }
+
+    /// What a successor needs to take the services up; changes with [`Supervisor::changes`].
+    pub fn kept(&self) -> Vec<Kept> {
+        self.services.values().map(Service::kept).collect()
+    }
+
+    /// Counts starts, ends, orders and turns of health.
+    pub const fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Whether that child is waited for here: a main process, or the command of a health check.
+    pub fn waits_for(&self, pid: u32) -> bool {
+        self.services.values().any(|service| service.waits_for(pid))
     }
 
     /// Stops a service; it stays known and is not started again.
@@ -118,6 +153,7 @@ impl Supervisor {
     /// There is no such service.
     pub fn stop(&mut self, name: &str, now: Instant) -> Result<(), Refused> {
         self.find(name)?.stop(now);
+        self.changes += 1;
         Ok(())
     }
 
@@ -127,6 +163,7 @@ impl Supervisor {
     /// There is no such service.
     pub fn restart(&mut self, name: &str, now: Instant) -> Result<(), Refused> {
         self.find(name)?.restart(now);
+        self.changes += 1;
         Ok(())
     }
 
@@ -136,6 +173,7 @@ impl Supervisor {
     /// There is no such service.
     pub fn set_back_off_min(&mut self, name: &str, seconds: f64, now: Instant) -> Result<(), Refused> {
         self.find(name)?.set_back_off_min(seconds, now);
+        self.changes += 1;
         Ok(())
     }
 
@@ -173,8 +211,11 @@ impl Supervisor {
     pub fn turn(&mut self, now: Instant) -> Vec<Happening> {
         let mut happenings = Vec::new();
         for service in self.services.values_mut() {
+            let was_healthy = service.is_healthy();
             service.turn(&self.options, now, &mut happenings);
+            self.changes += u64::from(service.is_healthy() != was_healthy);
         }
+        self.changes += happenings.iter().filter(|one| !matches!(one, Happening::Line { .. })).count() as u64;
         happenings
     }
 

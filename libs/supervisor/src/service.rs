@@ -1,15 +1,19 @@
 //! One service: a small state machine.
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::fs::File;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
-use rustix::process::{WaitId, WaitIdOptions, waitid};
 use serde::{Deserialize, Serialize};
 
 use crate::cgroup::Place;
 use crate::health::Check;
+use crate::kept::Kept;
 use crate::logs::Logs;
+use crate::main_process::Main;
+use crate::mark;
 use crate::spawn::spawn;
 use crate::{Happening, Options, Restart, ServiceConfig};
 
@@ -62,11 +66,13 @@ pub struct Status {
     pub is_healthy: Option<bool>,
 }
 
+/// Rounds of killing what has no cgroup: a fork bomb outruns any number.
+const KILL_ROUNDS_MAX: u32 = 8;
+
 /// A main process that is alive.
 #[derive(Debug)]
 struct Running {
-    child: Child,
-    pidfd: OwnedFd,
+    main: Main,
     started: Instant,
     /// Asked to end: since when, and whether killed already.
     stopping: Option<(Instant, bool)>,
@@ -83,6 +89,7 @@ enum Wish {
 #[derive(Debug)]
 pub(crate) struct Service {
     config: ServiceConfig,
+    mark: String,
     place: Place,
     running: Option<Running>,
     wish: Wish,
@@ -101,6 +108,7 @@ impl Service {
     pub(crate) fn new(config: ServiceConfig) -> Self {
         let back_off_s = config.back_off.start_s;
         Self {
+            mark: mark::of(&config.name),
             config,
             place: Place::default(),
             running: None,
@@ -118,6 +126,15 @@ impl Service {
 
     pub(crate) const fn is_stopped(&self) -> bool {
         self.running.is_none() && self.start_at.is_none()
+    }
+
+    pub(crate) const fn is_healthy(&self) -> Option<bool> {
+        self.check.is_healthy
+    }
+
+    pub(crate) fn waits_for(&self, pid: u32) -> bool {
+        self.running.as_ref().is_some_and(|running| running.main.pid() == pid)
+            || self.check.pid() == Some(pid)
     }
 
     pub(crate) fn stop(&mut self, now: Instant) {
@@ -162,7 +179,7 @@ impl Service {
         Status {
             name: self.config.name.clone(),
             state,
-            pid: self.running.as_ref().map(|running| running.child.id()),
+            pid: self.running.as_ref().map(|running| running.main.pid()),
             cgroup: self.place.exists().then(|| self.place.path.clone()),
             starts: self.starts,
             failures: self.failures,
@@ -174,7 +191,7 @@ impl Service {
     }
 
     pub(crate) fn fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let main = self.running.as_ref().map(|running| running.pidfd.as_fd());
+        let main = self.running.as_ref().map(|running| running.main.fd());
         let pipes = self.logs.streams.iter().map(|stream| stream.pipe.as_fd());
         main.into_iter().chain(pipes).chain(self.check.fd())
     }
@@ -205,16 +222,17 @@ impl Service {
 
     fn reap(&mut self, now: Instant, to: &mut Vec<Happening>) {
         let Some(running) = &mut self.running else { return };
-        if !has_ended(&running.pidfd) {
+        if !running.main.has_ended() {
             return;
         }
         // While it is a zombie its pid is its own: what it left behind in its session can still be named.
-        signal_group(running.child.id(), libc::SIGKILL);
-        let Ok(Some(status)) = running.child.try_wait() else { return };
+        running.main.signal_group(libc::SIGKILL);
+        let status = running.main.reap();
         let was_asked = running.stopping.is_some();
         let ran = now.duration_since(running.started);
         let exit = exit_of(status, ran);
-        let is_failure = !was_asked && !status.success();
+        // How one ended that is no child of ours nobody tells: then it counts as a failure.
+        let is_failure = !was_asked && !status.is_some_and(|status| status.success());
         self.running = None;
         self.last_exit = Some((now, exit));
         self.check.reset(None, now);
@@ -255,15 +273,14 @@ impl Service {
         if !self.place.exists() {
             self.place = Place::make(options, &self.config);
         }
-        match spawn(&self.config, options, &self.place) {
+        match spawn(&self.config, options, &self.place, &self.mark) {
             Ok(spawned) => {
                 self.starts += 1;
                 self.start_at = None;
-                to.push(Happening::Started { name, pid: spawned.child.id() });
+                to.push(Happening::Started { name, pid: spawned.main.pid() });
                 self.logs.attach(spawned.pipes);
                 self.check.reset(self.config.health.as_ref(), now);
-                let (child, pidfd) = (spawned.child, spawned.pidfd);
-                self.running = Some(Running { child, pidfd, started: now, stopping: None });
+                self.running = Some(Running { main: spawned.main, started: now, stopping: None });
             }
             Err(error) => {
                 self.failures += 1;
@@ -279,9 +296,9 @@ impl Service {
         if running.stopping.is_none() {
             running.stopping = Some((now, false));
             self.place.thaw();
-            signal_group(running.child.id(), self.config.stop.signal);
+            running.main.signal_group(self.config.stop.signal);
             // A stopped process sees no other signal until it is continued.
-            signal_group(running.child.id(), libc::SIGCONT);
+            running.main.signal_group(libc::SIGCONT);
         }
     }
 
@@ -293,16 +310,67 @@ impl Service {
         {
             running.stopping = Some((since, true));
             self.place.thaw();
-            signal_group(running.child.id(), libc::SIGKILL);
+            running.main.signal_group(libc::SIGKILL);
             self.place.kill();
         }
     }
 
-    /// Kills what the main process left behind in its session and cgroup.
+    /// Kills what the main process left behind in its cgroup, and, where it has none, in sessions of their own.
     fn kill_rest(&mut self) {
-        if self.place.exists() && self.place.is_populated() {
+        if !self.place.exists() {
+            // A process may start another while we look; each round kills all that the last one started.
+            for _ in 0..KILL_ROUNDS_MAX {
+                if mark::kill(&self.mark) == 0 {
+                    break;
+                }
+            }
+        } else if self.place.is_populated() {
             self.place.kill();
         }
+    }
+
+    /// What is needed to take it up again.
+    pub(crate) fn kept(&self) -> Kept {
+        Kept {
+            config: self.config.clone(),
+            main: self.running.as_ref().map(|running| running.main.identity),
+            mark: self.mark.clone(),
+            cgroup: self.place.path.clone(),
+            folders: self.place.folders.clone(),
+            is_wanted: self.wish == Wish::Run && !self.is_stopped(),
+            starts: self.starts,
+            failures: self.failures,
+            back_off_min_s: self.back_off_min_s,
+        }
+    }
+
+    /// Takes up a service whose supervisor was killed. If its main process has ended meanwhile, it failed.
+    pub(crate) fn adopt(kept: Kept, now: Instant) -> Self {
+        let main = kept.main.and_then(Main::adopt);
+        let mut service = Self::new(kept.config);
+        service.mark = kept.mark;
+        let folders = kept.folders.into_iter().filter(|folder| folder.exists()).collect();
+        service.place = Place { path: kept.cgroup, folders };
+        (service.starts, service.failures) = (kept.starts, kept.failures);
+        service.back_off_min_s = kept.back_off_min_s;
+        service.start_at = None;
+        if !kept.is_wanted {
+            service.wish = Wish::Stop;
+        }
+        match main {
+            Some(main) => {
+                service.logs.attach(pipes_of(main.pid()));
+                service.check.reset(service.config.health.as_ref(), now);
+                service.running = Some(Running { main, started: now, stopping: None });
+            }
+            None => {
+                service.kill_rest();
+                let has_failed = kept.main.is_some();
+                service.failures += u64::from(has_failed);
+                service.plan_next(now, Duration::ZERO, false, has_failed || kept.is_wanted);
+            }
+        }
+        service
     }
 
     /// Removes the cgroup of a service that is not started again.
@@ -313,22 +381,20 @@ impl Service {
     }
 }
 
-/// Whether the process has ended; it stays a zombie.
-fn has_ended(pidfd: &OwnedFd) -> bool {
-    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-    matches!(waitid(WaitId::PidFd(pidfd.as_fd()), options), Ok(Some(_)))
+fn exit_of(status: Option<ExitStatus>, ran: Duration) -> Exit {
+    let code = status.and_then(|status| status.code());
+    let signal = status.and_then(|status| status.signal());
+    Exit { code, signal, ran_s: ran.as_secs_f64(), age_s: 0.0 }
 }
 
-fn exit_of(status: ExitStatus, ran: Duration) -> Exit {
-    Exit { code: status.code(), signal: status.signal(), ran_s: ran.as_secs_f64(), age_s: 0.0 }
-}
-
-/// Signals every process of the service's session group. The child is not reaped yet, so its pid is its own.
-fn signal_group(pid: u32, signal: i32) {
-    if let Ok(pid) = i32::try_from(pid) {
-        // SAFETY: kill(2) takes plain integers.
-        unsafe { libc::kill(-pid, signal) };
-    }
+/// The ends of the pipes that a process writes its log to, opened anew: the ones we had ended with our predecessor.
+fn pipes_of(pid: u32) -> Vec<File> {
+    let mut options = File::options();
+    options.read(true).custom_flags(libc::O_NONBLOCK);
+    let is_pipe =
+        |path: &String| std::fs::read_link(path).is_ok_and(|to| to.to_string_lossy().starts_with("pipe:"));
+    let paths = [1, 2].map(|fd| format!("/proc/{pid}/fd/{fd}"));
+    paths.iter().filter(|path| is_pipe(path)).filter_map(|path| options.open(path).ok()).collect()
 }
 
 impl Drop for Service {
@@ -336,9 +402,9 @@ impl Drop for Service {
     fn drop(&mut self) {
         if let Some(running) = &mut self.running {
             self.place.thaw();
-            signal_group(running.child.id(), libc::SIGKILL);
+            running.main.signal_group(libc::SIGKILL);
             self.place.kill();
-            let _ = running.child.wait();
+            let _ = running.main.reap();
         }
         self.check.give_up();
         self.place.remove();

@@ -5,16 +5,18 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use crate::cgroup::Place;
+use crate::main_process::Main;
+use crate::mark;
+use crate::user::User;
 use crate::{Options, ServiceConfig};
 
 /// A started service.
 #[derive(Debug)]
 pub(crate) struct Spawned {
-    pub child: Child,
-    pub pidfd: OwnedFd,
+    pub main: Main,
     pub pipes: Vec<File>,
 }
 
@@ -25,13 +27,20 @@ struct InChild {
     descriptors: Option<u64>,
     nice: Option<i32>,
     join_files: Vec<CString>,
+    user: Option<User>,
 }
 
 /// Starts the service.
 ///
 /// # Errors
 /// The program cannot be executed, or there are no processes or descriptors left.
-pub(crate) fn spawn(config: &ServiceConfig, options: &Options, place: &Place) -> io::Result<Spawned> {
+pub(crate) fn spawn(
+    config: &ServiceConfig,
+    options: &Options,
+    place: &Place,
+    mark: &str,
+) -> io::Result<Spawned> {
+    let user = config.user.as_deref().map(User::find).transpose().map_err(io::Error::other)?;
     let (program, arguments) = config.command.split_first().ok_or_else(|| io::Error::other("no command"))?;
     let join_files = place.join_files();
     let in_child = InChild {
@@ -42,11 +51,16 @@ pub(crate) fn spawn(config: &ServiceConfig, options: &Options, place: &Place) ->
             .iter()
             .filter_map(|path| CString::new(path.as_os_str().as_bytes()).ok())
             .collect(),
+        user: user.clone().filter(User::is_other),
     };
     let mut command = Command::new(program);
+    if let Some(user) = &user {
+        command.envs([("HOME", &user.home), ("USER", &user.name), ("LOGNAME", &user.name)]);
+    }
     command
         .args(arguments)
         .envs(&config.environment)
+        .env(mark::NAME, mark)
         .current_dir(config.directory.as_deref().unwrap_or_else(|| "/".as_ref()))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -60,9 +74,7 @@ pub(crate) fn spawn(config: &ServiceConfig, options: &Options, place: &Place) ->
     for pipe in &pipes {
         rustix::io::ioctl_fionbio(pipe.as_fd(), true)?;
     }
-    let pid = rustix::process::Pid::from_child(&child);
-    let pidfd = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty())?;
-    Ok(Spawned { child, pidfd, pipes })
+    Ok(Spawned { main: Main::of_child(child)?, pipes })
 }
 
 impl InChild {
@@ -70,6 +82,7 @@ impl InChild {
         for file in &self.join_files {
             join(file);
         }
+        keep_readers();
         // SAFETY: setsid(2) takes nothing; it cannot fail in a child that was just forked.
         unsafe { libc::setsid() };
         allow_signals();
@@ -86,7 +99,38 @@ impl InChild {
                 return Err(io::Error::last_os_error());
             }
         }
-        Ok(())
+        // Last: whatever takes privilege is done.
+        self.user.as_ref().map_or(Ok(()), become_user)
+    }
+}
+
+/// Groups first: without the user's privilege they could not be changed any more.
+fn become_user(user: &User) -> io::Result<()> {
+    // SAFETY: plain system calls on integers prepared before the fork; the list outlives the call.
+    let done = unsafe {
+        // A service may open its own standard output anew, as some do by way of /dev/stdout.
+        libc::fchown(1, user.uid, user.gid);
+        libc::fchown(2, user.uid, user.gid);
+        libc::setgroups(user.groups.len(), user.groups.as_ptr()) == 0
+            && libc::setgid(user.gid) == 0
+            && libc::setuid(user.uid) == 0
+    };
+    if done { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Opens the pipes of standard output and error for reading, too, so that there is a reader while no supervisor lives:
+/// a service that writes then waits for the next one once the pipe is full, instead of dying of SIGPIPE.
+fn keep_readers() {
+    for (path, target) in [(c"/proc/self/fd/1", 1), (c"/proc/self/fd/2", 2)] {
+        // SAFETY: the path is a C string; the descriptor is used and closed here only. Without /proc the pipe stays
+        // as it is.
+        unsafe {
+            let fd = libc::open(path.as_ptr(), libc::O_RDWR | libc::O_CLOEXEC);
+            if fd >= 0 {
+                libc::dup2(fd, target);
+                libc::close(fd);
+            }
+        }
     }
 }
 
@@ -133,7 +177,8 @@ mod tests {
 
     #[test]
     fn a_service_starts_with_no_signal_blocked() {
-        let in_child = InChild { tracer_pid: None, descriptors: None, nice: None, join_files: Vec::new() };
+        let in_child =
+            InChild { tracer_pid: None, descriptors: None, nice: None, join_files: Vec::new(), user: None };
         let mut command = Command::new("grep");
         command.args(["SigBlk", "/proc/self/status"]);
         // SAFETY: the set is on our stack; the closure calls only async-signal-safe system calls.

@@ -11,6 +11,7 @@ fn service(name: &str, script: &str) -> ServiceConfig {
     ServiceConfig {
         name: name.to_owned(),
         command: ["/bin/sh", "-c", script].map(str::to_owned).to_vec(),
+        user: None,
         directory: None,
         environment: BTreeMap::new(),
         restart: Restart::OnFailure,
@@ -115,6 +116,88 @@ fn a_stop_takes_grandchildren_along_even_if_they_ignore_it() {
     std::thread::sleep(Duration::from_millis(100));
     let text = std::fs::read_to_string(status).unwrap_or_default();
     assert!(text.is_empty() || text.contains("State:\tZ"), "{text}");
+}
+
+/// The pids that a service wrote, one a line, once there are so many.
+fn pids_of(all: &[Happening], count: usize) -> Option<Vec<u32>> {
+    let lines = all.iter().filter_map(|one| match one {
+        Happening::Line { text, .. } => text.parse().ok(),
+        _ => None,
+    });
+    let pids = lines.collect::<Vec<_>>();
+    (pids.len() == count).then_some(pids)
+}
+
+fn has_ended(pid: u32) -> bool {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    text.is_empty() || text.contains("State:\tZ")
+}
+
+#[test]
+fn a_stop_finds_descendants_in_sessions_of_their_own_and_orphans_of_orphans() {
+    // One that leaves the session, and one whose parent has ended before the service does.
+    let script = "setsid sleep 62 & (setsid sh -c 'echo $$; exec sleep 63' &) ; sleep 0.1; echo $!; wait";
+    let mut supervisor = supervised(service("a", script));
+    let mut pids = None;
+    run(&mut supervisor, |_, all| {
+        pids = pids_of(all, 2);
+        pids.is_some()
+    });
+    let pids = pids.expect("seen above");
+    assert!(pids.iter().all(|pid| !has_ended(*pid)));
+    supervisor.stop("a", Instant::now()).expect("known");
+    run(&mut supervisor, |_, _| pids.iter().all(|pid| has_ended(*pid)));
+}
+
+#[test]
+fn a_successor_takes_up_what_lives_and_starts_what_has_ended() {
+    let mut first = Supervisor::new(Options::default());
+    for (name, script) in [("lives", "while :; do echo on; sleep 0.05; done"), ("ends", "sleep 60")] {
+        first.start(service(name, script)).expect("valid");
+    }
+    run(&mut first, |supervisor, _| supervisor.status(Instant::now()).iter().all(|one| one.starts == 1));
+    let before = first.status(Instant::now());
+    let kept = first.kept();
+    // As if it had been killed: nothing of it is run or closed any more.
+    std::mem::forget(first);
+    let ends = before.iter().find(|one| one.name == "ends").and_then(|one| one.pid).expect("it runs");
+    // SAFETY: kill(2) takes plain integers; the child is ours and not reaped.
+    unsafe { libc::kill(ends as i32, libc::SIGKILL) };
+    let mut second = Supervisor::new(Options::default());
+    std::thread::sleep(Duration::from_millis(50));
+    second.adopt(kept, Instant::now());
+    let all = run(&mut second, |_, all| {
+        all.iter().any(|one| matches!(one, Happening::Line { text, .. } if text == "on"))
+            && all.iter().any(|one| matches!(one, Happening::Started { name, .. } if name == "ends"))
+    });
+    let after = second.status(Instant::now());
+    let lives =
+        |all: &[supervisor::Status]| all.iter().find(|one| one.name == "lives").and_then(|one| one.pid);
+    assert_eq!(lives(&after), lives(&before), "{all:?}");
+    assert_eq!(after.iter().map(|one| (one.starts, one.failures)).collect::<Vec<_>>(), [(2, 1), (1, 0)]);
+    // Its end is seen though nobody may wait for it, and it can be stopped.
+    second.stop("lives", Instant::now()).expect("known");
+    run(&mut second, |_, all| {
+        all.iter().any(|one| matches!(one, Happening::Ended { name, .. } if name == "lives"))
+    });
+}
+
+#[test]
+fn a_service_runs_as_its_user_where_we_may_and_is_refused_in_words_where_not() {
+    let wanted =
+        |user: &str| ServiceConfig { user: Some(user.to_owned()), ..service("a", "id -un; sleep 60") };
+    let mut supervisor = Supervisor::new(Options::default());
+    let because = supervisor.start(wanted("no-such-user")).expect_err("unknown").to_string();
+    assert!(because.contains("service `a`: there is no user `no-such-user`"), "{because}");
+    let started = supervisor.start(wanted("nobody"));
+    if !rustix::process::geteuid().is_root() {
+        let because = started.expect_err("only root may").to_string();
+        assert!(because.contains("only root may run it as user `nobody`"), "{because}");
+        return;
+    }
+    started.expect("root may");
+    let all = run(&mut supervisor, |_, all| all.iter().any(|one| matches!(one, Happening::Line { .. })));
+    assert!(all.iter().any(|one| matches!(one, Happening::Line { text, .. } if text == "nobody")), "{all:?}");
 }
 
 #[test]

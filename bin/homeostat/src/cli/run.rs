@@ -46,5 +46,5 @@ pub fn run(args: &Run, global: &Global) -> Result<ExitCode, UserError> {
     if std::env::var_os(keeper::SOCKET_ENV).is_some() {
         return daemon::run(&settings);
     }
-    keeper::run(&settings.paths.ring_name())
+    keeper::run(&settings.paths)
 }
