@@ -7,6 +7,7 @@ mod doctor;
 mod explain;
 mod incidents;
 mod install;
+mod man;
 mod mode;
 mod run;
 mod service;
@@ -108,6 +109,8 @@ enum Command {
     Uninstall(install::Uninstall),
     /// Print completions for a shell
     Completions(completions::Completions),
+    /// Print the manual page
+    Man(man::Man),
 }
 
 /// Parses, runs, prints errors, and turns the end into an exit code.
@@ -155,6 +158,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, UserError> {
         Command::Install(args) => install::install(&args, &mut context),
         Command::Uninstall(args) => install::uninstall(&args, &mut context),
         Command::Completions(args) => completions::run(&args, &mut context),
+        Command::Man(_) => man::run(&mut context),
     }?;
     context.out.finish()?;
     Ok(exit.into())

@@ -277,6 +277,8 @@ fn an_installation_says_every_step_and_a_dry_run_does_none() {
     );
     assert_eq!(home.run(&["install", "--root", root]).0, 0);
     assert!(home.0.join("root/usr/local/bin/homeostat").exists());
+    let manual = home.0.join("root/usr/local/share/man/man1/homeostat.1");
+    assert_eq!(std::fs::read_to_string(&manual).expect("installed"), home.run(&["man"]).1);
     assert_eq!(home.run(&["uninstall", "--purge", "--root", root]).0, 0);
-    assert!(!home.0.join("root/usr/local/bin/homeostat").exists());
+    assert!(!home.0.join("root/usr/local/bin/homeostat").exists() && !manual.exists());
 }

@@ -32,6 +32,7 @@ pub struct Uninstall {
 }
 
 const BINARY: &str = "usr/local/bin/homeostat";
+const MANUAL: &str = "usr/local/share/man/man1/homeostat.1";
 const UNIT: &str = "etc/systemd/system/homeostat.service";
 
 /// The unit. The keeper is its main process and restarts the daemon itself; services that the keeper runs end
@@ -61,7 +62,7 @@ WantedBy=multi-user.target
 /// One step of an installation or its reverse.
 enum Step {
     Copy { from: PathBuf, to: PathBuf },
-    Write { to: PathBuf, text: &'static str },
+    Write { to: PathBuf, text: String },
     Run(&'static [&'static str]),
     Remove(PathBuf),
     UndoAll,
@@ -137,7 +138,8 @@ pub fn install(args: &Install, context: &mut Context) -> Result<Exit, UserError>
     let is_here = args.root == Path::new("/");
     let mut steps = vec![
         Step::Copy { from, to: args.root.join(BINARY) },
-        Step::Write { to: args.root.join(UNIT), text: UNIT_TEXT },
+        Step::Write { to: args.root.join(UNIT), text: UNIT_TEXT.to_owned() },
+        Step::Write { to: args.root.join(MANUAL), text: super::man::page() },
     ];
     if is_here {
         steps.push(Step::Run(&["systemctl", "daemon-reload"]));
@@ -169,7 +171,7 @@ pub fn uninstall(args: &Uninstall, context: &mut Context) -> Result<Exit, UserEr
             steps.push(Step::Run(&["systemctl", "disable", "--now", "homeostat.service"]));
         }
     }
-    steps.extend([UNIT, BINARY].map(|path| Step::Remove(root.join(path))));
+    steps.extend([UNIT, MANUAL, BINARY].map(|path| Step::Remove(root.join(path))));
     if args.purge {
         steps.extend(
             ["var/lib/homeostat", "run/homeostat", "etc/homeostat"].map(|path| Step::Remove(root.join(path))),
