@@ -76,6 +76,9 @@ pub fn snapshot_for(uid: u32, proc_hides: bool, snapshot: &Snapshot) -> Snapshot
 }
 
 fn hide(process: &mut Process) {
+    if !is_public_program(process) {
+        process.program = process.name.clone();
+    }
     process.descriptors = None;
     process.read_bytes_per_s = None;
     process.write_bytes_per_s = None;
@@ -86,6 +89,18 @@ fn hide(process: &mut Process) {
     process.established = None;
     process.unread_connections = None;
     process.close_wait = None;
+}
+
+/// Whether a process says itself, in its name or its first argument, what its executable is: the link to that is for
+/// its owner.
+fn is_public_program(process: &Process) -> bool {
+    let base = process.program.split(':').next().unwrap_or_default();
+    let first = process.command.as_deref().and_then(|command| command.split(' ').next()).unwrap_or_default();
+    let first = first.rsplit('/').next().unwrap_or_default();
+    process.is_kernel
+        || [&*process.name, first]
+            .iter()
+            .any(|word| !word.is_empty() && (word.starts_with(base) || base.starts_with(word)))
 }
 
 /// Whether everyone may read an event: what Homeostat and the supervisor did, not what a program wrote.
