@@ -163,7 +163,7 @@ impl History {
         let hot = (0..2).map(|n| self.hot.generation(n)).filter(|g| g.number() != 0);
         Ok(Stats {
             tiers: Tier::ALL.map(of).to_vec(),
-            hot_samples: hot.flat_map(|g| g.ticks().map(|t| t.len() as u64).collect::<Vec<_>>()).sum(),
+            hot_samples: hot.map(|g| g.samples()).sum(),
             hot_bytes: self.hot.size().total_bytes() as u64,
             log_bytes,
             disk_bytes: self.options.disk_bytes,

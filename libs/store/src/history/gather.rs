@@ -1,13 +1,13 @@
 //! From the hot memory to a block: samples tick by tick become columns series by series.
 
 use super::block::Builder;
-use super::hot::Generation;
+use super::hot::{Generation, Standing};
 use crate::codec::{CHUNK_MAX, Effort, Kind};
 
 /// What could not be taken over from a generation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Dropped {
-    /// Ticks whose checksum failed.
+    /// Ticks whose checksum failed; what did not change after them within the generation is lost too.
     pub ticks: usize,
     /// Samples of series that were never declared.
     pub samples: usize,
@@ -23,24 +23,26 @@ pub(super) fn blocks(
 ) -> (Vec<Vec<u8>>, Dropped) {
     let mut dropped = Dropped::default();
     let mut blocks = Vec::new();
-    let mut first = ticks.start;
-    let all: Vec<_> = generation.ticks().skip(ticks.start).take(ticks.len()).collect();
+    let all: Vec<_> = generation.ticks().take(ticks.end).collect();
     // After the ticks: a series is declared before its first sample.
     let keys = generation.keys();
-    while first - ticks.start < all.len() {
-        let from = first - ticks.start;
-        let ascending = all[from..].windows(2).take_while(|pair| pair[1].at_ms > pair[0].at_ms).count() + 1;
-        let some = &all[from..from + ascending.min(CHUNK_MAX)];
+    let mut standing = Standing::new(keys.len());
+    let mut first = ticks.start.min(all.len());
+    all[..first].iter().for_each(|tick| standing.step(tick));
+    while first < all.len() {
+        let ascending = all[first..].windows(2).take_while(|pair| pair[1].at_ms > pair[0].at_ms).count() + 1;
+        let some = &all[first..first + ascending.min(CHUNK_MAX)];
         let mut columns = Columns::new(keys.len());
+        let mut ahead = standing.clone();
         for tick in some {
-            match tick.is_intact() {
-                true => columns.count(tick.samples(), &mut dropped),
-                false => dropped.ticks += 1,
-            }
+            ahead.step(tick);
+            dropped.ticks += usize::from(!tick.is_intact());
+            columns.count(ahead.samples());
         }
         columns.make_room();
-        for (place, tick) in some.iter().enumerate().filter(|(_, tick)| tick.is_intact()) {
-            columns.put(tick.samples(), place as u32);
+        for (place, tick) in some.iter().enumerate() {
+            standing.step(tick);
+            columns.put(standing.samples(), place as u32);
         }
         let times = some.iter().map(|tick| tick.at_ms).collect();
         let mut builder = Builder::new(times, 0, Effort::Fast);
@@ -50,6 +52,7 @@ pub(super) fn blocks(
         }
         first += some.len();
     }
+    dropped.samples = standing.undeclared;
     (blocks, dropped)
 }
 
@@ -66,11 +69,10 @@ impl Columns {
         Self { ends: vec![0; series], values: Vec::new(), places: Vec::new() }
     }
 
-    fn count(&mut self, samples: impl Iterator<Item = (u32, u64)>, dropped: &mut Dropped) {
+    fn count(&mut self, samples: impl Iterator<Item = (u32, u64)>) {
         for (series, _) in samples {
-            match self.ends.get_mut(series as usize) {
-                Some(n) => *n += 1,
-                None => dropped.samples += 1,
+            if let Some(n) = self.ends.get_mut(series as usize) {
+                *n += 1;
             }
         }
     }

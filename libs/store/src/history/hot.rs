@@ -8,13 +8,17 @@
 //! Page 0 holds 64-bit words: magic, version, words for keys, words for ticks, check word; from word 8 on eight for
 //! either generation: number (0 is empty), keys (words used, series << 32), ticks (words used, samples of the open
 //! tick << 32), closed flag, ticks closed. Then for either generation the keys and the ticks, both in 32-bit words. A
-//! key is length | kind << 16, then its bytes. A tick is time low, time high, samples, CRC, then three words a sample:
-//! series, value low, value high.
+//! key is length | kind << 16, then its bytes. A tick is time low, time high, entries | PARTIAL, CRC, then three words
+//! an entry: series | ENDS, value low, value high.
+//!
+//! Only what changed is an entry: a series that stands and is not named has its last value in this tick too, until an
+//! entry ends it. In a partial tick (cut short by a kill or for want of room) only what is named has a sample.
 //!
 //! # Why a kill loses nothing
 //!
-//! A sample's words are stored first and counted after by one release store of the tick word, the same word that closes
-//! a tick. Whoever maps the memory next sees each sample counted and whole, or not at all.
+//! An entry's words are stored first and counted after by one release store of the tick word, the same word that closes
+//! a tick. Whoever maps the memory next sees each entry counted and whole, or not at all. Of a tick that was not ended,
+//! the samples that repeat the tick before are not known to have been taken.
 
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -22,7 +26,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use rustix::fs::{FallocateFlags, MemfdFlags, fallocate, memfd_create};
-use rustix::mm::{MapFlags, ProtFlags, mmap, munmap};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, munmap};
 
 use crate::codec::Kind;
 use crate::error::{Result, StoreError};
@@ -30,11 +34,15 @@ use crate::medium::PAGE;
 
 const MAGIC: u64 = 0x0a0d_746f_6874_7368;
 /// Format version of the hot memory.
-pub(super) const VERSION: u64 = 1;
+pub(super) const VERSION: u64 = 2;
 /// Words in front of a tick's samples.
 pub(super) const TICK_HEAD: usize = 4;
-/// Words a sample.
+/// Words an entry.
 pub(super) const SAMPLE: usize = 3;
+/// Set in the series of an entry that ends it.
+const ENDS: u32 = 1 << 31;
+/// Set in the number of entries of a tick that was cut short.
+const PARTIAL: u32 = 1 << 31;
 
 /// Size of the hot memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +54,9 @@ pub struct HotSize {
 }
 
 impl Default for HotSize {
-    /// 1,100 series once a second for five minutes, and the keys of 7,000 series: 8.5 MiB in all.
+    /// 550 changes a second for five minutes, and the keys of 12,000 series: 4.8 MiB in all.
     fn default() -> Self {
-        Self { key_bytes: 256 << 10, tick_bytes: 4 << 20 }
+        Self { key_bytes: 384 << 10, tick_bytes: 2 << 20 }
     }
 }
 
@@ -95,6 +103,28 @@ impl Hot {
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let file = options.open(path).map_err(|e| StoreError::from_io("open", &name, e))?;
         Self::from_file(file, size)
+    }
+
+    /// Maps the memory in a file to read it beside its writer; `None` where there is none, or none of this version.
+    pub fn open_to_read(path: &Path) -> Option<Self> {
+        let file = File::open(path).ok()?;
+        let mut head = [0; 32];
+        std::os::unix::fs::FileExt::read_exact_at(&file, &mut head, 0).ok()?;
+        let word = |n: usize| crate::bytes::u64_at(&head, 8 * n);
+        if word(0)? != MAGIC || word(1)? != VERSION {
+            return None;
+        }
+        let bytes = |n: usize| usize::try_from(word(n)?).ok()?.checked_mul(4).filter(|bytes| *bytes < 1 << 31);
+        let size = HotSize { key_bytes: bytes(2)?, tick_bytes: bytes(3)? };
+        if file.metadata().ok()?.len() != size.total_bytes() as u64 {
+            return None;
+        }
+        // SAFETY: a fresh shared mapping of a file of this length; nothing else uses the addresses, and what only reads
+        // it never stores.
+        let base = unsafe {
+            mmap(std::ptr::null_mut(), size.total_bytes(), ProtFlags::READ, MapFlags::SHARED, &file, 0)
+        };
+        Some(Self { base: base.ok()?.cast(), size, file })
     }
 
     /// Maps memory that lives as long as somebody holds its descriptor.
@@ -158,6 +188,18 @@ impl Hot {
         })
     }
 
+    /// Lets this process forget the pages of a generation that was given back; they come again when they are touched.
+    pub(super) fn forget(&self, which: usize) {
+        let (keys, ticks) = self.size.words();
+        let half = 4 * (keys + ticks);
+        let start = (PAGE + (which & 1) * half).next_multiple_of(PAGE);
+        let end = (PAGE + ((which & 1) + 1) * half) / PAGE * PAGE;
+        if start < end {
+            // SAFETY: the range lies within the mapping and on page boundaries. The memory is shared: its content stays.
+            let _ = unsafe { madvise(self.base.add(start).cast(), end - start, Advice::LinuxDontNeed) };
+        }
+    }
+
     fn longs(&self) -> &[AtomicU64] {
         // SAFETY: page 0 is mapped, page-aligned and lives as long as `self`; atomics may alias shared memory.
         unsafe { std::slice::from_raw_parts(self.base.cast::<AtomicU64>(), PAGE / 8) }
@@ -196,6 +238,8 @@ fn join(low: usize, high: usize) -> u64 {
 /// One tick of a generation.
 pub(super) struct Tick<'a> {
     pub at_ms: i64,
+    /// Whether only what is named has a sample.
+    is_partial: bool,
     samples: &'a [AtomicU32],
     /// CRC stored when the tick was closed; `None` for the open one.
     crc: Option<u32>,
@@ -267,7 +311,12 @@ impl<'a> Generation<'a> {
         true
     }
 
-    /// Adds a sample to the open tick; `false` where there is no room.
+    /// Ends a series in the open tick; `false` where there is no room.
+    pub fn push_end(&self, series: u32) -> bool {
+        self.push(series | ENDS, 0)
+    }
+
+    /// Adds a changed sample to the open tick; `false` where there is no room.
     #[inline]
     pub fn push(&self, series: u32, bits: u64) -> bool {
         let (used, open) = halves(self.state[2].load(Ordering::Relaxed));
@@ -280,12 +329,17 @@ impl<'a> Generation<'a> {
         true
     }
 
-    /// Closes the open tick; one without samples leaves nothing.
-    pub fn close_tick(&self) {
+    /// Entries of the open tick.
+    pub fn open_entries(&self) -> usize {
+        halves(self.state[2].load(Ordering::Relaxed)).1
+    }
+
+    /// Closes the open tick.
+    pub fn close_tick(&self, is_partial: bool) {
         let (used, open) = halves(self.state[2].load(Ordering::Relaxed));
         let end = used + TICK_HEAD + open * SAMPLE;
-        let Some(tick) = self.ticks.get(used..end).filter(|_| open > 0) else { return };
-        tick[2].store(open as u32, Ordering::Relaxed);
+        let Some(tick) = self.ticks.get(used..end) else { return };
+        tick[2].store(open as u32 | if is_partial { PARTIAL } else { 0 }, Ordering::Relaxed);
         let crc = checksum(&tick[TICK_HEAD..]);
         tick[3].store(crc, Ordering::Relaxed);
         let ticks = self.state[4].load(Ordering::Relaxed);
@@ -311,6 +365,16 @@ impl<'a> Generation<'a> {
         keys
     }
 
+    /// Number of all samples so far.
+    pub fn samples(&self) -> u64 {
+        let ticks: Vec<_> = self.ticks().collect();
+        let mut standing = Standing::new(self.keys().len());
+        ticks.iter().map(|tick| {
+            standing.step(tick);
+            standing.samples().count() as u64
+        }).sum()
+    }
+
     /// All ticks so far, the open one included. Stops where the memory makes no sense.
     pub fn ticks(&self) -> impl Iterator<Item = Tick<'a>> + use<'a> {
         let (used, open) = halves(self.state[2].load(Ordering::Acquire));
@@ -322,7 +386,7 @@ impl<'a> Generation<'a> {
             let is_open = at == used;
             let samples = match is_open {
                 true if open > 0 => open,
-                false if at < used => word(2) as usize,
+                false if at < used => (word(2) & !PARTIAL) as usize,
                 _ => return None,
             };
             let from = at + TICK_HEAD;
@@ -330,28 +394,70 @@ impl<'a> Generation<'a> {
             let samples = ticks.get(from..end).filter(|_| is_open || end <= used)?;
             at = if is_open { usize::MAX - TICK_HEAD } else { end };
             let at_ms = (u64::from(word(0)) | u64::from(word(1)) << 32) as i64;
-            Some(Tick { at_ms, samples, crc: (!is_open).then(|| word(3)) })
+            let is_partial = is_open || word(2) & PARTIAL != 0;
+            Some(Tick { at_ms, is_partial, samples, crc: (!is_open).then(|| word(3)) })
         })
     }
 }
 
 impl Tick<'_> {
-    /// Number of samples.
-    pub fn len(&self) -> usize {
-        self.samples.len() / SAMPLE
-    }
-
-    /// Whether the samples are what was stored.
+    /// Whether the entries are what was stored.
     pub fn is_intact(&self) -> bool {
         self.crc.is_none_or(|crc| checksum(self.samples) == crc)
     }
 
-    /// Series and bits of every sample.
-    pub fn samples(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+    /// Series and bits of every entry; no bits where the series ends.
+    fn entries(&self) -> impl Iterator<Item = (u32, Option<u64>)> + '_ {
         self.samples.chunks_exact(SAMPLE).map(|s| {
             let word = |n: usize| s[n].load(Ordering::Relaxed);
-            (word(0), u64::from(word(1)) | u64::from(word(2)) << 32)
+            let bits = u64::from(word(1)) | u64::from(word(2)) << 32;
+            (word(0) & !ENDS, (word(0) & ENDS == 0).then_some(bits))
         })
+    }
+}
+
+/// The series that stand, tick after tick, from the first tick of a generation on.
+#[derive(Clone)]
+pub(super) struct Standing {
+    /// Value of a series, and the tick that named it last.
+    series: Vec<Option<(u64, u32)>>,
+    tick: u32,
+    is_partial: bool,
+    /// Entries of series that were never declared.
+    pub undeclared: usize,
+}
+
+impl Standing {
+    /// Before the first tick of a generation with so many keys.
+    pub fn new(keys: usize) -> Self {
+        Self { series: vec![None; keys], tick: 0, is_partial: false, undeclared: 0 }
+    }
+
+    /// Goes on to the next tick. After a damaged one nothing is known but what later ticks name.
+    pub fn step(&mut self, tick: &Tick<'_>) {
+        self.tick += 1;
+        self.is_partial = tick.is_partial;
+        if !tick.is_intact() {
+            self.series.fill(None);
+            return;
+        }
+        for (series, bits) in tick.entries() {
+            match self.series.get_mut(series as usize) {
+                Some(place) => *place = bits.map(|bits| (bits, self.tick)),
+                None => self.undeclared += 1,
+            }
+        }
+    }
+
+    /// The sample of a series in this tick.
+    pub fn at(&self, series: usize) -> Option<u64> {
+        let (bits, named) = (*self.series.get(series)?)?;
+        (!self.is_partial || named == self.tick).then_some(bits)
+    }
+
+    /// Series and bits of every sample of this tick.
+    pub fn samples(&self) -> impl Iterator<Item = (u32, u64)> + '_ {
+        (0..self.series.len()).filter_map(|series| Some((series as u32, self.at(series)?)))
     }
 }
 

@@ -90,6 +90,7 @@ impl History {
                 self.append_fresh(blocks)?;
             }
             generation.clear();
+            self.hot.forget(which);
             done.sealed += 1;
             let keep = keeper.firsts.iter().filter(|(g, _)| *g > number).map(|(_, seq)| *seq).min();
             keeper.firsts.retain(|(g, _)| *g > number);

@@ -253,6 +253,6 @@ fn keep_hot(hot: &Hot, which: usize, sealed: u64, opened: &mut Opened) -> Option
         generation.clear();
         return None;
     }
-    opened.hot_samples += generation.ticks().map(|tick| tick.len() as u64).sum::<u64>();
+    opened.hot_samples += generation.samples();
     Some(number)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::block::{Cursor, TIER_COLUMNS};
 use super::cold::{ColdFile, Reader, Tier};
-use super::hot::Generation;
+use super::hot::{Generation, Standing};
 use super::merge::{self, Row, rows_of};
 use crate::codec::{Kind, Summary};
 use crate::error::Result;
@@ -245,25 +245,39 @@ pub(super) fn hot(generation: &Generation<'_>, query: &Query<'_>) -> Option<BTre
     let number = generation.number();
     let ticks: Vec<_> = generation.ticks().collect();
     let keys = generation.keys();
-    let mut found: Vec<Option<HotSeries>> = keys
-        .iter()
-        .map(|(kind, key)| {
-            query.select.takes(key).then(|| HotSeries { kind: *kind, times: vec![], values: vec![] })
-        })
-        .collect();
-    for tick in ticks.iter().filter(|t| t.at_ms >= query.from_ms && t.at_ms < query.to_ms) {
-        for (series, bits) in tick.samples() {
-            if let Some(Some(series)) = found.get_mut(series as usize) {
-                series.times.push(tick.at_ms);
-                series.values.push(bits);
+    let mut standing = Standing::new(keys.len());
+    let is_wanted = |(n, (kind, key)): (usize, &(Kind, Vec<u8>))| {
+        query.select.takes(key).then_some((n, HotSeries { kind: *kind, times: vec![], values: vec![] }))
+    };
+    let mut found: Vec<(usize, HotSeries)> = keys.iter().enumerate().filter_map(is_wanted).collect();
+    for tick in &ticks {
+        standing.step(tick);
+        if tick.at_ms < query.from_ms || tick.at_ms >= query.to_ms {
+            continue;
+        }
+        for (series, own) in &mut found {
+            if let Some(bits) = standing.at(*series) {
+                own.times.push(tick.at_ms);
+                own.values.push(bits);
             }
         }
     }
     if generation.number() != number {
         return None;
     }
-    let named = keys.into_iter().zip(found).filter_map(|((_, key), series)| Some((key, series?)));
-    Some(named.filter(|(_, series)| !series.times.is_empty()).collect())
+    let mut named = BTreeMap::<Vec<u8>, HotSeries>::new();
+    for (series, own) in found.into_iter().filter(|(_, own)| !own.times.is_empty()) {
+        let Some((_, key)) = keys.get(series) else { continue };
+        // A key declared twice is one series; its parts follow each other in time.
+        match named.get_mut(key) {
+            Some(earlier) => {
+                earlier.times.extend(own.times);
+                earlier.values.extend(own.values);
+            }
+            None => drop(named.insert(key.clone(), own)),
+        }
+    }
+    Some(named)
 }
 
 /// Samples of a series in the hot memory.

@@ -29,7 +29,33 @@ struct Slot {
     number: u32,
     /// Generation of the last sample.
     used: u64,
+    /// Tick of the last sample.
+    tick: u64,
+    /// Last value; only to be relied on where it is known to stand in this generation.
+    last: u64,
+    is_known: bool,
+    /// Whether it has a sample in every tick of this generation until it is ended.
+    stands: bool,
     is_free: bool,
+}
+
+impl Slot {
+    /// A slot that holds nothing yet.
+    fn new(key: Arc<[u8]>, kind: Kind) -> Self {
+        Self {
+            key,
+            kind,
+            stamp: 0,
+            declared: 0,
+            number: 0,
+            used: 0,
+            tick: 0,
+            last: 0,
+            is_known: false,
+            stands: false,
+            is_free: true,
+        }
+    }
 }
 
 /// Samples that found no room, since the start.
@@ -77,10 +103,16 @@ pub struct Writer {
     number: u64,
     began_ms: Option<i64>,
     last_ms: i64,
-    /// Most samples a tick had, to tell whether one more fits.
-    tick_samples: usize,
+    /// Most entries a tick had, to tell whether one more fits.
+    tick_entries: usize,
+    /// Number of the tick, series that stand, and those of them that had a sample in this tick.
+    tick: u64,
+    standing: usize,
+    met: usize,
     samples: usize,
     is_open: bool,
+    /// Whether something of this tick was shed.
+    is_partial: bool,
 }
 
 impl Writer {
@@ -101,9 +133,13 @@ impl Writer {
             number: next,
             began_ms: None,
             last_ms: i64::MIN,
-            tick_samples: 0,
+            tick_entries: 0,
+            tick: 0,
+            standing: 0,
+            met: 0,
             samples: 0,
             is_open: false,
+            is_partial: false,
         };
         match open {
             Some(which) => writer.resume(which),
@@ -123,8 +159,10 @@ impl Writer {
     fn resume(&mut self, which: usize) {
         self.which = which;
         let generation = self.now();
-        // A tick that a kill left open keeps the samples it has.
-        generation.close_tick();
+        // A tick that a kill left open keeps the samples it names.
+        if generation.open_entries() > 0 {
+            generation.close_tick(true);
+        }
         let (number, keys) = (generation.number(), generation.keys());
         let times: Vec<i64> = generation.ticks().map(|tick| tick.at_ms).collect();
         self.number = number;
@@ -134,6 +172,9 @@ impl Writer {
             let slot = self.new_slot(&key, kind);
             let slot = &mut self.slots[slot as usize];
             (slot.declared, slot.number, slot.used) = (number, at as u32, number);
+            // What does not come again in the next tick is ended there.
+            slot.stands = true;
+            self.standing += 1;
         }
     }
 
@@ -166,12 +207,12 @@ impl Writer {
     fn new_slot(&mut self, key: &[u8], kind: Kind) -> u32 {
         let key: Arc<[u8]> = key.into();
         let slot = self.free.pop().unwrap_or_else(|| {
-            let (stamp, is_free) = (0, true);
-            self.slots.push(Slot { key: key.clone(), kind, stamp, declared: 0, number: 0, used: 0, is_free });
+            self.slots.push(Slot::new(key.clone(), kind));
             self.slots.len() as u32 - 1
         });
         let own = &mut self.slots[slot as usize];
-        (own.key, own.kind, own.declared, own.used, own.is_free) = (key.clone(), kind, 0, self.number, false);
+        let stamp = own.stamp;
+        *own = Slot { stamp, used: self.number, is_free: false, ..Slot::new(key.clone(), kind) };
         self.by_key.insert(key, slot);
         slot
     }
@@ -194,6 +235,8 @@ impl Writer {
         }
         self.began_ms.get_or_insert(at_ms);
         self.last_ms = at_ms;
+        self.tick += 1;
+        (self.met, self.is_partial) = (0, false);
     }
 
     fn is_due(&self, at_ms: i64) -> bool {
@@ -202,7 +245,7 @@ impl Writer {
         let size = self.hot.size();
         let period = self.pace.generation_ms;
         let is_old = at_ms.div_euclid(period) != began.div_euclid(period);
-        let is_full = keys * 4 < size.key_bytes / 8 || ticks < 2 * 3 * self.tick_samples + 64;
+        let is_full = keys * 4 < size.key_bytes / 8 || ticks < 2 * 3 * self.tick_entries + 64;
         is_old || is_full || at_ms <= self.last_ms || self.now().is_closed()
     }
 
@@ -218,6 +261,7 @@ impl Writer {
         self.now().close();
         self.which = (self.which + 1) & 1;
         self.began_ms = Some(at_ms);
+        self.standing = 0;
         for (n, slot) in
             self.slots.iter_mut().enumerate().filter(|(_, slot)| slot.used < old && !slot.is_free)
         {
@@ -237,7 +281,10 @@ impl Writer {
         let generation = self.hot.generation(self.which);
         if slot.declared != self.number && self.is_open {
             match generation.declare(&slot.key, slot.kind) {
-                Some(number) => (slot.declared, slot.number) = (self.number, number),
+                Some(number) => {
+                    (slot.declared, slot.number) = (self.number, number);
+                    (slot.is_known, slot.stands) = (false, false);
+                }
                 None => {
                     self.shed.samples.fetch_add(1, Ordering::Relaxed);
                     return false;
@@ -245,13 +292,20 @@ impl Writer {
             }
         }
         slot.used = self.number;
-        let is_kept = self.is_open && generation.push(slot.number, bits);
-        if is_kept {
-            self.samples += 1;
-        } else {
+        let is_repeated = slot.is_known && slot.last == bits && slot.declared == self.number;
+        let is_kept = self.is_open && (is_repeated || generation.push(slot.number, bits));
+        if !is_kept {
+            // What stands in the memory is not what was said: only what this tick names counts, and this comes again.
+            slot.is_known = false;
+            self.is_partial |= slot.stands;
             self.shed.samples.fetch_add(1, Ordering::Relaxed);
+            return false;
         }
-        is_kept
+        self.samples += 1;
+        self.standing += usize::from(!slot.stands);
+        self.met += usize::from(slot.tick != self.tick);
+        (slot.tick, slot.last, slot.is_known, slot.stands) = (self.tick, bits, true, true);
+        true
     }
 
     /// Adds an integer.
@@ -264,12 +318,39 @@ impl Writer {
         self.push(series, value.to_bits())
     }
 
-    /// Ends the tick: its checksum stands, and the tail may be made durable.
+    /// Ends the tick: its checksum stands, and the tail may be made durable. A tick without samples leaves nothing.
     pub fn end_tick(&mut self) {
         if self.is_open {
-            self.now().close_tick();
-            self.tick_samples = self.tick_samples.max(self.samples);
+            self.end_absent();
+            let entries = self.now().open_entries();
+            if self.samples > 0 || entries > 0 {
+                self.now().close_tick(self.is_partial);
+            }
+            if self.is_partial {
+                let unnamed = self.samples.saturating_sub(entries);
+                self.shed.samples.fetch_add(unnamed as u64, Ordering::Relaxed);
+            }
+            self.tick_entries = self.tick_entries.max(entries);
         }
         (self.samples, self.is_open) = (0, false);
+    }
+
+    /// Ends the series that stand and had no sample in this tick.
+    fn end_absent(&mut self) {
+        if self.met == self.standing {
+            return;
+        }
+        let generation = self.hot.generation(self.which);
+        let is_absent = |slot: &&mut Slot| {
+            slot.stands && slot.declared == self.number && slot.tick != self.tick && !slot.is_free
+        };
+        for slot in self.slots.iter_mut().filter(is_absent) {
+            if generation.push_end(slot.number) {
+                (slot.stands, slot.is_known) = (false, false);
+                self.standing -= 1;
+            } else {
+                self.is_partial = true;
+            }
+        }
     }
 }
