@@ -112,8 +112,8 @@ impl History {
                 check.damage.push(error.to_string());
             }
         }
-        for which in 0..2 {
-            let generation = self.hot.generation(which);
+        for (hot, which) in self.hot.iter().flat_map(|hot| [(hot, 0), (hot, 1)]) {
+            let generation = hot.generation(which);
             for tick in generation.ticks().filter(|_| generation.number() != 0) {
                 check.hot_ticks += 1;
                 if !tick.is_intact() {
@@ -160,11 +160,12 @@ impl History {
         for name in self.medium.list()?.iter().filter(|name| name.ends_with(".log")) {
             log_bytes += self.medium.open_to_read(name)?.len()?;
         }
-        let hot = (0..2).map(|n| self.hot.generation(n)).filter(|g| g.number() != 0);
+        let hot = self.hot.iter().flat_map(|hot| [hot.generation(0), hot.generation(1)]);
+        let hot = hot.filter(|g| g.number() != 0);
         Ok(Stats {
             tiers: Tier::ALL.map(of).to_vec(),
             hot_samples: hot.map(|g| g.samples()).sum(),
-            hot_bytes: self.hot.size().total_bytes() as u64,
+            hot_bytes: self.hot.as_ref().map_or(0, |hot| hot.size().total_bytes() as u64),
             log_bytes,
             disk_bytes: self.options.disk_bytes,
             shed: (self.shed.samples(), self.shed.series()),

@@ -221,6 +221,15 @@ impl ColdFile {
         Ok(cut)
     }
 
+    /// A fresh file of these blocks in a medium of its own.
+    pub fn in_memory(medium: &dyn Medium, blocks: &[Vec<u8>]) -> Result<Self> {
+        let name = file_name(Tier::Fresh, (0, 0));
+        let (tier, generations) = (Tier::Fresh, (u64::MAX, 0));
+        let mut file = Self { name, tier, generations, blocks: Vec::new(), end: 0, bytes: 0 };
+        file.append(medium, blocks)?;
+        Ok(file)
+    }
+
     /// Appends blocks to a fresh file and syncs them; makes the file where it has none yet.
     pub fn append(&mut self, medium: &dyn Medium, blocks: &[Vec<u8>]) -> Result<()> {
         let mut added = Vec::new();

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError};
 
 use super::cold::{self, ColdFile, Tier, file_name};
+use super::hot::Hot;
 use super::{Catalog, DAY_MS, History, block, gather, merge};
 use crate::error::Result;
 use crate::log::Log;
@@ -48,8 +49,9 @@ impl History {
     pub fn maintain(&self, now_ms: i64) -> Maintained {
         let mut done = Maintained::default();
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        self.note(self.seal(&mut keeper, &mut done), &mut done);
-        self.note(self.write_tail(&mut keeper, now_ms, &mut done), &mut done);
+        let (Some(keeper), Some(hot)) = (keeper.as_mut(), &self.hot) else { return done };
+        self.note(self.seal(hot, keeper, &mut done), &mut done);
+        self.note(self.write_tail(hot, keeper, now_ms, &mut done), &mut done);
         self.note(self.compact_due(now_ms, false, &mut done), &mut done);
         self.note(self.release(now_ms, &mut done), &mut done);
         done
@@ -59,7 +61,8 @@ impl History {
     pub fn compact(&self, now_ms: i64) -> Maintained {
         let mut done = Maintained::default();
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        self.note(self.seal(&mut keeper, &mut done), &mut done);
+        let (Some(keeper), Some(hot)) = (keeper.as_mut(), &self.hot) else { return done };
+        self.note(self.seal(hot, keeper, &mut done), &mut done);
         self.note(self.compact_due(now_ms, true, &mut done), &mut done);
         done
     }
@@ -71,15 +74,15 @@ impl History {
     }
 
     /// Writes closed generations, oldest first, and gives their memory back.
-    fn seal(&self, keeper: &mut Keeper, done: &mut Maintained) -> Result<()> {
+    fn seal(&self, hot: &Hot, keeper: &mut Keeper, done: &mut Maintained) -> Result<()> {
         let mut closed: Vec<(u64, usize)> = (0..2)
-            .filter(|n| self.hot.generation(*n).is_closed())
-            .map(|n| (self.hot.generation(n).number(), n))
+            .filter(|n| hot.generation(*n).is_closed())
+            .map(|n| (hot.generation(n).number(), n))
             .filter(|(number, _)| *number != 0)
             .collect();
         closed.sort_unstable();
         for (number, which) in closed {
-            let generation = self.hot.generation(which);
+            let generation = hot.generation(which);
             let (blocks, dropped) = gather::blocks(&generation, number, 0..usize::MAX);
             if dropped != gather::Dropped::default() {
                 let gather::Dropped { ticks, samples } = dropped;
@@ -90,7 +93,7 @@ impl History {
                 self.append_fresh(blocks)?;
             }
             generation.clear();
-            self.hot.forget(which);
+            hot.forget(which);
             done.sealed += 1;
             let keep = keeper.firsts.iter().filter(|(g, _)| *g > number).map(|(_, seq)| *seq).min();
             keeper.firsts.retain(|(g, _)| *g > number);
@@ -134,12 +137,12 @@ impl History {
     }
 
     /// Makes the samples that came since the last tail durable.
-    fn write_tail(&self, keeper: &mut Keeper, now_ms: i64, done: &mut Maintained) -> Result<()> {
+    fn write_tail(&self, hot: &Hot, keeper: &mut Keeper, now_ms: i64, done: &mut Maintained) -> Result<()> {
         let is_due = now_ms < keeper.tailed_ms || now_ms - keeper.tailed_ms.max(0) >= self.options.tail_ms;
         if !is_due {
             return Ok(());
         }
-        let open = (0..2).map(|n| self.hot.generation(n)).find(|g| g.number() != 0 && !g.is_closed());
+        let open = (0..2).map(|n| hot.generation(n)).find(|g| g.number() != 0 && !g.is_closed());
         let Some(generation) = open else { return Ok(()) };
         let number = generation.number();
         let from = if keeper.tailed.0 == number { keeper.tailed.1 } else { 0 };

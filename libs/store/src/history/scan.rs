@@ -33,12 +33,14 @@ pub struct Query<'a> {
     pub to_ms: i64,
     /// Leave out raw chunks that hold no value at or above this; by the chunk's bounds, without decoding it.
     pub at_least: Option<f64>,
+    /// Most samples or rows to deliver; a read that finds more ends early and says so.
+    pub limit: usize,
 }
 
 impl<'a> Query<'a> {
     /// All samples of the series in a span of time.
     pub fn new(select: Select<'a>, from_ms: i64, to_ms: i64) -> Self {
-        Self { select, from_ms, to_ms, at_least: None }
+        Self { select, from_ms, to_ms, at_least: None, limit: usize::MAX }
     }
 
     fn overlaps(&self, from: i64, to: i64) -> bool {
@@ -95,6 +97,8 @@ pub struct Scanned {
     pub chunks: usize,
     /// Chunks left out by their bounds.
     pub pruned: usize,
+    /// Whether there was more than the limit; what was delivered is then worth nothing.
+    pub is_cut: bool,
     /// Damage met, one line each; the rest was delivered.
     pub notes: Vec<String>,
 }
@@ -122,10 +126,36 @@ struct Buffers {
     columns: [Vec<u64>; TIER_COLUMNS],
 }
 
-/// Where a scan delivers: samples, or the rows of a tier.
-pub(super) enum Deliver<'d> {
-    Samples(&'d mut dyn FnMut(Chunk<'_>)),
-    Rows { samples: &'d mut dyn FnMut(Chunk<'_>), rows: &'d mut dyn FnMut(&[u8], Row) },
+/// Where a scan delivers.
+pub(super) trait Deliver {
+    /// Takes samples of one series.
+    fn samples(&mut self, chunk: Chunk<'_>);
+    /// Takes a row of a tier.
+    fn row(&mut self, key: &[u8], row: Row);
+    /// Whether the limit was passed.
+    fn is_full(&self) -> bool;
+}
+
+/// Hands samples on.
+pub(super) struct Each<F> {
+    pub each: F,
+    pub seen: usize,
+    pub limit: usize,
+}
+
+impl<F: FnMut(Chunk<'_>)> Deliver for Each<F> {
+    fn samples(&mut self, chunk: Chunk<'_>) {
+        self.seen += chunk.times.len();
+        if !self.is_full() {
+            (self.each)(chunk);
+        }
+    }
+
+    fn row(&mut self, _: &[u8], _: Row) {}
+
+    fn is_full(&self) -> bool {
+        self.seen > self.limit
+    }
 }
 
 /// Reads the chosen files.
@@ -133,7 +163,7 @@ pub(super) fn files(
     medium: &dyn Medium,
     chosen: &[Arc<ColdFile>],
     query: &Query<'_>,
-    deliver: &mut Deliver<'_>,
+    deliver: &mut dyn Deliver,
     scanned: &mut Scanned,
 ) -> Result<()> {
     let mut buffers = Buffers::default();
@@ -151,6 +181,10 @@ pub(super) fn files(
             }
         };
         for (at, header) in cold.blocks.iter().filter(|(_, h)| wanted(h)) {
+            if deliver.is_full() {
+                scanned.is_cut = true;
+                return Ok(());
+            }
             scanned.blocks += 1;
             match Reader::open(&*file, &cold.name, *at, *header) {
                 Ok(mut reader) => block(&mut reader, query, deliver, &mut buffers, scanned),
@@ -164,13 +198,13 @@ pub(super) fn files(
 fn block(
     reader: &mut Reader<'_>,
     query: &Query<'_>,
-    deliver: &mut Deliver<'_>,
+    deliver: &mut dyn Deliver,
     buffers: &mut Buffers,
     scanned: &mut Scanned,
 ) {
     let mut cursor = reader.meta.cursor();
     while cursor.advance(&reader.meta).is_some() {
-        if query.select.is_past(&cursor.key) {
+        if query.select.is_past(&cursor.key) || deliver.is_full() {
             break;
         }
         if !query.select.takes(&cursor.key) {
@@ -205,7 +239,7 @@ fn chunk(
     reader: &mut Reader<'_>,
     cursor: &Cursor,
     query: &Query<'_>,
-    deliver: &mut Deliver<'_>,
+    deliver: &mut dyn Deliver,
     buffers: &mut Buffers,
 ) -> Result<()> {
     buffers.times.clear();
@@ -221,27 +255,26 @@ fn chunk(
         let (Some(times), Some(values)) = (buffers.times.get(from..to), buffers.values.get(from..to)) else {
             return Ok(());
         };
-        let found = Chunk { key: &cursor.key, kind, times, values };
-        match deliver {
-            _ if times.is_empty() => {}
-            Deliver::Samples(samples) | Deliver::Rows { samples, .. } => samples(found),
+        if !times.is_empty() {
+            deliver.samples(Chunk { key: &cursor.key, kind, times, values });
         }
         return Ok(());
     }
     for (n, column) in buffers.columns.iter_mut().enumerate() {
         reader.column(cursor, n, column)?;
     }
-    if let Deliver::Rows { rows, .. } = deliver {
-        let wanted = |row: &Row| row.at_ms >= query.from_ms && row.at_ms < query.to_ms;
-        rows_of(kind, buffers.times.iter().copied(), &buffers.columns)
-            .filter(wanted)
-            .for_each(|row| rows(&cursor.key, row));
-    }
+    let wanted = |row: &Row| row.at_ms >= query.from_ms && row.at_ms < query.to_ms;
+    rows_of(kind, buffers.times.iter().copied(), &buffers.columns)
+        .filter(wanted)
+        .for_each(|row| deliver.row(&cursor.key, row));
     Ok(())
 }
 
+/// Samples of one generation of the hot memory, by key.
+pub(super) type HotRead = BTreeMap<Vec<u8>, HotSeries>;
+
 /// Samples of one generation of the hot memory, by key; `None` where it was given back meanwhile.
-pub(super) fn hot(generation: &Generation<'_>, query: &Query<'_>) -> Option<BTreeMap<Vec<u8>, HotSeries>> {
+pub(super) fn hot(generation: &Generation<'_>, query: &Query<'_>) -> Option<HotRead> {
     let number = generation.number();
     let ticks: Vec<_> = generation.ticks().collect();
     let keys = generation.keys();
@@ -265,7 +298,7 @@ pub(super) fn hot(generation: &Generation<'_>, query: &Query<'_>) -> Option<BTre
     if generation.number() != number {
         return None;
     }
-    let mut named = BTreeMap::<Vec<u8>, HotSeries>::new();
+    let mut named = HotRead::new();
     for (series, own) in found.into_iter().filter(|(_, own)| !own.times.is_empty()) {
         let Some((_, key)) = keys.get(series) else { continue };
         // A key declared twice is one series; its parts follow each other in time.
@@ -288,40 +321,56 @@ pub(super) struct HotSeries {
 }
 
 /// Gathers samples and rows into rows of a step.
-#[derive(Default)]
 pub(super) struct Fold {
     series: BTreeMap<Vec<u8>, Vec<Row>>,
+    step_ms: u32,
+    rows: usize,
+    limit: usize,
 }
 
 impl Fold {
-    pub fn add(&mut self, key: &[u8], row: Row, step_ms: u32) {
-        let at_ms = merge::floor(row.at_ms, step_ms);
+    pub fn new(step_ms: u32, limit: usize) -> Self {
+        Self { series: BTreeMap::new(), step_ms, rows: 0, limit }
+    }
+
+    /// All rows; spans that a clock jump visited twice are made one.
+    pub fn finish(self) -> Vec<SeriesRows> {
+        let whole = |(key, rows)| SeriesRows { key, rows: merge::join(rows, self.step_ms) };
+        self.series.into_iter().map(whole).collect()
+    }
+}
+
+impl Deliver for Fold {
+    fn row(&mut self, key: &[u8], row: Row) {
+        let at_ms = merge::floor(row.at_ms, self.step_ms);
         if !self.series.contains_key(key) {
             self.series.insert(key.to_vec(), Vec::new());
         }
         let Some(rows) = self.series.get_mut(key) else { return };
         match rows.last_mut() {
             Some(last) if last.at_ms == at_ms => last.summary = last.summary.join(&row.summary),
-            _ => rows.push(Row { at_ms, ..row }),
+            _ if self.rows <= self.limit => {
+                rows.push(Row { at_ms, ..row });
+                self.rows += 1;
+            }
+            _ => {}
         }
     }
 
-    pub fn add_samples(&mut self, chunk: &Chunk<'_>, step_ms: u32) {
+    fn samples(&mut self, chunk: Chunk<'_>) {
         let mut at = 0;
         while at < chunk.times.len() {
-            let start = merge::floor(chunk.times[at], step_ms);
-            let end = start + i64::from(step_ms);
+            let start = merge::floor(chunk.times[at], self.step_ms);
+            let end = start + i64::from(self.step_ms);
             let n = chunk.times[at..].partition_point(|t| *t < end).max(1);
             if let Some(summary) = Summary::of(chunk.kind, &chunk.values[at..at + n]) {
-                self.add(chunk.key, Row { at_ms: start, summary }, step_ms);
+                self.row(chunk.key, Row { at_ms: start, summary });
             }
             at += n;
         }
     }
 
-    /// All rows; spans that a clock jump visited twice are made one.
-    pub fn finish(self, step_ms: u32) -> Vec<SeriesRows> {
-        let whole = |(key, rows)| SeriesRows { key, rows: merge::join(rows, step_ms) };
-        self.series.into_iter().map(whole).collect()
+    fn is_full(&self) -> bool {
+        self.rows > self.limit
     }
 }
