@@ -13,8 +13,8 @@ use cycle::replay::Recorder;
 use cycle::{Cycle, Start, World, rules};
 use decide::LoadedRule;
 use observe::{EventReader, KernelSide, Observe, ObserveConfig};
-use tables::Store;
 use tables::engine::event_row;
+use tables::{Store, View};
 use vocab::Timestamp;
 use vocab::baseline::Baselines;
 use vocab::capability::Capabilities;
@@ -27,6 +27,7 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::door::{Addresses, Doors, DoorsConfig, Readers};
 use crate::error::UserError;
+use crate::history::History;
 use crate::journal::{self, Journal, Past};
 use crate::keeper::{RING_ENV, SOCKET_ENV};
 use crate::keeper_lost::{self, Parent};
@@ -82,7 +83,8 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     let mut observe = open_observe(&link, start_of_clock, kernel)?;
     let (act, settled, mut capabilities) = open_act(settings, &link, (journal, past), start_of_clock)?;
     capabilities.extend(observe.capabilities());
-    let (doors, addresses) = open_doors(settings, &link, &store)?;
+    let mut history = History::open(&settings.paths.state_dir);
+    let (doors, addresses) = open_doors(settings, &link, &store, &history)?;
     let doors = Arc::new(doors);
     // Last, so that nothing of the start counts against the tick.
     capabilities.push(crate::urgency::take());
@@ -101,10 +103,12 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         budget: Budget::default(),
         next: Instant::now(),
         settled,
+        history: Some(history.health()),
     };
     let announcer = Announcer::start(settings.config.on_incident.clone());
     let mut after = After {
         store: &mut store,
+        history: &mut history,
         doors: &doors,
         announcer: &announcer,
         link: &link,
@@ -112,6 +116,7 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         mode,
     };
     let ended = turn_live(live, start, settings.options.record.as_deref(), &mut after);
+    history.close();
     // The loop is closed by now; what was learnt is saved.
     if ended.is_ok() && parent.is_gone() { Err(keeper_lost::succeed(ring.as_ref())) } else { ended }
 }
@@ -148,6 +153,7 @@ fn copy_of_ring() -> Option<OwnedFd> {
 /// What happens with a turn after it was thought.
 struct After<'a> {
     store: &'a mut Store,
+    history: &'a mut History,
     doors: &'a Arc<Doors>,
     announcer: &'a Announcer,
     link: &'a Link,
@@ -163,7 +169,7 @@ impl After<'_> {
             turn.snapshot.events.iter().filter(|event| is_of_note(event)).map(event_row).collect::<Vec<_>>();
         // A store that cannot be written keeps its rows in memory and says so in its notices.
         let _ = self.store.save(&turn.change.rows, &noted);
-        let _ = self.store.note(&turn.snapshot);
+        self.history.note(&View::new(turn.snapshot.clone(), turn.ledger.clone(), turn.events.clone()));
         self.doors.publish(turn.clone(), mode);
         if turn.snapshot.turn == 1 {
             // Only now does everything that the banner promises answer.
@@ -302,10 +308,16 @@ fn open_act(
     Ok((act, settled, capabilities))
 }
 
-fn open_doors(settings: &Settings, link: &Link, store: &Store) -> Result<(Doors, Addresses), UserError> {
+fn open_doors(
+    settings: &Settings,
+    link: &Link,
+    store: &Store,
+    history: &History,
+) -> Result<(Doors, Addresses), UserError> {
     let readers = Readers {
         live: OneShot::open().ok().map(|one| Box::new(one) as Box<dyn tables::Live>),
         past: store.past(),
+        history: history.reader(),
     };
     let port = settings.options.port.or(settings.config.port);
     let config = DoorsConfig { port, socket: settings.paths.socket(), readers };

@@ -18,6 +18,7 @@ use vocab::sample::Sample;
 use crate::budget::Budget;
 use crate::clock;
 use crate::door::Doors;
+use crate::history::Health;
 use crate::keeper_lost::Parent;
 use crate::signals::Signals;
 
@@ -45,6 +46,8 @@ pub struct Live {
     pub next: Instant,
     /// Effects of an earlier run that act settled when it was opened.
     pub settled: Vec<Effect>,
+    /// How the history fares; absent in `record`.
+    pub history: Option<Arc<Health>>,
 }
 
 impl Live {
@@ -84,7 +87,8 @@ impl World for Live {
         if !goes_on {
             return None;
         }
-        let sample = self.observe.collect(clock::now(self.clock), turn, missed, probes);
+        let mut sample = self.observe.collect(clock::now(self.clock), turn, missed, probes);
+        sample.collectors.extend(self.history.as_ref().map(|health| health.sample()));
         self.observe.shed(self.budget.shed_level(&sample));
         Some(sample)
     }

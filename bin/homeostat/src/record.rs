@@ -83,6 +83,7 @@ fn watcher(seconds: Option<u64>) -> Result<Live, UserError> {
         budget: Budget::default(),
         next: Instant::now(),
         settled: Vec::new(),
+        history: None,
     })
 }
 

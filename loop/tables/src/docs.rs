@@ -5,6 +5,7 @@ use vocab::rows::TABLES;
 use vocab::table::{Column, ColumnType, TableSpec, Unit};
 
 use crate::engine::{WRITABLE, Writable};
+use crate::history::kept::{KEPT, Kept};
 
 /// The text of `docs/tables.md`.
 pub fn tables_markdown() -> String {
@@ -23,6 +24,7 @@ pub fn tables_markdown() -> String {
     for table in TABLES {
         section(&mut text, table);
     }
+    past(&mut text);
     changes(&mut text);
     text
 }
@@ -34,6 +36,23 @@ fn section(text: &mut String, table: &TableSpec) {
         let (name, doc) = (column.name, sentence(column.doc).replace('|', "\\|"));
         let _ = writeln!(text, "| `{name}` | {} | {} | {doc} |", type_word(column), unit_word(column.unit));
     }
+}
+
+fn past(text: &mut String) {
+    let names = KEPT.iter().map(|kept| format!("`{}`", kept.spec.name)).collect::<Vec<_>>().join(", ");
+    let _ = write!(
+        text,
+        "\n## The past of the live tables\n\n\
+         {names} each have two more tables with the same columns and the instant `at` before them.\n\
+         `TABLE_history` has their rows at every second: `SELECT at, cpu_pct FROM processes_history WHERE program = 'web'`.\n\
+         `WHERE step_s = 60` sums up over a minute: means, and of texts the one that stood longest.\n\
+         `TABLE_at(INSTANT)` has their rows as they were then: `SELECT * FROM processes_at(unixepoch('now', '-1 hour') * 1000000000)`.\n\
+         Bound `at`: seconds are kept for a week, minutes for half a year, hours for five years.\n\
+         Not kept: the age columns, processes younger than {} s, text beyond 200 bytes, more than six digits or three decimals of a fraction.\n\
+         What the loop found, decided, did and achieved keeps its rows: `incidents`, `evidence`, `decisions`, `actions`, `outcomes`, `events`.\n\
+         Rules cannot read the past.\n",
+        Kept::AGE_MIN_S
+    );
 }
 
 fn changes(text: &mut String) {

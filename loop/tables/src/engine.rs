@@ -6,7 +6,8 @@ mod error;
 mod functions;
 mod guard;
 mod live;
-mod source;
+mod past;
+pub(crate) mod source;
 mod state;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -25,9 +26,11 @@ use vocab::query::{Query, QueryError};
 pub use functions::human_bytes;
 pub use guard::heap_bytes;
 pub use live::{Cells, Live, Past};
+pub use past::names as past_tables;
 pub use view::{EventRing, View, event_row};
 pub use write::{WRITABLE, Writable, Write, writable};
 
+use crate::history::Reader;
 use state::{Mode, Shared};
 
 /// What one statement may take.
@@ -91,6 +94,7 @@ impl Engine {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let mut connection = Connection::open_in_memory_with_flags(flags)?;
             vtab::register(&connection, &shared)?;
+            past::register(&connection, &shared)?;
             functions::register(&connection)?;
             guard::guard(&mut connection, &shared)?;
             Ok(connection)
@@ -107,6 +111,11 @@ impl Engine {
     /// Hands in the reader of the machine, for `threads`, `open_files`, `maps` and views without a snapshot.
     pub fn set_live(&mut self, live: Box<dyn Live>) {
         self.shared.state().live = Some(live);
+    }
+
+    /// Hands in the reader of the history, for the tables of the past.
+    pub fn set_history(&mut self, history: Reader) {
+        self.shared.state().history = Some(history);
     }
 
     /// Hands in the reader of the past: people then see stored rows of the loop's tables too.

@@ -1,12 +1,13 @@
 //! Samples to snapshots, SQL tables and history.
 //!
 //! Read [`Deriver`] first: it turns what the machine said (a sample) into what it means (a snapshot). Then
-//! [`Engine`]: SQL over a snapshot and the loop's own rows. Last [`Store`]: what
-//! outlives the daemon. Nothing here reads the machine or changes it.
+//! [`Engine`]: SQL over a snapshot and the loop's own rows. Last [`Store`] and
+//! [`history`]: what outlives the daemon. Nothing here reads the machine or changes it.
 
 pub mod derive;
 pub mod docs;
 pub mod engine;
+pub mod history;
 pub mod store;
 
 pub use derive::Deriver;

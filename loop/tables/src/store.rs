@@ -1,4 +1,4 @@
-//! What outlives the daemon: the loop's past, what was learnt, a modest history of the machine.
+//! What outlives the daemon besides the history: the loop's past, and what was learnt.
 //!
 //! One SQLite file, `homeostat.db` (0600), in a state folder (0700) with a lock file beside it. A file that
 //! is not ours or is damaged is set aside as `homeostat.db.corrupt-N`, never overwritten. Where the file
@@ -6,10 +6,9 @@
 //! the daemon loses nothing, a crash of the machine at most the last seconds; intents have a journal of
 //! their own.
 //!
-//! Tables, schema 1: `rows(kind, key, at, body)`: rows of the loop's own tables as JSON under a key that
-//! sorts by age; `counters(name, value)`: the next numbers; `blobs(name, body)`: learnt state;
-//! `history(at, key, metric, value)`: see [`history`].
-mod history;
+//! Tables, schema 2: `rows(kind, key, at, body)`: rows of the loop's own tables as JSON under a key that
+//! sorts by age; `counters(name, value)`: the next numbers; `blobs(name, body)`: learnt state. Schema 1 also had
+//! means over a minute, in `history`: they are dropped, with a notice.
 mod open;
 mod past;
 mod stored;
@@ -24,10 +23,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
 use vocab::ledger::Ledger;
 use vocab::rows::{EventRow, EvidenceRow};
-use vocab::snapshot::Snapshot;
 
 use crate::engine::Past;
-use history::History;
 use open::Lock;
 use stored::Stored;
 
@@ -84,7 +81,6 @@ pub struct Store {
     notices: Vec<String>,
     pending: Vec<Pending>,
     dropped: u64,
-    history: History,
     _lock: Option<Lock>,
 }
 
@@ -102,7 +98,6 @@ impl Store {
             notices: opened.notices,
             pending: Vec::new(),
             dropped: 0,
-            history: History::default(),
             _lock: opened.lock,
         })
     }
@@ -232,16 +227,6 @@ impl Store {
     pub fn blob(&self, name: &str) -> Option<Vec<u8>> {
         let sql = "SELECT body FROM blobs WHERE name = ?1";
         self.connection.query_row(sql, [name], |row| row.get(0)).optional().ok().flatten()
-    }
-
-    /// Takes one turn into the history; writes once a minute.
-    ///
-    /// # Errors
-    /// [`StoreError::NotWritten`]: that minute is lost.
-    pub fn note(&mut self, snapshot: &Snapshot) -> Result<(), StoreError> {
-        let Some(minute) = self.history.note(snapshot) else { return Ok(()) };
-        let done = history::write(&mut self.connection, &minute);
-        done.map_err(|error| StoreError::NotWritten(error.to_string()))
     }
 
     /// A reader of the past for an engine, through a read-only connection of its own; `None` in memory.

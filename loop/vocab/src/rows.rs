@@ -7,13 +7,13 @@ mod event;
 mod evidence;
 mod filesystem;
 mod finding;
-mod history;
 mod incident;
 mod interface;
 mod kernel;
 mod lease;
 mod machine;
 mod map;
+mod metric;
 mod open_file;
 mod outcome;
 mod own;
@@ -30,13 +30,13 @@ pub use event::EventRow;
 pub use evidence::EvidenceRow;
 pub use filesystem::Filesystem;
 pub use finding::FindingRow;
-pub use history::HistoryRow;
 pub use incident::IncidentRow;
 pub use interface::Interface;
 pub use kernel::{BlockLatency, BpfProgram, ExecRow, ExitRow, FsLatency, OomKillRow, RunqLatency, SignalRow};
 pub use lease::LeaseRow;
 pub use machine::Machine;
 pub use map::Map;
+pub use metric::MetricRow;
 pub use open_file::OpenFile;
 pub use outcome::OutcomeRow;
 pub use own::SelfRow;
@@ -79,5 +79,5 @@ pub const TABLES: &[TableSpec] = &[
     LeaseRow::SPEC,
     Capability::SPEC,
     SelfRow::SPEC,
-    HistoryRow::SPEC,
+    MetricRow::SPEC,
 ];

@@ -5,6 +5,7 @@ use std::path::Path;
 use clap::Args;
 use serde_json::{Map, Value as Json, json};
 use tables::Engine;
+use tables::history::Reader;
 
 use super::context::Context;
 use crate::door;
@@ -69,6 +70,10 @@ fn at_once(sql: &str, state_dir: &Path) -> Result<Json, UserError> {
     engine.set_live(Box::new(OneShot::open()?));
     if let Some(past) = tables::store::past_of(state_dir) {
         engine.set_past(past);
+    }
+    if let Some((history, notes)) = Reader::of(state_dir) {
+        notes.iter().for_each(|note| eprintln!("homeostat: history: {note}"));
+        engine.set_history(history);
     }
     Ok(door::rows(&engine.select(sql).map_err(wrong)?))
 }

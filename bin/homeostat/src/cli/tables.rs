@@ -27,6 +27,10 @@ pub fn run(args: &Tables, context: &mut Context) -> Result<Exit, UserError> {
     let Some(name) = &args.name else {
         let tables = TABLES.iter().map(json::table).collect::<Vec<_>>();
         context.out.records(&[column("name"), column("doc")], &tables)?;
+        context.out.finish()?;
+        context.remark(
+            "\nthe past: `metrics`, and TABLE_history and TABLE_at(INSTANT) of every live table, such as `processes_history`",
+        );
         return Ok(Exit::Ok);
     };
     let found = TABLES.iter().find(|table| table.name.eq_ignore_ascii_case(name));

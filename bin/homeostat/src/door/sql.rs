@@ -33,6 +33,8 @@ pub struct Readers {
     pub live: Option<Box<dyn Live>>,
     /// Older rows, from the store.
     pub past: Option<Box<dyn Past>>,
+    /// The history.
+    pub history: Option<tables::history::Reader>,
 }
 
 /// Two engines, made when first asked for: one for owners, one for strangers, who see less.
@@ -84,6 +86,9 @@ impl SqlDesk {
             }
             if let Some(past) = readers.past.take() {
                 engine.set_past(past);
+            }
+            if let Some(history) = readers.history.take() {
+                engine.set_history(history);
             }
         }
         Ok(engine)

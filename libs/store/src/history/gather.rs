@@ -1,7 +1,7 @@
 //! From the hot memory to a block: samples tick by tick become columns series by series.
 
 use super::block::Builder;
-use super::hot::{Generation, Standing};
+use super::hot::{Generation, Standing, Tick};
 use crate::codec::{CHUNK_MAX, Effort, Kind};
 
 /// What could not be taken over from a generation.
@@ -12,6 +12,9 @@ pub struct Dropped {
     /// Samples of series that were never declared.
     pub samples: usize,
 }
+
+/// Series taken out of the ticks at one time: what memory holds meanwhile is theirs alone.
+const SERIES_AT_ONCE: usize = 256;
 
 /// Encodes the ticks of a generation from `first_tick` up to `end_tick`; no blocks where there are none.
 ///
@@ -26,27 +29,28 @@ pub(super) fn blocks(
     let all: Vec<_> = generation.ticks().take(ticks.end).collect();
     // After the ticks: a series is declared before its first sample.
     let keys = generation.keys();
+    let mut order: Vec<usize> = (0..keys.len()).collect();
+    order.sort_by(|a, b| keys[*a].1.cmp(&keys[*b].1).then(a.cmp(b)));
     let mut standing = Standing::new(keys.len());
     let mut first = ticks.start.min(all.len());
     all[..first].iter().for_each(|tick| standing.step(tick));
     while first < all.len() {
         let ascending = all[first..].windows(2).take_while(|pair| pair[1].at_ms > pair[0].at_ms).count() + 1;
         let some = &all[first..first + ascending.min(CHUNK_MAX)];
-        let mut columns = Columns::new(keys.len());
-        let mut ahead = standing.clone();
-        for tick in some {
-            ahead.step(tick);
-            dropped.ticks += usize::from(!tick.is_intact());
-            columns.count(ahead.samples());
-        }
-        columns.make_room();
-        for (place, tick) in some.iter().enumerate() {
-            standing.step(tick);
-            columns.put(standing.samples(), place as u32);
-        }
         let times = some.iter().map(|tick| tick.at_ms).collect();
         let mut builder = Builder::new(times, 0, Effort::Fast);
-        columns.write(&keys, &mut builder);
+        let mut left = &order[..];
+        while !left.is_empty() {
+            let (now, later) = left.split_at(group_end(left, &keys));
+            for column in columns(now, &keys, some, standing.clone()) {
+                if let Some((kind, key)) = keys.get(column.series).filter(|_| !column.places.is_empty()) {
+                    builder.add(key, *kind, &column.places, &[&column.values]);
+                }
+            }
+            left = later;
+        }
+        dropped.ticks += some.iter().filter(|tick| !tick.is_intact()).count();
+        some.iter().for_each(|tick| standing.step(tick));
         if builder.series() > 0 {
             blocks.push(builder.finish((number, number), first as u32));
         }
@@ -56,84 +60,51 @@ pub(super) fn blocks(
     (blocks, dropped)
 }
 
-/// All samples, sorted by series with one counting pass and one placing pass.
-struct Columns {
-    /// Where a series' samples end so far.
-    ends: Vec<usize>,
-    values: Vec<u64>,
+/// Samples of one key, in the order of the ticks.
+struct Column {
+    series: usize,
     places: Vec<u32>,
+    values: Vec<u64>,
 }
 
-impl Columns {
-    fn new(series: usize) -> Self {
-        Self { ends: vec![0; series], values: Vec::new(), places: Vec::new() }
-    }
-
-    fn count(&mut self, samples: impl Iterator<Item = (u32, u64)>) {
-        for (series, _) in samples {
-            if let Some(n) = self.ends.get_mut(series as usize) {
-                *n += 1;
-            }
-        }
-    }
-
-    /// Turns counts into starts.
-    fn make_room(&mut self) {
-        let mut at = 0;
-        for end in &mut self.ends {
-            let n = *end;
-            *end = at;
-            at += n;
-        }
-        self.values.resize(at, 0);
-        self.places.resize(at, 0);
-    }
-
-    fn put(&mut self, samples: impl Iterator<Item = (u32, u64)>, place: u32) {
-        for (series, bits) in samples {
-            let Some(end) = self.ends.get_mut(series as usize) else { continue };
-            if let (Some(value), Some(at)) = (self.values.get_mut(*end), self.places.get_mut(*end)) {
-                (*value, *at) = (bits, place);
-                *end += 1;
-            }
-        }
-    }
-
-    /// Adds every series that has samples, in the order of the keys.
-    fn write(&self, keys: &[(Kind, Vec<u8>)], builder: &mut Builder) {
-        let mut order: Vec<usize> = (0..keys.len()).collect();
-        order.sort_by(|a, b| keys[*a].1.cmp(&keys[*b].1));
-        let (mut places, mut values) = (Vec::new(), Vec::new());
-        let mut next = 0;
-        while next < order.len() {
-            let (kind, key) = &keys[order[next]];
-            places.clear();
-            values.clear();
-            // A key declared twice is one series; its parts follow each other in time.
-            while next < order.len() && keys[order[next]].1 == *key {
-                let series = order[next];
-                let start = if series == 0 { 0 } else { self.ends[series - 1] };
-                places.extend_from_slice(&self.places[start..self.ends[series]]);
-                values.extend_from_slice(&self.values[start..self.ends[series]]);
-                next += 1;
-            }
-            one_a_tick(&mut places, &mut values);
-            if !places.is_empty() {
-                builder.add(key, *kind, &places, &[&values]);
-            }
-        }
-    }
+/// How many series go together: a key declared twice is one series and is not parted.
+fn group_end(order: &[usize], keys: &[(Kind, Vec<u8>)]) -> usize {
+    let is_parted = |end: &usize| match (order.get(end - 1), order.get(*end)) {
+        (Some(a), Some(b)) => keys[*a].1 != keys[*b].1,
+        _ => true,
+    };
+    (order.len().min(SERIES_AT_ONCE)..=order.len()).find(is_parted).unwrap_or(order.len())
 }
 
-/// Keeps one sample a tick, the last, in the order of time.
-fn one_a_tick(places: &mut Vec<u32>, values: &mut Vec<u64>) {
-    if places.windows(2).all(|pair| pair[0] < pair[1]) {
-        return;
+/// Goes through the ticks once for some series.
+fn columns(
+    order: &[usize],
+    keys: &[(Kind, Vec<u8>)],
+    ticks: &[Tick<'_>],
+    mut standing: Standing,
+) -> Vec<Column> {
+    let mut columns: Vec<Column> = Vec::new();
+    let mut column_of = Vec::with_capacity(order.len());
+    for series in order {
+        let is_same = columns.last().is_some_and(|last| keys[last.series].1 == keys[*series].1);
+        if !is_same {
+            columns.push(Column { series: *series, places: Vec::new(), values: Vec::new() });
+        }
+        column_of.push((*series, columns.len() - 1));
     }
-    let mut pairs: Vec<(u32, u64)> = places.iter().copied().zip(values.iter().copied()).collect();
-    pairs.sort_by_key(|(place, _)| *place);
-    let last = |n: &usize| pairs.get(n + 1).is_none_or(|next| next.0 != pairs[*n].0);
-    let kept: Vec<usize> = (0..pairs.len()).filter(last).collect();
-    *places = kept.iter().map(|n| pairs[*n].0).collect();
-    *values = kept.iter().map(|n| pairs[*n].1).collect();
+    for (place, tick) in ticks.iter().enumerate() {
+        standing.step(tick);
+        for (series, column) in &column_of {
+            let Some(bits) = standing.at(*series) else { continue };
+            let Column { places, values, .. } = &mut columns[*column];
+            // One sample a tick, the last.
+            if places.last() == Some(&(place as u32)) {
+                values.pop();
+            } else {
+                places.push(place as u32);
+            }
+            values.push(bits);
+        }
+    }
+    columns
 }

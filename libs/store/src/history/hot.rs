@@ -114,7 +114,8 @@ impl Hot {
         if word(0)? != MAGIC || word(1)? != VERSION {
             return None;
         }
-        let bytes = |n: usize| usize::try_from(word(n)?).ok()?.checked_mul(4).filter(|bytes| *bytes < 1 << 31);
+        let bytes =
+            |n: usize| usize::try_from(word(n)?).ok()?.checked_mul(4).filter(|bytes| *bytes < 1 << 31);
         let size = HotSize { key_bytes: bytes(2)?, tick_bytes: bytes(3)? };
         if file.metadata().ok()?.len() != size.total_bytes() as u64 {
             return None;
@@ -369,10 +370,13 @@ impl<'a> Generation<'a> {
     pub fn samples(&self) -> u64 {
         let ticks: Vec<_> = self.ticks().collect();
         let mut standing = Standing::new(self.keys().len());
-        ticks.iter().map(|tick| {
-            standing.step(tick);
-            standing.samples().count() as u64
-        }).sum()
+        ticks
+            .iter()
+            .map(|tick| {
+                standing.step(tick);
+                standing.samples().count() as u64
+            })
+            .sum()
     }
 
     /// All ticks so far, the open one included. Stops where the memory makes no sense.

@@ -35,7 +35,7 @@ use crate::error::Result;
 use crate::log::{Log, LogOptions};
 use crate::medium::{Medium, MemoryMedium};
 use cold::ColdFile;
-use scan::{Each, Deliver, Fold, HotRead};
+use scan::{Deliver, Each, Fold, HotRead};
 
 /// Settings of a history.
 #[derive(Debug, Clone, Copy)]
@@ -161,7 +161,8 @@ impl History {
         let mut notes = Vec::new();
         let files: Vec<_> = uncovered(read_catalog(&*medium, &mut notes)?).0;
         let sealed = sealed_by(&files);
-        let numbers = |hot: &Hot| (0..2).map(|n| hot.generation(n).number()).filter(|n| *n > sealed).collect();
+        let numbers =
+            |hot: &Hot| (0..2).map(|n| hot.generation(n).number()).filter(|n| *n > sealed).collect();
         let kept: BTreeSet<u64> = hot.as_ref().map(numbers).unwrap_or_default();
         let known = Known::of(&files, &kept);
         let mut tails = Vec::new();

@@ -20,6 +20,8 @@ pub enum Select<'a> {
     Prefix(&'a [u8]),
     /// All whose key passes.
     Where(&'a dyn Fn(&[u8]) -> bool),
+    /// All whose key begins so and passes.
+    PrefixWhere(&'a [u8], &'a dyn Fn(&[u8]) -> bool),
 }
 
 /// What to read.
@@ -54,6 +56,7 @@ impl Select<'_> {
             Self::Key(wanted) => key == *wanted,
             Self::Prefix(prefix) => key.starts_with(prefix),
             Self::Where(passes) => passes(key),
+            Self::PrefixWhere(prefix, passes) => key.starts_with(prefix) && passes(key),
         }
     }
 
@@ -61,7 +64,7 @@ impl Select<'_> {
     fn is_past(&self, key: &[u8]) -> bool {
         match self {
             Self::Key(wanted) => key > *wanted,
-            Self::Prefix(prefix) => key > *prefix && !key.starts_with(prefix),
+            Self::Prefix(prefix) | Self::PrefixWhere(prefix, _) => key > *prefix && !key.starts_with(prefix),
             Self::Where(_) => false,
         }
     }

@@ -271,6 +271,11 @@ impl Writer {
         }
     }
 
+    /// Whether the series was not given up.
+    pub fn is_live(&self, series: Series) -> bool {
+        self.slots.get(series.slot as usize).is_some_and(|slot| slot.stamp == series.stamp && !slot.is_free)
+    }
+
     /// Adds a sample to the open tick. `false` where it was shed, or where the series was given up: ask for it again.
     #[inline]
     pub fn push(&mut self, series: Series, bits: u64) -> bool {
@@ -333,6 +338,14 @@ impl Writer {
             self.tick_entries = self.tick_entries.max(entries);
         }
         (self.samples, self.is_open) = (0, false);
+    }
+
+    /// Ends the tick and the generation, so that upkeep can put everything into files. For the end of the writer.
+    pub fn finish(&mut self) {
+        self.end_tick();
+        if self.now().number() != 0 {
+            self.now().close();
+        }
     }
 
     /// Ends the series that stand and had no sample in this tick.

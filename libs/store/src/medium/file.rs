@@ -63,6 +63,11 @@ impl FileMedium {
         Ok(Self { folder: folder.to_owned(), way })
     }
 
+    /// A folder that is only read: nothing is made or tried in it.
+    pub fn open_to_read(folder: &Path) -> Self {
+        Self { folder: folder.to_owned(), way: DurableWay::None }
+    }
+
     /// The same folder with a given way instead of the measured one.
     pub fn with_way(mut self, way: DurableWay) -> Self {
         self.way = way;

@@ -116,6 +116,7 @@ impl TableCursor {
                 one.map_or_else(|| self.in_view(state), |cells| VecDeque::from([Part::Owned(cells)]))
             }
             Origin::View { .. } => self.in_view(state),
+            Origin::Past => VecDeque::new(),
             Origin::Live(table) => {
                 let all = |state: &mut State| -> Vec<u32> {
                     let view = state.statement_view();

@@ -34,7 +34,7 @@ fn plain(error: &Error) -> String {
 
 fn hint(text: &str, sql: &str) -> String {
     if let Some(name) = text.strip_prefix("no such table: ") {
-        let near = nearest(name, TABLES.iter().map(|table| table.name));
+        let near = nearest(name, TABLES.iter().map(|table| table.name).chain(super::past_tables()));
         let guess = near.map_or_else(String::new, |near| format!("did you mean `{near}`? "));
         return format!("{guess}`homeostat tables` lists them");
     }

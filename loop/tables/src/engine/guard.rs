@@ -9,7 +9,8 @@ use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, Result};
 
-use super::source::source;
+use super::past::is_past;
+use super::source::{Source, source};
 use super::state::{Mode, Shared, Stop};
 use super::write::{writable, writable_list};
 
@@ -213,8 +214,9 @@ fn refusal(mode: Mode, action: &AuthAction<'_>) -> Option<String> {
 }
 
 fn refuse_read(mode: Mode, table: &str, column: &str) -> Option<String> {
-    if let Some(source) = source(table) {
-        let is_unrepeatable = mode == Mode::Rule && source.is_live();
+    let found = source(table);
+    if found.is_some() || is_past(table) {
+        let is_unrepeatable = mode == Mode::Rule && (is_past(table) || found.is_some_and(Source::is_live));
         return is_unrepeatable
             .then(|| format!("a rule cannot read `{table}`: a replay could not answer alike; use a probe"));
     }

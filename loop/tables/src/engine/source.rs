@@ -30,6 +30,8 @@ pub enum Origin {
     },
     /// On the machine; read by pid when asked for.
     Live(LiveTable),
+    /// In the history; see [`super::past`].
+    Past,
 }
 
 /// A table that is read when asked for.
@@ -96,13 +98,6 @@ impl InView for Machine {
     }
 }
 
-impl InView for HistoryRow {
-    /// None in memory: it is all past.
-    fn rows(_: &View) -> &[Self] {
-        &[]
-    }
-}
-
 impl InView for EventRow {
     fn rows(view: &View) -> &[Self] {
         &view.events
@@ -152,7 +147,7 @@ pub static SOURCES: &[Source] = &[
     in_view::<LeaseRow>(None, &[]),
     in_view::<Capability>(None, &[]),
     in_view::<SelfRow>(None, &[]),
-    in_view::<HistoryRow>(None, &["at", "key", "metric"]),
+    Source { spec: MetricRow::SPEC, origin: Origin::Past, sorted_by: None, key: &[] },
 ];
 
 /// The source of the table of that name.

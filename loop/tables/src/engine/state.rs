@@ -10,6 +10,7 @@ use super::live::{Cells, Live, Past};
 use super::source::{LiveTable, Source};
 use super::view::View;
 use super::write::Write;
+use crate::history::Reader;
 
 /// Live reads in one statement.
 const LIVE_READS_MAX: usize = 2_000;
@@ -63,6 +64,8 @@ pub struct State {
     pub live: Option<Box<dyn Live>>,
     /// Reads the past, where one was handed in.
     pub past: Option<Box<dyn Past>>,
+    /// Reads the history, where it was handed in.
+    pub history: Option<Reader>,
     /// What the statement would change.
     pub writes: Vec<Write>,
     /// Why the authorizer refused, in words.

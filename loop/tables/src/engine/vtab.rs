@@ -12,7 +12,7 @@ use rusqlite::{Connection, Error, Result};
 use vocab::table::{ColumnType, TableSpec};
 
 use super::cursor::TableCursor;
-use super::source::{SOURCES, Source};
+use super::source::{Origin, SOURCES, Source};
 use super::state::Shared;
 use super::write;
 
@@ -32,7 +32,7 @@ pub struct Table {
 /// Registers every table.
 pub fn register(connection: &Connection, shared: &Arc<Shared>) -> Result<()> {
     const MODULE: &Module<'_, Table> = &Module::<Table>::update_module();
-    for source in SOURCES {
+    for source in SOURCES.iter().filter(|source| !matches!(source.origin, Origin::Past)) {
         connection.create_module(source.spec.name, MODULE, Some((source, shared.clone())))?;
     }
     Ok(())

@@ -14,18 +14,14 @@ const LOCK_FILE: &str = "homeostat.lock";
 /// `HMST`: marks the file as ours.
 const APPLICATION_ID: i32 = 0x484d_5354;
 /// Version of the schema below.
-const SCHEMA: i32 = 1;
+const SCHEMA: i32 = 2;
 
 const TABLES: &str = "
     CREATE TABLE IF NOT EXISTS rows(
         kind TEXT NOT NULL, key TEXT NOT NULL, at INTEGER NOT NULL, body TEXT NOT NULL,
         PRIMARY KEY(kind, key)) WITHOUT ROWID;
     CREATE TABLE IF NOT EXISTS counters(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS blobs(name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS history(
-        key TEXT NOT NULL, metric TEXT NOT NULL, at INTEGER NOT NULL, value REAL NOT NULL,
-        PRIMARY KEY(key, metric, at)) WITHOUT ROWID;
-    CREATE INDEX IF NOT EXISTS history_at ON history(at);";
+    CREATE TABLE IF NOT EXISTS blobs(name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;";
 
 /// The lock of one daemon on its state folder; the kernel lets go of it however the daemon ends.
 #[derive(Debug)]
@@ -86,7 +82,15 @@ pub fn open(dir: &Path) -> Result<Opened, StoreError> {
         attempt = file(&path);
     }
     match attempt {
-        Ok(connection) => Ok(Opened { connection, path: Some(path), notices, lock: Some(lock) }),
+        Ok((connection, is_migrated)) => {
+            if is_migrated {
+                notices.push(format!(
+                    "{} was of schema 1: its means over a minute are dropped, `metrics` begins now",
+                    path.display()
+                ));
+            }
+            Ok(Opened { connection, path: Some(path), notices, lock: Some(lock) })
+        }
         Err(Trouble::Newer(version)) => Err(StoreError::Newer(path, version)),
         Err(Trouble::Foreign(why) | Trouble::Refused(why)) => in_memory(why, Some(lock)),
     }
@@ -109,7 +113,8 @@ fn memory() -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn file(path: &Path) -> Result<Connection, Trouble> {
+/// The store in a file, and whether it was of an earlier schema.
+fn file(path: &Path) -> Result<(Connection, bool), Trouble> {
     // Made here so that no one but us can read it, not even for an instant.
     let made = OpenOptions::new().create_new(true).write(true).mode(0o600).open(path);
     if let Err(error) = made
@@ -119,13 +124,13 @@ fn file(path: &Path) -> Result<Connection, Trouble> {
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(trouble)?;
-    check(&connection)?;
+    let is_migrated = check(&connection)?;
     prepare(&connection).map_err(trouble)?;
-    Ok(connection)
+    Ok((connection, is_migrated))
 }
 
-/// Whether it is empty, or ours, whole and not too new.
-fn check(connection: &Connection) -> Result<(), Trouble> {
+/// Whether it is of an earlier schema, where it is empty, or ours, whole and not too new.
+fn check(connection: &Connection) -> Result<bool, Trouble> {
     let number = |pragma: &str| {
         connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0)).map_err(trouble)
     };
@@ -135,7 +140,7 @@ fn check(connection: &Connection) -> Result<(), Trouble> {
     if application != APPLICATION_ID {
         let is_empty = objects == 0 && application == 0 && version == 0;
         return if is_empty {
-            Ok(())
+            Ok(false)
         } else {
             Err(Trouble::Foreign("is not a store of Homeostat".to_owned()))
         };
@@ -145,14 +150,14 @@ fn check(connection: &Connection) -> Result<(), Trouble> {
     }
     let sql = "PRAGMA quick_check(1)";
     let verdict: String = connection.query_row(sql, [], |row| row.get(0)).map_err(trouble)?;
-    if verdict == "ok" { Ok(()) } else { Err(Trouble::Foreign("is damaged".to_owned())) }
+    if verdict == "ok" { Ok(version < SCHEMA) } else { Err(Trouble::Foreign("is damaged".to_owned())) }
 }
 
 fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -512;
          PRAGMA journal_size_limit = 4194304; PRAGMA busy_timeout = 1000; PRAGMA temp_store = MEMORY;
-         BEGIN IMMEDIATE; {TABLES}
+         BEGIN IMMEDIATE; {TABLES} DROP TABLE IF EXISTS history;
          PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA}; COMMIT;"
     ))
 }

@@ -57,7 +57,6 @@ impl Past for Reader {
             "actions" => self.of::<ActionRow>(),
             "outcomes" => self.of::<OutcomeRow>(),
             "events" => self.of::<EventRow>(),
-            "history" => super::history::newest(&self.connection, ROWS_MAX),
             _ => return None,
         })
     }

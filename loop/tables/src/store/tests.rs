@@ -6,8 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use vocab::ledger::Ledger;
-use vocab::rows::{EventRow, EvidenceRow, IncidentRow, Machine};
-use vocab::snapshot::Snapshot;
+use vocab::rows::{EventRow, EvidenceRow, IncidentRow};
 use vocab::{Entity, Timestamp, Value};
 
 use super::{PENDING_MAX, Store, StoreError, past_of};
@@ -260,19 +259,15 @@ fn the_past_is_read_through_sql_while_the_daemon_writes() {
 }
 
 #[test]
-fn the_history_is_a_mean_over_each_minute() {
+fn a_store_of_schema_1_loses_its_means_with_one_notice_and_nothing_else() {
     let folder = Folder::new();
     let mut store = open(&folder.state());
-    for second in 0..=120 {
-        let load_1 = f64::from(second / 60);
-        let machine = Machine { load_1: load_1 * 3.0, ..Machine::default() };
-        let at = Timestamp::from_secs(i64::from(second));
-        store.note(&Snapshot { at, turn: 1, machine, ..Snapshot::default() }).unwrap();
-    }
-    let mut engine = Engine::new().unwrap();
-    engine.set_past(store.past().unwrap());
-    let sql =
-        "SELECT at / 1000000000, value FROM history WHERE key = 'machine' AND metric = 'load_1' ORDER BY at";
-    let rows = engine.select(sql).unwrap().rows;
-    assert_eq!(rows, [[Value::Int(0), Value::Real(0.0)], [Value::Int(60), Value::Real(3.0)]]);
+    store.save(&incidents(1..4), &[event(1)]).unwrap();
+    store.connection.execute_batch("CREATE TABLE history(x); PRAGMA user_version = 1").unwrap();
+    drop(store);
+    let store = Store::open(&folder.state()).unwrap();
+    assert!(store.notices().len() == 1 && store.notices()[0].contains("schema 1"), "{:?}", store.notices());
+    assert_eq!((store.recent().incidents.len(), store.recent_events().len()), (3, 1));
+    drop(store);
+    open(&folder.state());
 }

@@ -1,0 +1,182 @@
+//! Walks the rows of one table of the past.
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rusqlite::vtab::{Context, Filters, VTabCursor, sqlite3_vtab_cursor};
+use rusqlite::{Error, Result};
+use vocab::Value;
+use vocab::table::ColumnType;
+
+use super::plan::Wanted;
+use super::walk::{Group, Walk, column_of, groups};
+use super::{PastTable, Role, Shape};
+use crate::engine::cursor::to_sql;
+use crate::engine::state::{Shared, Stop};
+use crate::history::{Points, Series, parts};
+
+/// One series of `metrics`.
+struct Metric {
+    entity: String,
+    series: String,
+    points: Points,
+}
+
+/// A walk over one table of the past.
+#[repr(C)]
+pub struct PastCursor {
+    base: sqlite3_vtab_cursor,
+    table: &'static PastTable,
+    shared: Arc<Shared>,
+    walk: Option<Walk>,
+    metrics: VecDeque<Metric>,
+    groups: VecDeque<Group>,
+    position: usize,
+    rowid: i64,
+}
+
+impl PastCursor {
+    /// A cursor that stands nowhere.
+    pub fn new(table: &'static PastTable, shared: Arc<Shared>) -> Self {
+        Self {
+            base: sqlite3_vtab_cursor::default(),
+            table,
+            shared,
+            walk: None,
+            metrics: VecDeque::new(),
+            groups: VecDeque::new(),
+            position: 0,
+            rowid: 0,
+        }
+    }
+
+    fn begin(&mut self, wanted: Wanted) -> Result<()> {
+        let reader = self.shared.state().history.clone();
+        let reader = reader.ok_or_else(|| wrong("the past cannot be read here".to_owned()))?;
+        let walk = Walk::new(self.table, reader, wanted).map_err(wrong)?;
+        if let Shape::At(kept) = self.table.shape {
+            self.groups = groups(kept, walk.at_instant().map_err(wrong)?);
+        }
+        self.walk = Some(walk);
+        self.settle()
+    }
+
+    /// Reads on until there is a row or the end.
+    fn settle(&mut self) -> Result<()> {
+        while self.metrics.is_empty() && self.groups.is_empty() {
+            self.check_time()?;
+            let Some(walk) = self.walk.as_mut().filter(|_| !matches!(self.table.shape, Shape::At(_))) else {
+                break;
+            };
+            let Some(series) = walk.next().map_err(wrong)? else { break };
+            self.shared.charge(series.iter().map(|one| 1 + one.points.len() / 8).sum())?;
+            match self.table.shape {
+                Shape::Metrics => self.metrics = series.into_iter().filter_map(metric).collect(),
+                Shape::History(kept) | Shape::At(kept) => self.groups = groups(kept, series),
+            }
+        }
+        Ok(())
+    }
+
+    /// Reading a slice runs no step of SQLite, so its clock is looked at here.
+    fn check_time(&self) -> Result<()> {
+        let end = self.shared.state().bounds.map(|(end, _)| end);
+        if end.is_some_and(|end| Instant::now() > end) {
+            self.shared.halt(Stop::Time);
+            return Err(wrong("out of time".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn cell(&self, column: usize) -> Value {
+        let Some(column) = self.table.columns.get(column) else { return Value::Null };
+        if column.role == Role::Hidden {
+            return self.walk.as_ref().map_or(Value::Null, Walk::hidden);
+        }
+        if let Some(one) = self.metrics.front() {
+            return one.cell(column.role, self.position);
+        }
+        let (Some(group), Shape::History(kept) | Shape::At(kept)) = (self.groups.front(), self.table.shape)
+        else {
+            return Value::Null;
+        };
+        let at_ms = group.times.get(self.position).copied().unwrap_or(0);
+        match column.role {
+            Role::At => Value::Int(at_ms.saturating_mul(1_000_000)),
+            Role::Key(place) => kept
+                .key_cells(&group.entity)
+                .and_then(|cells| cells.get(place).cloned())
+                .unwrap_or(Value::Null),
+            Role::Qualifier => Value::from(group.qualifier.as_deref()),
+            Role::Kept(place) => group.cell(place, column.column_type == ColumnType::Text, at_ms),
+            _ => Value::Null,
+        }
+    }
+}
+
+fn wrong(text: String) -> Error {
+    Error::ModuleError(text)
+}
+
+fn metric(series: Series) -> Option<Metric> {
+    let found = parts(&series.key)?;
+    let (_, column) = column_of(found.id)?;
+    let name = found.qualifier.map_or_else(|| column.to_owned(), |qualifier| format!("{qualifier}_{column}"));
+    Some(Metric { entity: found.entity.to_owned(), series: name, points: series.points })
+}
+
+impl Metric {
+    fn cell(&self, role: Role, n: usize) -> Value {
+        match role {
+            Role::At => Value::Int(self.points.at_ms(n).saturating_mul(1_000_000)),
+            Role::Entity => Value::from(self.entity.as_str()),
+            Role::Series => Value::from(self.series.as_str()),
+            Role::Value(0) => self.points.value(n),
+            Role::Value(which) => {
+                self.points.bounds(n).into_iter().nth(usize::from(which) - 1).unwrap_or(Value::Null)
+            }
+            _ => Value::Null,
+        }
+    }
+}
+
+// SAFETY: `PastCursor` is `repr(C)` and begins with `sqlite3_vtab_cursor`, as the trait demands.
+unsafe impl VTabCursor for PastCursor {
+    fn filter(&mut self, _: i32, plan: Option<&str>, args: &Filters<'_>) -> Result<()> {
+        let wanted = Wanted::read(self.table, plan.unwrap_or_default(), args);
+        self.metrics.clear();
+        self.groups.clear();
+        (self.position, self.rowid, self.walk) = (0, 0, None);
+        if wanted.is_void { Ok(()) } else { self.begin(wanted) }
+    }
+
+    fn next(&mut self) -> Result<()> {
+        self.position += 1;
+        self.rowid += 1;
+        let rows = match (self.metrics.front(), self.groups.front()) {
+            (Some(metric), _) => metric.points.len(),
+            (None, Some(group)) => group.times.len(),
+            (None, None) => 0,
+        };
+        if self.position < rows {
+            return Ok(());
+        }
+        self.position = 0;
+        self.metrics.pop_front();
+        self.groups.pop_front();
+        self.settle()
+    }
+
+    fn eof(&self) -> bool {
+        self.metrics.is_empty() && self.groups.is_empty()
+    }
+
+    fn column(&self, context: &mut Context, column: i32) -> Result<()> {
+        let value = self.cell(usize::try_from(column).unwrap_or(usize::MAX));
+        context.set_result(to_sql(&value))
+    }
+
+    fn rowid(&self) -> Result<i64> {
+        Ok(self.rowid)
+    }
+}

@@ -1,0 +1,148 @@
+//! Which live tables have a history, what names one of their rows across turns, and which columns are kept.
+use std::sync::LazyLock;
+
+use vocab::Value;
+use vocab::table::{ColumnType, TableSpec};
+
+use super::key::id_of;
+use crate::engine::View;
+use crate::engine::source::{Origin, SOURCES, Source};
+
+/// Columns that only count the time since an instant: the instants are kept.
+const COUNTING: &[&str] = &["age_s", "up_s", "exit_age_s"];
+
+/// A live table with a history.
+pub struct Kept {
+    /// Its declaration.
+    pub spec: &'static TableSpec,
+    source: &'static Source,
+    /// What its entities begin with.
+    pub prefix: &'static str,
+    /// Columns that make the rest of the entity, joined by `@`.
+    pub key: Vec<usize>,
+    /// Column that tells rows of one entity apart; it stands before the column's name in a series' name.
+    pub qualifier: Option<usize>,
+    /// Rows younger than [`Kept::AGE_MIN_S`] by this column are left out.
+    age: Option<usize>,
+    /// What is kept, in the order of the columns.
+    pub columns: Vec<KeptColumn>,
+}
+
+/// A column that is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptColumn {
+    /// Its place in the table.
+    pub index: usize,
+    /// Its name.
+    pub name: &'static str,
+    /// Its type: a number is the value of its series; a text is part of the name of one that is always 1.
+    pub column_type: ColumnType,
+    /// What its series' keys carry.
+    pub id: [u8; 3],
+}
+
+/// Table, entity prefix, key columns, qualifier.
+type Rule = (&'static str, &'static str, &'static [&'static str], Option<&'static str>);
+
+const RULES: &[Rule] = &[
+    ("machine", "machine", &[], None),
+    ("processes", "process:", &["pid", "start_ticks"], None),
+    ("cgroups", "cgroup:", &["path"], None),
+    ("services", "service:", &["name"], None),
+    ("pressure", "", &["entity"], Some("resource")),
+    ("disks", "disk:", &["name"], None),
+    ("filesystems", "filesystem:", &["mount_point"], None),
+    ("interfaces", "interface:", &["name"], None),
+    ("findings", "", &["culprit"], Some("kind")),
+    ("leases", "action:", &["action_id"], None),
+    ("self", "self:", &["name"], None),
+];
+
+/// Every table with a history.
+pub static KEPT: LazyLock<Vec<Kept>> = LazyLock::new(|| RULES.iter().filter_map(Kept::new).collect());
+
+/// The table of that name, if it has a history.
+pub fn kept(table: &str) -> Option<&'static Kept> {
+    KEPT.iter().find(|one| one.spec.name == table)
+}
+
+impl Kept {
+    /// A process lives so long before it has a history of its own: thousands of compilers an hour have none, their work
+    /// stands in that of their service. Unit: s.
+    pub const AGE_MIN_S: f64 = 5.0;
+
+    fn new((table, prefix, key, qualifier): &Rule) -> Option<Self> {
+        let source = SOURCES.iter().find(|source| source.spec.name == *table)?;
+        let key = key.iter().filter_map(|name| source.column(name)).collect::<Vec<_>>();
+        let qualifier = qualifier.and_then(|name| source.column(name));
+        let spec = &source.spec;
+        let is_kept = |index: &usize| {
+            let name = spec.columns[*index].name;
+            !key.contains(index) && qualifier != Some(*index) && !COUNTING.contains(&name) && name != "at"
+        };
+        let column = |index: usize| {
+            let column = &spec.columns[index];
+            let id = id_of(spec.name, column.name);
+            KeptColumn { index, name: column.name, column_type: column.column_type, id }
+        };
+        let columns = (0..spec.columns.len()).filter(is_kept).map(column).collect();
+        let age = (*table == "processes").then(|| source.column("age_s")).flatten();
+        Some(Self { spec, source, prefix, key, qualifier, age, columns })
+    }
+
+    /// Columns that every row has: whoever reads none of the others still learns who was there.
+    pub fn always(&self) -> Option<[u8; 3]> {
+        let name = match self.spec.name {
+            "machine" => "cpus",
+            "processes" => "threads",
+            "cgroups" => "inode",
+            "services" => "processes",
+            "pressure" => "some_us",
+            "disks" => "in_flight",
+            "filesystems" => "is_read_only",
+            "interfaces" => "receive_bytes_per_s",
+            "findings" => "confidence",
+            "leases" => "undo_on_death",
+            _ => "unit",
+        };
+        self.columns.iter().find(|column| column.name == name).map(|column| column.id)
+    }
+
+    /// Rows in this view.
+    pub fn rows(&self, view: &View) -> usize {
+        match self.source.origin {
+            Origin::View { len, .. } => len(view),
+            _ => 0,
+        }
+    }
+
+    /// One cell of the view.
+    pub fn cell(&self, view: &View, row: usize, column: usize) -> Value {
+        match self.source.origin {
+            Origin::View { cell, .. } => cell(view, row, column),
+            _ => Value::Null,
+        }
+    }
+
+    /// Whether the row is too young to be kept.
+    pub fn is_young(&self, view: &View, row: usize) -> bool {
+        let age_s = self.age.and_then(|age| self.cell(view, row, age).as_f64());
+        age_s.is_some_and(|age_s| age_s < Self::AGE_MIN_S)
+    }
+
+    /// The cells of the key columns, read back from an entity; `None` if it is of another table.
+    pub fn key_cells(&self, entity: &str) -> Option<Vec<Value>> {
+        let rest = entity.strip_prefix(self.prefix)?;
+        let parts = match self.key.len() {
+            0 => return rest.is_empty().then(Vec::new),
+            1 => vec![rest],
+            _ => rest.splitn(self.key.len(), '@').collect(),
+        };
+        let cells =
+            self.key.iter().zip(parts).map(|(column, text)| match self.spec.columns[*column].column_type {
+                ColumnType::Text => Some(Value::from(text)),
+                _ => text.parse().ok().map(Value::Int),
+            });
+        cells.collect::<Option<Vec<_>>>().filter(|cells| cells.len() == self.key.len())
+    }
+}
