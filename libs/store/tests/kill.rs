@@ -80,19 +80,27 @@ fn nothing_promised_is_lost_by_kills() {
             .spawn()
             .unwrap();
         let out = process.stdout.take().unwrap();
+        let (began, first) = std::sync::mpsc::channel();
         let reader = std::thread::spawn(move || {
             let (mut sample, mut record) = (None, None);
             for line in BufReader::new(out).lines().map_while(Result::ok) {
                 // Only whole lines were promised; the harness prints its own first.
                 match line.split_once(' ') {
-                    Some(("sample", n)) => sample = n.parse::<u64>().ok().or(sample),
+                    Some(("sample", n)) => {
+                        sample = n.parse::<u64>().ok().or(sample);
+                        let _ = began.send(());
+                    }
                     Some(("record", n)) => record = n.parse::<u64>().ok().or(record),
                     _ => {}
                 }
             }
             (sample, record)
         });
-        std::thread::sleep(Duration::from_millis(40 + round * 37 % 90));
+        // Every fourth is killed while it opens, the others at work, however busy the machine is.
+        if round % 4 > 0 {
+            first.recv_timeout(Duration::from_secs(60)).expect("the child writes");
+        }
+        std::thread::sleep(Duration::from_millis(round * 37 % 90));
         process.kill().unwrap();
         process.wait().unwrap();
         let (sample, record) = reader.join().unwrap();
