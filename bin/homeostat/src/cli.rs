@@ -5,6 +5,7 @@ mod completions;
 mod context;
 mod doctor;
 mod explain;
+mod export;
 mod incidents;
 mod install;
 mod man;
@@ -13,6 +14,7 @@ mod run;
 mod service;
 mod sql;
 mod status;
+mod store;
 mod tables;
 mod undo;
 mod usage;
@@ -99,6 +101,11 @@ enum Command {
     Service(service::Service),
     /// Watch this machine and write every turn down
     Record(crate::record::Record),
+    /// Write the numbers of the past as CSV
+    Export(export::Export),
+    /// Look after the history: check, compact, stats
+    #[command(subcommand)]
+    Store(store::Store),
     /// Think a recording through again, under its own rules or others
     Replay(crate::record::Replay),
     /// Real services with real faults in a sandbox: watch it heal
@@ -144,7 +151,9 @@ fn dispatch(cli: Cli) -> Result<ExitCode, UserError> {
             let policies = context.config.as_ref().ok().and_then(|config| config.policies.clone());
             crate::record::record(&args, policies.as_deref(), global.format())
         }
-        Command::Replay(args) => crate::record::replay(&args, global.format()),
+        Command::Replay(args) => crate::record::replay(&args, &context.paths.state_dir, global.format()),
+        Command::Export(args) => export::run(&args, &mut context),
+        Command::Store(order) => store::run(order, &mut context),
         Command::Status => status::run(&mut context),
         Command::Sql(args) => sql::run(&args, &mut context),
         Command::Tables(args) => tables::run(&args, &mut context),

@@ -9,6 +9,8 @@ use std::time::Instant;
 
 use act::{Act, ActConfig, GuardConfig, Ring};
 use cycle::cycle::Turn;
+use cycle::film::{Filmed, Reel};
+use cycle::recording::Header;
 use cycle::replay::Recorder;
 use cycle::{Cycle, Start, World, rules};
 use decide::LoadedRule;
@@ -27,6 +29,7 @@ use crate::budget::Budget;
 use crate::config::Config;
 use crate::door::{Addresses, Doors, DoorsConfig, Readers};
 use crate::error::UserError;
+use crate::film::Films;
 use crate::history::History;
 use crate::journal::{self, Journal, Past};
 use crate::keeper::{RING_ENV, SOCKET_ENV};
@@ -109,6 +112,7 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     let mut after = After {
         store: &mut store,
         history: &mut history,
+        films: Films::new(&settings.paths.state_dir),
         doors: &doors,
         announcer: &announcer,
         link: &link,
@@ -128,15 +132,17 @@ fn turn_live(
     record: Option<&Path>,
     after: &mut After<'_>,
 ) -> Result<ExitCode, UserError> {
+    let filmed = Filmed::new(live, start.next_ids);
     match record {
-        None => turn_until_end(live, start, after, |_, _| Ok(())),
+        None => turn_until_end(filmed, start, after, |filmed, turn| Ok(filmed.keep(turn))),
         Some(path) => {
             let file =
                 File::create(path).map_err(|error| cannot(&format!("write {}", path.display()), &error))?;
-            let recorder = Recorder::new(live, BufWriter::new(file), &start)
+            let recorder = Recorder::new(filmed, BufWriter::new(file), &start)
                 .map_err(|error| cannot("begin the recording", &error))?;
             turn_until_end(recorder, start, after, |recorder, turn| {
-                recorder.keep(turn).map_err(|error| cannot("go on recording", &error))
+                recorder.keep(turn).map_err(|error| cannot("go on recording", &error))?;
+                Ok(recorder.inner.keep(turn))
             })
         }
     }
@@ -154,6 +160,7 @@ fn copy_of_ring() -> Option<OwnedFd> {
 struct After<'a> {
     store: &'a mut Store,
     history: &'a mut History,
+    films: Films,
     doors: &'a Arc<Doors>,
     announcer: &'a Announcer,
     link: &'a Link,
@@ -191,11 +198,19 @@ fn turn_until_end<W: World>(
     world: W,
     start: Start,
     after: &mut After<'_>,
-    mut keep: impl FnMut(&mut W, &Turn) -> Result<(), UserError>,
+    mut keep: impl FnMut(&mut W, &Turn) -> Result<Vec<Reel>, UserError>,
 ) -> Result<ExitCode, UserError> {
+    // What a film begins with, but for what was learnt meanwhile.
+    let of_films = Start { baselines: Baselines::default(), ledger: Ledger::default(), ..start.clone() };
     let mut cycle = Cycle::new(world, start).map_err(|error| cannot("set up SQL", &error))?;
     while let Some(turn) = cycle.turn() {
-        keep(&mut cycle.world, &turn)?;
+        for reel in keep(&mut cycle.world, &turn)? {
+            after.films.take(reel, |begin| {
+                let (mode, next_ids, baselines) = (cycle.mode(), begin.next_ids, cycle.baselines().clone());
+                let start = Start { mode, next_ids, baselines, ..of_films.clone() };
+                Header { start, capabilities: cycle.world.capabilities() }
+            });
+        }
         let number = turn.snapshot.turn;
         after.take(turn, cycle.mode());
         if number % LEARNT_EVERY == 0 {

@@ -9,6 +9,7 @@ mod daemon;
 mod demo;
 mod door;
 mod error;
+mod film;
 mod history;
 mod journal;
 mod keeper;

@@ -17,6 +17,7 @@ use crate::budget::Budget;
 use crate::clock;
 use crate::daemon::{cannot, load_rules};
 use crate::error::{Exit, UserError};
+use crate::film;
 use crate::live::Live;
 use crate::output::Format;
 use crate::signals::Signals;
@@ -34,7 +35,7 @@ pub struct Record {
 /// Options of `replay`.
 #[derive(Args, Clone, Debug)]
 pub struct Replay {
-    /// Recording to read
+    /// Recording to read, or the number of an incident: its film
     file: PathBuf,
     /// Decide under the rules of this folder instead of those in the recording
     #[arg(long, value_name = "DIR")]
@@ -91,13 +92,19 @@ fn watcher(seconds: Option<u64>) -> Result<Live, UserError> {
 ///
 /// # Errors
 /// It cannot be read, or the rules not be used.
-pub fn replay(arguments: &Replay, format: Format) -> Result<Exit, UserError> {
-    let file = File::open(&arguments.file)
-        .map_err(|error| cannot(&format!("read {}", arguments.file.display()), &error))?;
+pub fn replay(arguments: &Replay, state_dir: &Path, format: Format) -> Result<Exit, UserError> {
+    let incident = arguments.file.to_str().and_then(|word| word.parse().ok());
+    let film =
+        incident.filter(|_| !arguments.file.exists()).map(|incident| film::path_of(state_dir, incident));
+    let path = film.as_ref().unwrap_or(&arguments.file);
+    let file = File::open(path).map_err(|error| cannot(&format!("read {}", path.display()), &error))?;
+    if film.is_some() {
+        eprintln!("a film begins in the middle of a run: what the stages knew before is missing");
+    }
     let rules = arguments.rules.as_deref().map(|folder| load_rules(Some(folder))).transpose()?;
     let began = Instant::now();
     let replayed = think_again(BufReader::new(file), rules)
-        .map_err(|error| cannot(&format!("replay {}", arguments.file.display()), &error))?;
+        .map_err(|error| cannot(&format!("replay {}", path.display()), &error))?;
     let took_s = began.elapsed().as_secs_f64();
     let differing = replayed.differences().count();
     print(arguments, &replayed, format);

@@ -5,6 +5,7 @@
 
 pub mod book;
 pub mod cycle;
+pub mod film;
 mod orders;
 mod recheck;
 pub mod recording;

@@ -125,13 +125,22 @@ impl<W: Write> Writer<W> {
 
     fn frame(&mut self, payload: &impl Serialize) -> Result<(), RecordingError> {
         let bytes = postcard::to_allocvec(payload).map_err(io::Error::other)?;
-        let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-        self.to.write_all(&length.to_le_bytes())?;
-        self.to.write_all(&crc32fast::hash(&bytes).to_le_bytes())?;
-        self.to.write_all(&bytes)?;
+        u32::try_from(bytes.len()).map_err(io::Error::other)?;
+        let mut frame = Vec::with_capacity(bytes.len() + 8);
+        push_frame(&mut frame, &bytes);
+        self.to.write_all(&frame)?;
         self.to.flush()?;
         Ok(())
     }
+}
+
+/// Appends a frame with this payload.
+pub fn push_frame(to: &mut Vec<u8>, payload: &[u8]) {
+    // No turn comes near 4 GiB; one that did would end the recording for its reader, nothing else.
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    to.extend_from_slice(&length.to_le_bytes());
+    to.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
+    to.extend_from_slice(payload);
 }
 
 /// Reads a recording.

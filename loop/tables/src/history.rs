@@ -2,6 +2,7 @@
 //!
 //! [`Keeper`] takes one turn after the other into `libs/store` and keeps the files up; [`Reader`] reads them for SQL,
 //! in the daemon or, through [`Reader::of`], without one. What is kept of which table stands in [`kept`].
+mod export;
 mod keeper;
 pub mod kept;
 mod key;
@@ -10,7 +11,7 @@ mod read;
 #[cfg(test)]
 mod tests;
 
+pub use export::{Wish, each_series, series_name};
 pub use keeper::{Keeper, Upkeep};
 pub use key::{cut_text, parts, write_key};
-
 pub use read::{Ask, Points, Reader, Series, Which};

@@ -4,7 +4,12 @@ use serde_json::Value as Json;
 
 use super::context::Context;
 use crate::error::{Exit, UserError};
+use crate::film;
 use crate::output::{Format, Tint, severity_tint, span, time};
+
+/// Cells of evidence whose course is drawn, and the bars of one.
+const CHARTS_MAX: usize = 3;
+const CHART_BARS: usize = 60;
 
 /// Show cause, evidence, alternatives and what was done about an incident.
 #[derive(Args)]
@@ -25,6 +30,7 @@ pub fn run(args: &Explain, context: &mut Context) -> Result<Exit, UserError> {
             head(context, &answer["incident"])?;
             section(context, "cause", &tree(list(&answer["causes"])))?;
             section(context, "evidence", &list(&answer["cells"]).iter().map(evidence).collect::<Vec<_>>())?;
+            section(context, "film", &course(context, &answer))?;
             section(
                 context,
                 "instead it could be",
@@ -79,6 +85,47 @@ fn section(context: &mut Context, title: &str, lines: &[String]) -> Result<(), U
     context.out.line(&title)?;
     lines.iter().try_for_each(|line| context.out.line(&format!("  {line}")))?;
     Ok(())
+}
+
+/// How the evidence moved, from the film of the incident where this user may read it.
+fn course(context: &Context, answer: &Json) -> Vec<String> {
+    let path = film::path_of(&context.paths.state_dir, answer["incident"]["id"].as_u64().unwrap_or_default());
+    let cell = |row: &Json| {
+        let of = |field: &str| text(row, field).to_owned();
+        (of("source_table"), of("source_column"), of("entity"))
+    };
+    let mut cells = list(&answer["cells"]).iter().map(cell).collect::<Vec<_>>();
+    cells.dedup();
+    cells.truncate(CHARTS_MAX);
+    if !path.exists() || cells.is_empty() {
+        return Vec::new();
+    }
+    let courses = film::courses(&path, &cells);
+    let mut lines =
+        cells.iter().zip(&courses).filter_map(|(cell, course)| chart(&cell.1, course)).collect::<Vec<_>>();
+    lines.push(format!("`homeostat replay {}` thinks it through again", answer["incident"]["id"]));
+    lines
+}
+
+/// A course as one line of bars, with its first, least, greatest and last value; `None` where there is none.
+fn chart(name: &str, course: &[(f64, f64)]) -> Option<String> {
+    const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+    let (first, last) = (course.first()?, course.last()?);
+    let values = course.iter().map(|(_, value)| *value);
+    let (least, greatest) =
+        values.fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), one| (a.min(one), b.max(one)));
+    let bars = course.chunks(course.len().div_ceil(CHART_BARS)).map(|some| {
+        let mean = some.iter().map(|(_, value)| value).sum::<f64>() / some.len() as f64;
+        let share = if greatest > least { (mean - least) / (greatest - least) } else { 0.0 };
+        BARS[((share * 7.0).round() as usize).min(7)]
+    });
+    let bars = bars.collect::<String>();
+    let number = |value: f64| match name.ends_with("_bytes") {
+        true => tables::engine::human_bytes(value),
+        false => format!("{value:.1}"),
+    };
+    let (from, to) = (number(least), number(greatest));
+    Some(format!("{bars}  {name} {from} to {to} over {}", span(last.0 - first.0)))
 }
 
 /// The nodes as a tree, root first; a node whose parent is missing or comes later stands at the root.
@@ -165,8 +212,18 @@ fn next(context: &mut Context, answer: &Json) -> Result<(), UserError> {
 
 #[cfg(test)]
 mod tests {
-    use super::tree;
+    use super::{chart, tree};
     use serde_json::json;
+
+    #[test]
+    fn a_course_is_drawn_from_its_least_to_its_greatest() {
+        let course = (0..120).map(|n| (f64::from(n), f64::from(n) * 1024.0)).collect::<Vec<_>>();
+        let line = chart("rss_bytes", &course).expect("points");
+        assert!(line.starts_with('▁') && line.contains("█  rss_bytes 0 B to 119.0 KiB over"), "{line}");
+        assert_eq!(line.chars().take_while(|one| *one != ' ').count(), 60);
+        assert!(chart("x", &[(0.0, 5.0)]).expect("one point").starts_with("▁  x 5.0 to 5.0"));
+        assert_eq!(chart("x", &[]), None);
+    }
 
     #[test]
     fn a_tree_is_drawn_root_first_and_a_wrong_parent_does_not_hang() {

@@ -69,8 +69,8 @@ pub struct Stats {
     pub log_bytes: u64,
     /// Bytes the files may take together.
     pub disk_bytes: u64,
-    /// Samples and series shed for want of room since the start.
-    pub shed: (u64, u64),
+    /// Samples and series shed for want of room since the start; `None` where it is only read.
+    pub shed: Option<(u64, u64)>,
 }
 
 impl fmt::Display for Stats {
@@ -91,8 +91,11 @@ impl fmt::Display for Stats {
         writeln!(f, "disk     {} of {}, tail {}", mib(total), mib(self.disk_bytes), mib(self.log_bytes))?;
         writeln!(f, "memory   {}, {} samples not yet in files", mib(self.hot_bytes), self.hot_samples)?;
         match self.shed {
-            (0, 0) => writeln!(f, "shed     nothing"),
-            (samples, series) => writeln!(f, "shed     {samples} samples, {series} series for want of room"),
+            None => Ok(()),
+            Some((0, 0)) => writeln!(f, "shed     nothing"),
+            Some((samples, series)) => {
+                writeln!(f, "shed     {samples} samples, {series} series for want of room")
+            }
         }
     }
 }
@@ -168,7 +171,7 @@ impl History {
             hot_bytes: self.hot.as_ref().map_or(0, |hot| hot.size().total_bytes() as u64),
             log_bytes,
             disk_bytes: self.options.disk_bytes,
-            shed: (self.shed.samples(), self.shed.series()),
+            shed: self.is_kept().then(|| (self.shed.samples(), self.shed.series())),
         })
     }
 }

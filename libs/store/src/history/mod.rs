@@ -246,6 +246,11 @@ impl History {
         numbers.iter().map(|(_, n)| scan::hot(&hot.generation(*n), query)).collect()
     }
 
+    /// Whether it is kept up here, not only read.
+    fn is_kept(&self) -> bool {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// What found no room since the start.
     pub fn shed(&self) -> &Shed {
         &self.shed

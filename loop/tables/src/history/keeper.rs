@@ -1,6 +1,5 @@
 //! Takes turns into the history, and keeps its files up.
 use std::collections::HashMap;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,6 +83,14 @@ impl Keeper {
         Ok((Self { writer, history: Arc::new(history), hot: None, rows, entity, key, turn: 0 }, notes))
     }
 
+    /// Compacts everything that is there; the names of the files made, and what went wrong.
+    pub fn compact(self) -> (Vec<String>, Vec<String>) {
+        let now_ms = self.history.span_ms().map_or(0, |(_, last)| last);
+        let done = self.history.compact(now_ms);
+        self.close(now_ms);
+        (done.compacted, done.notes)
+    }
+
     /// Puts everything into files and takes the shared memory away, where nothing is left in it.
     pub fn close(mut self, now_ms: i64) {
         self.writer.finish();
@@ -127,7 +134,7 @@ impl Keeper {
     }
 
     fn note_row(&mut self, kept: &'static Kept, view: &View, row: usize) {
-        self.name(kept, view, row);
+        kept.name(view, row, &mut self.entity);
         let turn = self.turn;
         let (writer, key) = (&mut self.writer, &mut self.key);
         if !self.rows.contains_key(self.entity.as_str()) {
@@ -155,23 +162,6 @@ impl Keeper {
                     *place = (series, text);
                 }
             }
-        }
-    }
-
-    /// Writes the name of a row: its entity and what tells rows of it apart.
-    fn name(&mut self, kept: &Kept, view: &View, row: usize) {
-        self.entity.clear();
-        self.entity.push_str(kept.prefix);
-        for (n, column) in kept.key.iter().enumerate() {
-            if n > 0 {
-                self.entity.push('@');
-            }
-            let _ = write!(self.entity, "{}", kept.cell(view, row, *column));
-        }
-        let end = key::cut(&self.entity, key::ENTITY_MAX).len();
-        self.entity.truncate(end);
-        if let Some(qualifier) = kept.qualifier {
-            key::qualify(&mut self.entity, kept.cell(view, row, qualifier).as_str().unwrap_or(""));
         }
     }
 }

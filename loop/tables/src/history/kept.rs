@@ -1,10 +1,11 @@
 //! Which live tables have a history, what names one of their rows across turns, and which columns are kept.
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
 use vocab::Value;
 use vocab::table::{ColumnType, TableSpec};
 
-use super::key::id_of;
+use super::key::{self, id_of};
 use crate::engine::View;
 use crate::engine::source::{Origin, SOURCES, Source};
 
@@ -64,6 +65,27 @@ pub static KEPT: LazyLock<Vec<Kept>> = LazyLock::new(|| RULES.iter().filter_map(
 /// The table of that name, if it has a history.
 pub fn kept(table: &str) -> Option<&'static Kept> {
     KEPT.iter().find(|one| one.spec.name == table)
+}
+
+/// The table and column of a number's id; `None` for one that this version does not have.
+pub fn column_of(id: [u8; 3]) -> Option<(&'static Kept, &'static str)> {
+    KEPT.iter().find_map(|kept| {
+        let column =
+            kept.columns.iter().find(|column| column.id == id && column.column_type != ColumnType::Text)?;
+        Some((kept, column.name))
+    })
+}
+
+/// The number in a cell of a live table, by the entity of its row.
+pub fn cell_of(view: &View, table: &str, column: &str, entity: &str) -> Option<f64> {
+    let kept = kept(table)?;
+    let column = kept.columns.iter().find(|one| one.name == column)?;
+    let mut name = String::new();
+    let row = (0..kept.rows(view)).find(|row| {
+        kept.name(view, *row, &mut name);
+        name == entity
+    })?;
+    kept.cell(view, row, column.index).as_f64()
 }
 
 impl Kept {
@@ -128,6 +150,23 @@ impl Kept {
     pub fn is_young(&self, view: &View, row: usize) -> bool {
         let age_s = self.age.and_then(|age| self.cell(view, row, age).as_f64());
         age_s.is_some_and(|age_s| age_s < Self::AGE_MIN_S)
+    }
+
+    /// Writes the name of a row: its entity and, behind a mark, what tells rows of it apart.
+    pub fn name(&self, view: &View, row: usize, to: &mut String) {
+        to.clear();
+        to.push_str(self.prefix);
+        for (n, column) in self.key.iter().enumerate() {
+            if n > 0 {
+                to.push('@');
+            }
+            let _ = write!(to, "{}", self.cell(view, row, *column));
+        }
+        let end = key::cut(to, key::ENTITY_MAX).len();
+        to.truncate(end);
+        if let Some(qualifier) = self.qualifier {
+            key::qualify(to, self.cell(view, row, qualifier).as_str().unwrap_or(""));
+        }
     }
 
     /// The cells of the key columns, read back from an entity; `None` if it is of another table.

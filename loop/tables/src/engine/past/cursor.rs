@@ -9,11 +9,12 @@ use vocab::Value;
 use vocab::table::ColumnType;
 
 use super::plan::Wanted;
-use super::walk::{Group, Walk, column_of, groups};
+use super::walk::{Group, Walk, groups};
 use super::{PastTable, Role, Shape};
 use crate::engine::cursor::to_sql;
 use crate::engine::state::{Shared, Stop};
-use crate::history::{Points, Series, parts};
+use crate::history::kept::column_of;
+use crate::history::{Points, Series, parts, series_name};
 
 /// One series of `metrics`.
 struct Metric {
@@ -121,7 +122,7 @@ fn wrong(text: String) -> Error {
 fn metric(series: Series) -> Option<Metric> {
     let found = parts(&series.key)?;
     let (_, column) = column_of(found.id)?;
-    let name = found.qualifier.map_or_else(|| column.to_owned(), |qualifier| format!("{qualifier}_{column}"));
+    let name = series_name(found.qualifier, column);
     Some(Metric { entity: found.entity.to_owned(), series: name, points: series.points })
 }
 

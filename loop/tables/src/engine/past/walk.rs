@@ -3,7 +3,7 @@ use std::collections::{HashSet, VecDeque};
 
 use super::plan::{Equal, Wanted};
 use super::{PastTable, Role, Shape};
-use crate::history::kept::{KEPT, Kept};
+use crate::history::kept::{KEPT, Kept, column_of};
 use crate::history::{Ask, Points, Reader, Series, Which, parts, write_key};
 use vocab::Value;
 use vocab::table::ColumnType;
@@ -190,15 +190,6 @@ fn is_named(series: &str, qualifier: Option<&str>, column: &str) -> bool {
             .and_then(|rest| rest.strip_prefix('_'))
             .is_some_and(|rest| rest == column),
     }
-}
-
-/// The table and column of an id; `None` for one that this version does not have.
-pub fn column_of(id: [u8; 3]) -> Option<(&'static Kept, &'static str)> {
-    KEPT.iter().find_map(|kept| {
-        let column =
-            kept.columns.iter().find(|column| column.id == id && column.column_type != ColumnType::Text)?;
-        Some((kept, column.name))
-    })
 }
 
 fn step_of(table: &PastTable, wanted: &Wanted) -> Result<u32, String> {

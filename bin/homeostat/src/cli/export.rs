@@ -1,0 +1,108 @@
+//! `homeostat export`: the numbers of the past as CSV, for anyone else's tools.
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+use tables::history::{Wish, each_series};
+
+use super::context::Context;
+use super::incidents::seconds;
+use super::store::reader;
+use crate::error::{Exit, UserError};
+
+/// Write the numbers of the past into a file.
+#[derive(Args)]
+pub struct Export {
+    /// File to write; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    csv: PathBuf,
+    /// Only the last 30m, 12h, 7d; absent: everything
+    #[arg(long, value_name = "TIME", value_parser = seconds)]
+    last: Option<f64>,
+    /// Means over so many seconds instead of the samples
+    #[arg(long, value_name = "SECONDS")]
+    step: Option<u32>,
+    /// Only of this entity: machine, service:NAME, process:PID@START_TICKS
+    #[arg(long)]
+    entity: Option<String>,
+    /// Only this series: cpu_pct, memory_some_pct
+    #[arg(long)]
+    series: Option<String>,
+}
+
+/// Writes them, oldest first, slice by slice: memory holds a few megabytes however much it is.
+///
+/// # Errors
+/// There is no history, or the file cannot be written.
+pub fn run(args: &Export, context: &mut Context) -> Result<Exit, UserError> {
+    let reader = reader(context)?;
+    let cannot = |error: io::Error| {
+        UserError::new(format!("cannot write `{}`: {error}", args.csv.display()), "name a file you may write")
+    };
+    let to: Box<dyn Write> = if args.csv.as_os_str() == "-" {
+        Box::new(io::stdout().lock())
+    } else {
+        Box::new(File::create(&args.csv).map_err(cannot)?)
+    };
+    let mut to = BufWriter::new(to);
+    let wish = Wish {
+        from_ms: args.last.map_or(i64::MIN, |last_s| now_ms() - (last_s * 1e3) as i64),
+        step_ms: args.step.unwrap_or(0).saturating_mul(1000),
+        entity: args.entity.as_deref(),
+        series: args.series.as_deref(),
+    };
+    let mut rows = 0_u64;
+    let mut write = || -> Result<(), Box<dyn std::error::Error>> {
+        writeln!(to, "at_ns,entity,series,value,least,greatest,last,samples")?;
+        each_series(&reader, &wish, &mut |entity, series, points| {
+            let (entity, series) = (field(entity), field(series));
+            for n in 0..points.len() {
+                let at_ns = points.at_ms(n).saturating_mul(1_000_000);
+                let [least, greatest, last, samples] = points.bounds(n);
+                let value = points.value(n);
+                writeln!(to, "{at_ns},{entity},{series},{value},{least},{greatest},{last},{samples}")?;
+            }
+            rows += points.len() as u64;
+            Ok(())
+        })?;
+        Ok(to.flush()?)
+    };
+    match write() {
+        Ok(()) => {
+            context.remark(&format!("{rows} rows"));
+            Ok(Exit::Ok)
+        }
+        Err(error) => match error.downcast::<io::Error>() {
+            Ok(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Ok),
+            Ok(error) => Err(cannot(*error)),
+            Err(error) => Err(UserError::new(error.to_string(), "`homeostat store check` names damage")),
+        },
+    }
+}
+
+fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// A text as CSV has it (RFC 4180): in quotes where it must be.
+fn field(text: &str) -> String {
+    if text.contains([',', '"', '\n', '\r']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::field;
+
+    #[test]
+    fn a_field_is_quoted_where_it_must_be() {
+        assert_eq!(field("machine"), "machine");
+        assert_eq!(field("cgroup:/a,\"b\""), "\"cgroup:/a,\"\"b\"\"\"");
+    }
+}
