@@ -61,6 +61,7 @@ pub struct Settings {
 /// # Errors
 /// Whatever keeps it from starting, for a person.
 pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
+    crate::trim::one_heap();
     let start_of_clock = clock::start();
     // First: it takes the heap of the main thread for a moment, and gives it back.
     let mut kernel = (settings.config.ebpf != Some(false)).then(KernelSide::load);

@@ -1,6 +1,15 @@
 //! Gives back the memory that starting took: free pages of the heap, and program text that runs once and never again.
 use std::ffi::c_void;
 
+/// Lets all threads share one heap: each would keep one of its own, and none of them allocates much at one time.
+pub fn one_heap() {
+    // SAFETY: plain integers; glibc refuses what it does not know.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 1)
+    };
+}
+
 /// Unmaps the pages of read-only mapped files; those that are needed again are read from the page cache.
 ///
 /// Only mappings without a private page are touched: relocated constants look read-only, too, and would be lost.
