@@ -39,7 +39,10 @@ impl Detector for CollectorStalled {
                 severity: Severity::Warning,
                 confidence: 0.95,
                 exhaustion_s: None,
-                sentence: format!("collector {} does not answer; its tables are old", collector.name),
+                sentence: match &collector.error {
+                    Some(error) => format!("collector {} fails: {error}", collector.name),
+                    None => format!("collector {} does not answer; its tables are old", collector.name),
+                },
                 evidence: Vec::from([say::cell("self", entity, "value", cell, waits)]),
             });
         }

@@ -56,7 +56,7 @@ pub fn run(args: &Export, context: &mut Context) -> Result<Exit, UserError> {
     let mut rows = 0_u64;
     let mut write = || -> Result<(), Box<dyn std::error::Error>> {
         writeln!(to, "at_ns,entity,series,value,least,greatest,last,samples")?;
-        each_series(&reader, &wish, &mut |entity, series, points| {
+        each_series(&reader, &wish, |entity, series, points| {
             let (entity, series) = (field(entity), field(series));
             for n in 0..points.len() {
                 let at_ns = points.at_ms(n).saturating_mul(1_000_000);

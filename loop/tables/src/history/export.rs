@@ -31,7 +31,7 @@ pub fn series_name(qualifier: Option<&str>, column: &str) -> String {
 pub fn each_series(
     reader: &Reader,
     wish: &Wish<'_>,
-    each: &mut dyn FnMut(&str, &str, &Points) -> Result<(), Box<dyn Error>>,
+    mut each: impl FnMut(&str, &str, &Points) -> Result<(), Box<dyn Error>>,
 ) -> Result<(), Box<dyn Error>> {
     let Some((first, last)) = reader.span_ms() else { return Ok(()) };
     let step = i64::from(wish.step_ms.max(1));
