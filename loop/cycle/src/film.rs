@@ -23,9 +23,9 @@ use crate::recording::{self, Thought};
 use crate::world::{Command, Recheck, World};
 
 /// Turns of a part; two are kept.
-const PART_TURNS: usize = 30;
+const PART_TURNS: usize = 20;
 /// Bytes of the parts in memory; beyond, the older one goes early.
-const MEMORY_MAX: usize = 1 << 20;
+const MEMORY_MAX: usize = 512 << 10;
 /// Turns that a film goes on after the last incident that opened in it.
 const AFTER_TURNS: u32 = 120;
 /// Turns of one film in all.

@@ -14,7 +14,7 @@ pub struct Dropped {
 }
 
 /// Series taken out of the ticks at one time: what memory holds meanwhile is theirs alone.
-const SERIES_AT_ONCE: usize = 256;
+const SERIES_AT_ONCE: usize = 512;
 
 /// Encodes the ticks of a generation from `first_tick` up to `end_tick`; no blocks where there are none.
 ///

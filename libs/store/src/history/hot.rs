@@ -20,6 +20,7 @@
 //! a tick. Whoever maps the memory next sees each entry counted and whole, or not at all. Of a tick that was not ended,
 //! the samples that repeat the tick before are not known to have been taken.
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -244,6 +245,8 @@ pub(super) struct Tick<'a> {
     samples: &'a [AtomicU32],
     /// CRC stored when the tick was closed; `None` for the open one.
     crc: Option<u32>,
+    /// Whether it holds, once it was looked at.
+    intact: OnceCell<bool>,
 }
 
 impl<'a> Generation<'a> {
@@ -399,7 +402,8 @@ impl<'a> Generation<'a> {
             at = if is_open { usize::MAX - TICK_HEAD } else { end };
             let at_ms = (u64::from(word(0)) | u64::from(word(1)) << 32) as i64;
             let is_partial = is_open || word(2) & PARTIAL != 0;
-            Some(Tick { at_ms, is_partial, samples, crc: (!is_open).then(|| word(3)) })
+            let crc = (!is_open).then(|| word(3));
+            Some(Tick { at_ms, is_partial, samples, crc, intact: OnceCell::new() })
         })
     }
 }
@@ -407,7 +411,7 @@ impl<'a> Generation<'a> {
 impl Tick<'_> {
     /// Whether the entries are what was stored.
     pub fn is_intact(&self) -> bool {
-        self.crc.is_none_or(|crc| checksum(self.samples) == crc)
+        *self.intact.get_or_init(|| self.crc.is_none_or(|crc| checksum(self.samples) == crc))
     }
 
     /// Series and bits of every entry; no bits where the series ends.
