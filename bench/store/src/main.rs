@@ -7,7 +7,6 @@ mod figures;
 mod history;
 mod log;
 mod record;
-mod sql;
 mod subjects;
 
 use std::path::{Path, PathBuf};
@@ -18,7 +17,6 @@ use subjects::Failure;
 
 const USAGE: &str = "usage: bench-store log [--disk FOLDER] [--memory FOLDER] [--json FILE]
        bench-store history [--recording FILE] [--disk FOLDER] [--json FILE]
-       bench-store sql [--disk FOLDER] [--json FILE], the last part of history alone
        bench-store record FILE [SECONDS]";
 /// Series recorded at every instant.
 const SERIES: usize = 1000;
@@ -52,13 +50,6 @@ fn run(arguments: &[String]) -> Result<(), Failure> {
                 None => make_recording(&disk)?,
             };
             history::run(&recording, &disk, &mut figures)?;
-            sql::run(&disk, &mut figures)?;
-            write(arguments, &figures)
-        }
-        ["sql", ..] => {
-            let mut figures = Figures::new("history");
-            let disk = option(arguments, "--disk").unwrap_or_else(|| PathBuf::from("target"));
-            sql::run(&disk, &mut figures)?;
             write(arguments, &figures)
         }
         ["record", file, ..] => {

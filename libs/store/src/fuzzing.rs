@@ -103,7 +103,9 @@ mod tests {
         let disk = MemoryMedium::default();
         let options = LogOptions { segment_bytes: 16 * PAGE, is_prepared: false };
         let log = Log::open(Arc::new(disk.clone()), options, |_, _| {}).unwrap().0;
-        (0..5_u8).for_each(|n| drop(log.append(&[n; 300]).unwrap()));
+        for n in 0..5_u8 {
+            log.append(&[n; 300]).unwrap();
+        }
         let files = MemoryMedium::default();
         let hot = Hot::anonymous(HotSize { key_bytes: 16 << 10, tick_bytes: 64 << 10 }).unwrap();
         let options = HistoryOptions { log: options, ..HistoryOptions::default() };

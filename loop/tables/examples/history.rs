@@ -1,5 +1,8 @@
-//! The daemon's own path: turns noted for a day, then asked for through SQL.
+//! What the history costs on the daemon's own path: turns noted for a day, then asked for through SQL.
+//!
+//! `cargo run --release -p tables --example history`.
 
+use std::error::Error;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -9,23 +12,20 @@ use tables::{Deriver, Engine, View};
 use vocab::sample::{MachineSample, ProcessDetail, ProcessInfo, ProcessStat, Sample};
 use vocab::{ProcessId, Timestamp};
 
-use crate::figures::{Figures, quantile};
-use crate::subjects::Failure;
-
 /// Processes of the made-up machine; a third of them works.
 const PROCESSES: u32 = 110;
 const DAY_S: i64 = 86_400;
 const START_S: i64 = 1_800_000_000 - 1_800_000_000 % DAY_S;
 
-/// Notes a day of turns and asks the questions of a chart.
-pub fn run(folder: &Path, figures: &mut Figures) -> Result<(), Failure> {
-    let folder = folder.join(format!("bench-sql-{}", std::process::id()));
-    let done = a_day(&folder, figures);
+fn main() -> Result<(), Box<dyn Error>> {
+    let folder = std::env::temp_dir().join(format!("homeostat-bench-history-{}", std::process::id()));
+    let done = a_day(&folder);
     let _ = std::fs::remove_dir_all(&folder);
     done
 }
 
-fn a_day(folder: &Path, figures: &mut Figures) -> Result<(), Failure> {
+/// Notes a day of turns and asks the questions of a chart.
+fn a_day(folder: &Path) -> Result<(), Box<dyn Error>> {
     let (mut keeper, _) = Keeper::open(folder)?;
     let upkeep = keeper.upkeep();
     let mut deriver = Deriver::new();
@@ -43,7 +43,7 @@ fn a_day(folder: &Path, figures: &mut Figures) -> Result<(), Failure> {
             }
         }
     }
-    figures.push("note_us", "sql/a turn", "homeostat", noting / DAY_S as f64 * 1e6, "us");
+    println!("{:>10.1} us   a turn of {PROCESSES} processes", noting / DAY_S as f64 * 1e6);
     let mut engine = Engine::new().map_err(|error| error.message)?;
     engine.set_history(keeper.reader());
     let (from, to) = (START_S * 1_000_000_000, (START_S + DAY_S) * 1_000_000_000);
@@ -51,16 +51,16 @@ fn a_day(folder: &Path, figures: &mut Figures) -> Result<(), Failure> {
     let load = format!("FROM metrics WHERE entity = 'machine' AND series = 'load_1' AND {day}");
     let noon = from + 43_200_000_000_000;
     let questions = [
-        ("sql/day/1 series/60 s", format!("SELECT at, value {load} AND step_s = 60"), 1_440),
-        ("sql/day/1 series/raw", format!("SELECT count(*), min(value), max(value) {load}"), 1),
+        ("day/1 series/60 s", format!("SELECT at, value {load} AND step_s = 60"), 1_440),
+        ("day/1 series/raw", format!("SELECT count(*), min(value), max(value) {load}"), 1),
         (
-            "sql/day/110 series/60 s",
+            "day/110 series/60 s",
             format!(
                 "SELECT at, sum(value) FROM metrics WHERE series = 'cpu_time_s' AND step_s = 60 AND {day} GROUP BY at"
             ),
             1_440,
         ),
-        ("sql/processes at an instant", format!("SELECT * FROM processes_at({noon})"), PROCESSES as usize),
+        ("processes at an instant", format!("SELECT * FROM processes_at({noon})"), PROCESSES as usize),
     ];
     for (case, sql, rows) in questions {
         let mut times = Vec::new();
@@ -72,7 +72,8 @@ fn a_day(folder: &Path, figures: &mut Figures) -> Result<(), Failure> {
                 return Err(format!("{case}: {found} rows instead of {rows}").into());
             }
         }
-        figures.push("query_ms", case, "homeostat", quantile(&times, 0.5), "ms");
+        times.sort_by(f64::total_cmp);
+        println!("{:>10.2} ms   {case}", times[times.len() / 2]);
     }
     keeper.close((START_S + DAY_S) * 1_000);
     Ok(())
@@ -82,7 +83,7 @@ fn sample(second: i64) -> Sample {
     let noise =
         |pid: u32| u64::from(pid).wrapping_mul(second as u64 + 7).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 60;
     let stat = |pid: u32| {
-        let works = if pid % 3 == 0 { second as u64 * (1 + u64::from(pid) % 7) / 10 } else { 0 };
+        let works = if pid.is_multiple_of(3) { second as u64 * (1 + u64::from(pid) % 7) / 10 } else { 0 };
         ProcessStat {
             pid,
             ppid: 1,
@@ -90,7 +91,7 @@ fn sample(second: i64) -> Sample {
             state: b'S',
             threads: 2,
             user_ticks: works,
-            rss_bytes: (u64::from(pid) << 20) + if pid % 10 == 0 { noise(pid) * 4096 } else { 0 },
+            rss_bytes: (u64::from(pid) << 20) + if pid.is_multiple_of(10) { noise(pid) * 4096 } else { 0 },
             ..ProcessStat::default()
         }
     };
