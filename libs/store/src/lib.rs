@@ -7,6 +7,8 @@
 mod bytes;
 pub mod codec;
 mod error;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod history;
 pub mod log;
 pub mod medium;

@@ -18,8 +18,8 @@ use crate::history::{Points, Series, parts, series_name};
 
 /// One series of `metrics`.
 struct Metric {
-    entity: String,
-    series: String,
+    entity: Arc<str>,
+    series: Arc<str>,
     points: Points,
 }
 
@@ -123,15 +123,15 @@ fn metric(series: Series) -> Option<Metric> {
     let found = parts(&series.key)?;
     let (_, column) = column_of(found.id)?;
     let name = series_name(found.qualifier, column);
-    Some(Metric { entity: found.entity.to_owned(), series: name, points: series.points })
+    Some(Metric { entity: found.entity.into(), series: name.into(), points: series.points })
 }
 
 impl Metric {
     fn cell(&self, role: Role, n: usize) -> Value {
         match role {
             Role::At => Value::Int(self.points.at_ms(n).saturating_mul(1_000_000)),
-            Role::Entity => Value::from(self.entity.as_str()),
-            Role::Series => Value::from(self.series.as_str()),
+            Role::Entity => Value::Text(self.entity.clone()),
+            Role::Series => Value::Text(self.series.clone()),
             Role::Value(0) => self.points.value(n),
             Role::Value(which) => {
                 self.points.bounds(n).into_iter().nth(usize::from(which) - 1).unwrap_or(Value::Null)
