@@ -5,7 +5,7 @@ fn main() {
     let (rate, level_s) = (number(1), number(2));
     thread::sleep(Duration::from_secs_f64(level_s));
     loop {
-        Box::leak(vec![7u8; (rate / 5.0) as usize].into_boxed_slice());
+        std::hint::black_box(Box::leak(vec![7u8; (rate / 5.0) as usize].into_boxed_slice()));
         thread::sleep(Duration::from_millis(200));
     }
 }

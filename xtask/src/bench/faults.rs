@@ -12,9 +12,6 @@ use super::figures::{Figure, median, report};
 use super::peers::Folder;
 use super::{Options, release_binary};
 
-/// A round of many programs, and one of a program that needs the machine for itself. Unit: s.
-const TOGETHER_S: u64 = 220;
-const ALONE_S: u64 = 45;
 /// The service that runs beside everything, as a case of its own.
 const NEIGHBOUR: &str = "neighbour silent service short:4 0 answers.c {port}";
 
@@ -33,7 +30,7 @@ pub(super) fn run(arguments: &[&str]) -> Result<(), String> {
     let sources = file.with_file_name("");
     let mut figures = Vec::new();
     for (number, members) in rounds(&cases, options.only.as_deref()).into_iter().enumerate() {
-        let seconds = if members[0].is_alone { ALONE_S } else { options.seconds.unwrap_or(TOGETHER_S) };
+        let seconds = options.seconds.unwrap_or(members[0].round.seconds);
         let record = options.record.as_ref().map(|file| format!("{file}.{number}").into());
         let dir = folder.path().join(number.to_string());
         let place = Place { binary: &binary, sources: &sources, dir, record };
@@ -45,14 +42,19 @@ pub(super) fn run(arguments: &[&str]) -> Result<(), String> {
     report("faults", &figures, options.json.as_deref())
 }
 
-/// The cases that are wanted, with those they need: all that can be run together, then each of the others.
+/// The cases that are wanted, with those they need, round by round.
 fn rounds<'a>(cases: &'a [Case], only: Option<&str>) -> Vec<Vec<&'a Case>> {
     let is_wanted = |case: &Case| only.is_none_or(|part| part.split(',').any(|one| case.name.contains(one)));
     let wanted =
         |case: &&Case| is_wanted(case) || cases.iter().any(|one| is_wanted(one) && one.needs(&case.name));
-    let (alone, together): (Vec<_>, Vec<_>) = cases.iter().filter(wanted).partition(|case| case.is_alone);
-    let together = (!together.is_empty()).then_some(together);
-    together.into_iter().chain(alone.into_iter().map(|case| vec![case])).collect()
+    let mut rounds: Vec<Vec<&Case>> = Vec::new();
+    for case in cases.iter().filter(wanted) {
+        match rounds.last_mut().filter(|last| !case.round.is_alone && last[0].round == case.round) {
+            Some(last) => last.push(case),
+            None => rounds.push(vec![case]),
+        }
+    }
+    rounds
 }
 
 /// Says at once what a round found; figures of each case.
@@ -149,11 +151,9 @@ mod tests {
 
     #[test]
     fn a_case_brings_what_it_needs() {
-        let cases = [
-            case("a deadlock plain - 0 a.c {port:b}"),
-            case("b silent plain - 0 b.c"),
-            case("c silent alone-plain - 0 c.c"),
-        ];
+        let text = "round 9\na deadlock plain - 0 a.c {port:b}\nb silent plain - 0 b.c\n\
+                    round alone 9\nc silent plain - 0 c.c\nd silent plain - 0 d.c";
+        let cases = Case::all(text).unwrap();
         let names = |only| {
             let rounds = rounds(&cases, only);
             rounds
@@ -162,6 +162,6 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         assert_eq!(names(Some("a")), ["a b"]);
-        assert_eq!(names(None), ["a b", "c"]);
+        assert_eq!(names(None), ["a b", "c", "d"]);
     }
 }

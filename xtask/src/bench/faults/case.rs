@@ -11,8 +11,7 @@ pub(super) struct Case {
     pub(super) expect: Vec<String>,
     /// Whether Homeostat's supervisor runs it.
     pub(super) is_service: bool,
-    /// Whether it needs a round of its own.
-    pub(super) is_alone: bool,
+    pub(super) round: Round,
     pub(super) clients: Clients,
     /// From its start to the fault. Unit: s.
     pub(super) onset_s: f64,
@@ -20,6 +19,16 @@ pub(super) struct Case {
     pub(super) source: String,
     /// As written: with places in braces.
     pub(super) arguments: Vec<String>,
+}
+
+/// With whom it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Round {
+    /// The line that began it.
+    pub(super) line: usize,
+    pub(super) seconds: u64,
+    /// Whether each case of it runs by itself.
+    pub(super) is_alone: bool,
 }
 
 /// Who talks to it.
@@ -41,24 +50,31 @@ impl Case {
     /// The first line that is none.
     pub(super) fn all(text: &str) -> Result<Vec<Self>, String> {
         let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line.trim()));
-        lines
-            .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-            .map(|(number, line)| {
-                Self::parse(line).ok_or_else(|| format!("{FILE}:{number}: no case: {line}"))
-            })
-            .collect()
+        let mut round = Round::default();
+        let mut cases = Vec::new();
+        for (number, line) in lines.filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
+            let wrong = || format!("{FILE}:{number}: no case: {line}");
+            match line.strip_prefix("round ") {
+                Some(rest) => {
+                    let seconds = rest.strip_prefix("alone ");
+                    let is_alone = seconds.is_some();
+                    let seconds = seconds.unwrap_or(rest).parse().map_err(|_| wrong())?;
+                    round = Round { line: number, seconds, is_alone };
+                }
+                None => cases.push(Self::parse(line, round).ok_or_else(wrong)?),
+            }
+        }
+        Ok(cases)
     }
 
-    fn parse(line: &str) -> Option<Self> {
+    fn parse(line: &str, round: Round) -> Option<Self> {
         let mut words = line.split_whitespace();
         let name = words.next()?.to_owned();
         let expect = match words.next()? {
             "silent" => Vec::new(),
             kinds => kinds.split('|').map(str::to_owned).collect(),
         };
-        let place = words.next()?;
-        let (is_alone, kind) = place.strip_prefix("alone-").map_or((false, place), |kind| (true, kind));
-        let is_service = match kind {
+        let is_service = match words.next()? {
             "service" => true,
             "plain" => false,
             _ => return None,
@@ -67,7 +83,7 @@ impl Case {
         let onset_s = words.next()?.parse().ok()?;
         let source = words.next()?.to_owned();
         let arguments = words.map(str::to_owned).collect();
-        Some(Self { name, expect, is_service, is_alone, clients, onset_s, source, arguments })
+        Some(Self { name, expect, is_service, round, clients, onset_s, source, arguments })
     }
 
     /// Whether nobody may be accused in it.
@@ -104,13 +120,15 @@ mod tests {
 
     #[test]
     fn a_line_is_a_case() {
-        let case =
-            Case::parse("a deadlock|stalled alone-service short:4 2.5 a.c {port} {port:sink}").unwrap();
-        assert_eq!((case.expect.len(), case.is_service, case.is_alone), (2, true, true));
+        let text = "round alone 9\na deadlock|stalled service short:4 2.5 a.c {port} {port:sink}";
+        let case = Case::all(text).unwrap().remove(0);
+        assert_eq!((case.expect.len(), case.is_service, case.round.is_alone), (2, true, true));
+        assert_eq!((case.round.line, case.round.seconds), (1, 9));
         assert_eq!((case.clients, case.onset_s, case.arguments.len()), (Clients::Short(4), 2.5, 2));
         assert!(case.needs("sink") && !case.needs("port") && !case.is_twin());
-        assert!(Case::parse("a silent somewhere - 0 a.c").is_none());
-        assert!(Case::parse("a silent plain many:4 0 a.c").is_none());
+        assert!(Case::all("a silent somewhere - 0 a.c").is_err());
+        assert!(Case::all("a silent plain many:4 0 a.c").is_err());
+        assert!(Case::all("round soon").is_err());
     }
 
     #[test]

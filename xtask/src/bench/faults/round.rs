@@ -88,9 +88,11 @@ impl Place<'_> {
     ) -> Result<Vec<Running<'a>>, String> {
         let mut running = Vec::new();
         let mut files = Vec::new();
-        for case in cases {
+        // What has to be compiled is compiled before the first one starts.
+        let commands: Vec<_> = cases.iter().map(|case| self.command(case, ports)).collect();
+        for (case, words) in cases.iter().zip(commands) {
             let mut one = Running::new(case);
-            match self.command(case, ports) {
+            match words {
                 Err(why) => one.verdict.skipped = Some(why),
                 Ok(words) if case.is_service => files.push(self.describe(case, &words)?),
                 Ok(words) => {
@@ -111,7 +113,9 @@ impl Place<'_> {
         // A server needs a moment before its clients come.
         std::thread::sleep(Duration::from_millis(700));
         for one in &mut running {
-            one.start = Instant::now();
+            if one.process.is_none() {
+                one.start = Instant::now();
+            }
             if one.verdict.skipped.is_none() && one.case.clients != Clients::None {
                 one.crowd = Some(Crowd::start(one.case.clients, ports[one.case.name.as_str()]));
             }
