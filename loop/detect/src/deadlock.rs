@@ -23,8 +23,12 @@ const CONFIRM_S: f64 = 0.9;
 /// Least time between two looks at a process: one that hangs by all appearance, any other. Unit: s.
 const URGENT_S: f64 = 2.0;
 const PAUSE_S: f64 = 5.0;
-/// The same for one that has not run since, by the clock ticks: a run shorter than one may be missed.
+/// The same for one that has not run since, by the clock ticks: a run shorter than one may be missed. And for one
+/// that is busy.
 const RESTED_S: f64 = 10.0;
+const BUSY_S: f64 = 20.0;
+/// CPU use from which it is. Unit: per cent of one core.
+const BUSY_PCT: f64 = 50.0;
 /// Before the next look at a process that could not be looked at. Unit: s.
 const UNREADABLE_S: f64 = 60.0;
 /// A proof counts for so long. Unit: s.
@@ -169,9 +173,11 @@ impl Deadlock {
                 Some(_) => UNREADABLE_S,
                 None if hangs && !self.proofs.contains_key(&id) => URGENT_S,
                 None if self.rested(track, id) => RESTED_S,
+                None if tier > 0 && process.cpu_pct > Some(BUSY_PCT) => BUSY_S,
                 None => PAUSE_S,
             };
-            let asked_s = self.asked.get(&id).copied().unwrap_or(f64::NEG_INFINITY);
+            // One that was never looked at waits from its first turn on: newcomers do not push in.
+            let asked_s = self.asked.get(&id).copied().unwrap_or(track.first_s);
             let is_older = best[tier].is_none_or(|(other_s, _)| asked_s < other_s);
             if now_s - asked_s >= pause_s && is_older {
                 best[tier] = Some((asked_s, id));

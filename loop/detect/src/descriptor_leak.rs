@@ -246,7 +246,7 @@ fn grows(
         let is_some = process.descriptor_limit.is_none_or(|limit| open >= HURRY_RATIO * limit as f64);
         let is_hurry = is_some && left <= HURRY_S * growth.rate_per_s;
         let level_s = if is_hurry { 0.0 } else { NO_HURRY_S };
-        let least_s = if growth.was_level { level_s } else { never_level_s };
+        let least_s = if growth.was_level() { level_s } else { never_level_s };
         let least_s = if is_pool { least_s.max(POOL_S) } else { least_s };
         growth.grown >= GROWN_MIN && growth.window_s >= least_s
     };
@@ -254,7 +254,7 @@ fn grows(
     envelope.fill(points, until_s);
     for window_s in SHORT_WINDOWS_S {
         let short = envelope.growth(window_s, 3, track.first_s);
-        let share = |one: &Growth| if one.was_level { RUN_SHARE } else { RUN_SHARE_NEVER_LEVEL };
+        let share = |one: &Growth| if one.was_level() { RUN_SHARE } else { RUN_SHARE_NEVER_LEVEL };
         let runs_out = |one: &Growth| window_s >= share(one) * (window_s + left / one.rate_per_s);
         if let Some(growth) = short.filter(|one| one.grown >= GROWN_MIN && runs_out(one)) {
             return Some(growth);

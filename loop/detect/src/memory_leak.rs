@@ -101,10 +101,11 @@ const PATIENCE_RATIO: f64 = 1.0 / 30.0;
 const HASTE_S: f64 = 40.0;
 /// The share of its way to exhaustion that a job must have grown steadily.
 const JOB_RUN_SHARE: f64 = 0.3;
-/// CPU use from which a process works, and how many times the use before is still the same work. Unit: per cent of
-/// one core, ratio.
+/// CPU use from which a process works, how many times the use before is still the same work, and what growth itself
+/// costs at most. Unit: per cent of one core, ratio, per cent for a MiB a second.
 const WORKS_PCT: f64 = 0.2;
 const SAME_WORK_RATIO: f64 = 3.0;
+const GROWTH_COST_PCT: f64 = 0.15;
 
 /// Runs from first growth to exhaustion shorter than this are judged early. Unit: s.
 const RUN_MAX_S: f64 = 100.0;
@@ -198,7 +199,7 @@ impl MemoryLeak {
         self.envelope.fill(points, until_s);
         for window_s in SHORT_WINDOWS_S {
             let Some(growth) = self.envelope.growth(window_s, 3, settled_s) else { continue };
-            let class = class(&growth, is_job, track);
+            let class = class(&growth, is_job, process, track);
             let run_s = window_s + headroom / growth.rate_per_s;
             if run_s <= RUN_MAX_S && window_s >= class.run_share() * run_s {
                 return Some((growth, class));
@@ -206,7 +207,7 @@ impl MemoryLeak {
         }
         let known = context.baselines.get(process.key(), Metric::AnonBytes, BASELINE_SAMPLES);
         let is_enough = |growth: &Growth| {
-            let class = class(growth, is_job, track);
+            let class = class(growth, is_job, process, track);
             let held = growth.from + growth.grown;
             // Growth up to where this program usually stands is its warm-up.
             let is_warm_up = class != Class::Level && known.is_some_and(|one| held < one.high);
@@ -216,7 +217,7 @@ impl MemoryLeak {
         };
         let fine = FINE_WINDOWS_S.iter().filter_map(|window_s| self.envelope.growth(*window_s, 6, settled_s));
         if let Some(growth) = fine.into_iter().find(is_enough) {
-            return Some((growth, class(&growth, is_job, track)));
+            return Some((growth, class(&growth, is_job, process, track)));
         }
         let troughs =
             track.coarse.iter().filter_map(|one| Some((one.start_s, f64::from(one.anon_kib?) * 1024.0)));
@@ -225,7 +226,7 @@ impl MemoryLeak {
         let parts = if until_s < now_s { 4 } else { 6 };
         let mut coarse =
             COARSE_WINDOWS_S.iter().filter_map(|one| self.envelope.growth(*one, parts, settled_s));
-        coarse.find(is_enough).map(|growth| (growth, class(&growth, is_job, track)))
+        coarse.find(is_enough).map(|growth| (growth, class(&growth, is_job, process, track)))
     }
 
     /// Follows an accused process; lets go of one that stopped growing or gave its memory back.
@@ -266,28 +267,30 @@ fn grows_with_descriptors(track: &Track) -> bool {
     kib.zip(count).is_some_and(|(kib, count)| count > 0.0 && kib <= DESCRIPTOR_KIB_MAX * count)
 }
 
-fn class(growth: &Growth, is_job: bool, track: &Track) -> Class {
+fn class(growth: &Growth, is_job: bool, process: &Process, track: &Track) -> Class {
     if is_job {
         Class::Job
-    } else if !growth.was_level || load_grew(track, growth.window_s) {
+    } else if !growth.was_level() || load_grew(track, growth.window_s) {
         Class::Growing
-    } else if works_as_before(track, growth.window_s) {
+    } else if works_as_before(process, track, growth) {
         Class::Level
     } else {
         Class::Woken
     }
 }
 
-/// Whether it worked before the window about as much as it does in it.
-fn works_as_before(track: &Track, window_s: f64) -> bool {
-    let Some(end_s) = track.fine.last().map(|point| point.at_s) else { return false };
+/// Whether it worked before the window about as much as it does in it. One that serves may work too little to be
+/// seen; one that does not and is not seen to work was idle.
+fn works_as_before(process: &Process, track: &Track, growth: &Growth) -> bool {
+    let Some(until_s) = growth.level_until_s else { return false };
     let cpu = |point: &Point| f64::from(point.cpu_pct);
-    let (Some(now), Some((before, _))) =
-        (track.mean(window_s, cpu), track.mean_before(end_s - window_s, cpu))
+    let (Some(now), Some((before, _))) = (track.mean(growth.window_s, cpu), track.mean_before(until_s, cpu))
     else {
         return false;
     };
-    before >= WORKS_PCT && now <= SAME_WORK_RATIO * before
+    let growing = GROWTH_COST_PCT * growth.rate_per_s / MIB;
+    let is_seen = before >= WORKS_PCT || process.listen_port.is_some();
+    is_seen && now <= SAME_WORK_RATIO * before.max(WORKS_PCT) + growing
 }
 
 /// Whether the connections it serves grew over the window, so that its memory may grow with them.

@@ -19,7 +19,8 @@ fn curve(name: &str, turns: u32, expect: Expect, bytes: impl Fn(f64) -> f64 + 's
 fn idle(name: &str, turns: u32, bytes: impl Fn(f64) -> f64 + 'static) -> Scene {
     Scene::new(MemoryLeak, name, turns, Expect::Silent, move |turn, _| {
         let anon_bytes = Some((20.0 * MB + bytes(f64::from(turn))) as u64);
-        with(turn, Vec::from([Process { anon_bytes, cpu_pct: Some(0.1), ..server(100, "web", turn) }]))
+        let web = Process { anon_bytes, cpu_pct: Some(0.1), listen_port: None, ..server(100, "web", turn) };
+        with(turn, Vec::from([web]))
     })
 }
 
@@ -81,6 +82,18 @@ fn twins() -> Vec<Scene> {
     scenes.push(idle("cache that fills for a minute once there is work", 200, |t| {
         5.0 * MB * (t - 25.0).clamp(0.0, 60.0)
     }));
+    scenes.push(Scene::new(
+        MemoryLeak,
+        "server whose first clients fill its cache",
+        200,
+        Expect::Silent,
+        |turn, _| {
+            let filled = 5.0 * MB * (f64::from(turn) - 25.0).clamp(0.0, 50.0);
+            let cpu_pct = Some(if turn < 25 { 0.0 } else { 6.0 });
+            let anon_bytes = Some((20.0 * MB + filled) as u64);
+            with(turn, Vec::from([Process { anon_bytes, cpu_pct, ..server(100, "web", turn) }]))
+        },
+    ));
     scenes.push(Scene::new(MemoryLeak, "burst of connections", 120, Expect::Silent, |turn, _| {
         let load = turn.saturating_sub(30).min(45);
         let anon_bytes = Some(20_000_000 + u64::from(load) * 2_000_000);
