@@ -106,6 +106,11 @@ pub fn scenes() -> Vec<Scene> {
         let delay = if on { 20.0 } else { 0.2 };
         Vec::from_iter([victim(turn, delay)].into_iter().chain(hog))
     }));
+    scenes.push(scene("a loop whose victim works little", plain(), |turn| {
+        let hog = late(turn, || spins(process(200, "spin", turn), 199.0));
+        let web = Process { cpu_pct: Some(0.4), ..victim(turn, 1.6) };
+        Vec::from_iter([web].into_iter().chain(hog))
+    }));
     scenes.push(copies("a loop that copies nothing to nowhere", plain(), "/dev/zero"));
     scenes.push(copies("a backup that reads a disk", Expect::Silent, "/srv/data"));
     scenes.extend(crowds());

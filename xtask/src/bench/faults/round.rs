@@ -12,8 +12,8 @@ use super::client::Crowd;
 use super::own::{Incident, Own};
 use super::program;
 
-/// Homeostat sees the machine without the programs for so long first.
-const BEFORE: Duration = Duration::from_secs(8);
+/// Homeostat sees the machine without the programs, but for the neighbour, for so long first.
+const BEFORE: Duration = Duration::from_secs(12);
 /// A fault that was found goes on for so long, for other kinds to show that accuse it too.
 const AFTER: Duration = Duration::from_secs(6);
 
@@ -63,11 +63,15 @@ impl Place<'_> {
         let ports = cases.iter().map(|case| Ok((case.name.as_str(), free_port()?)));
         let ports = ports.collect::<Result<BTreeMap<_, _>, String>>()?;
         let own = Own::start(self.binary, &self.dir, self.record.as_deref())?;
+        // The last one is the neighbour: it is there before, as a victim whose healthy days are known.
+        let (neighbour, members) = cases.split_last().ok_or("a round without cases")?;
+        let beside = self.start(&own, &[*neighbour], &ports)?;
         std::thread::sleep(BEFORE);
-        let mut running = self.start(&own, cases, &ports)?;
+        let mut running = self.start(&own, members, &ports)?;
+        running.extend(beside);
         let mut outcome = Outcome::default();
         let end = Instant::now() + Duration::from_secs(seconds);
-        let has_twins = cases.iter().any(|case| case.is_twin() && case.name != "neighbour");
+        let has_twins = members.iter().any(|case| case.is_twin());
         while Instant::now() < end {
             std::thread::sleep(Duration::from_secs(1));
             look(&own, &mut running, &mut outcome.others);
