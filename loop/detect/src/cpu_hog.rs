@@ -311,15 +311,19 @@ fn left_level(track: &Track, onset_s: f64) -> Option<Ground> {
     (!has_more_io && !has_more_clients).then_some(Ground::LeftLevel(before))
 }
 
-/// Whether all that a process can read and write are devices without end. The standard three are handed down, and
-/// count where it has nothing else; a terminal or a log for its errors never does.
+/// Whether all that a process can read and write are devices without end.
+///
+/// The standard three are handed down, and so are pipes of whoever started it: they count only where it has opened no
+/// such device itself, but a pipe or a socket as input or output is always work. Where its errors go never counts.
 fn reaches_nothing(files: &[OpenFile]) -> bool {
-    let is_hollow = |one: &&OpenFile| HOLLOW.contains(&&*one.target) || one.target.starts_with("/dev/pts/");
-    let mut own = files.iter().filter(|one| one.descriptor > 2).peekable();
+    let is_hollow = |one: &OpenFile| HOLLOW.contains(&&*one.target) || one.target.starts_with("/dev/pts/");
+    let is_stream = |one: &OpenFile| one.kind == "pipe" || one.kind == "socket";
+    let standard = || files.iter().filter(|one| one.descriptor < 2);
+    let mut own = files.iter().filter(|one| one.descriptor > 2 && one.kind != "pipe").peekable();
     if own.peek().is_some() {
-        return own.all(|one| is_hollow(&one));
+        return own.all(is_hollow) && !standard().any(is_stream);
     }
-    files.iter().filter(|one| one.descriptor < 2).all(|one| is_hollow(&one))
+    standard().all(is_hollow)
 }
 
 /// Whether it has only computed since it became busy, the first second aside, in which a program loads; false for

@@ -129,13 +129,13 @@ fn copies(name: &str, expect: Expect, from: &'static str) -> Scene {
         let file = |(descriptor, target): (u32, &str)| OpenFile {
             pid: 200,
             descriptor,
-            kind: "file".into(),
+            kind: if target.starts_with('/') { "file" } else { "pipe" }.into(),
             target: target.into(),
             inode: None,
             tcp_state: None,
             is_outgoing: None,
         };
-        let files = [(0, from), (1, "/dev/null"), (2, "/var/log/copy")].map(file);
+        let files = [(0, from), (1, "/dev/null"), (2, "/var/log/copy"), (9, "pipe:[7]")].map(file);
         let descriptors =
             asked.iter().filter(|one| **one == Probe::descriptors(process(200, "dd", turn).id()));
         snapshot.answers.extend(descriptors.map(|probe| ProbeAnswer {
