@@ -25,7 +25,7 @@ pub(super) fn run(arguments: &[&str]) -> Result<(), String> {
     let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let cases = Case::all(&text)?;
     let neighbour = Case::all(NEIGHBOUR)?.remove(0);
-    let binary = release_binary(&options)?;
+    let binary = release_binary(options.binary.as_deref())?;
     let folder = Folder::make()?;
     let sources = file.with_file_name("");
     let mut figures = Vec::new();

@@ -41,7 +41,7 @@ impl Own {
         let running = Started::start(&mut command, &dir.join("homeostat.log"))?;
         let own = Self { binary: binary.to_owned(), state, _running: running };
         let end = Instant::now() + PATIENCE;
-        while own.ask(&["sql", "--json", "SELECT 1"]).is_err() {
+        while own.ask(&["service", "list"]).is_err() {
             if Instant::now() > end {
                 let said = std::fs::read_to_string(dir.join("homeostat.log")).unwrap_or_default();
                 return Err(format!("Homeostat does not come up: {}", said.trim()));
