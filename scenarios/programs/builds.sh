@@ -1,7 +1,7 @@
 #!/bin/sh
 # A build: three compilers at a time on a large generated source, again and again.
 dir=$(mktemp -d)
-trap 'rm -rf "$dir"; kill 0' TERM INT
+trap 'rm -rf "$dir"; exit 0' TERM INT
 {
     echo '#include <stdio.h>'
     i=0

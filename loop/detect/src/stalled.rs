@@ -133,7 +133,7 @@ impl Stalled {
     /// Threads that wait at taken locks of a process in which nobody runs who could give them back.
     fn locked_out(&mut self, context: &Context<'_>, process: &Process) -> Option<Evidence> {
         let pair = context.memory.looks.of(process.id())?;
-        let locks = pair.latest.as_ref().zip(pair.before.as_ref()).map_or(0, |looks| taken_locks(looks));
+        let locks = pair.latest.as_ref().zip(pair.before.as_ref()).map_or(0, taken_locks);
         if locks < LOCKS_MIN {
             self.locked.remove(&process.id());
             return None;

@@ -99,6 +99,17 @@ pub fn scenes() -> Vec<Scene> {
         let hog = late(turn, || spins(process(200, "spin", turn), 190.0));
         Vec::from_iter([server(100, "web", turn)].into_iter().chain(hog))
     }));
+    scenes.extend(odd_hogs());
+    scenes.extend(crowds());
+    scenes.extend(builds());
+    scenes.extend(innocents());
+    scenes.extend(harmless());
+    scenes
+}
+
+/// Hogs that do not look it: one that rests, one that reads and writes, one whose victim hardly works.
+fn odd_hogs() -> Vec<Scene> {
+    let mut scenes = Vec::new();
     let plain = || Expect::Fires(of_process(200), ONSET + 2..=ONSET + 14);
     scenes.push(scene("a loop that rests for 2 s of 6", plain(), |turn| {
         let on = (turn - ONSET.min(turn)) % 6 < 4;
@@ -113,10 +124,6 @@ pub fn scenes() -> Vec<Scene> {
     }));
     scenes.push(copies("a loop that copies nothing to nowhere", plain(), "/dev/zero"));
     scenes.push(copies("a backup that reads a disk", Expect::Silent, "/srv/data"));
-    scenes.extend(crowds());
-    scenes.extend(builds());
-    scenes.extend(innocents());
-    scenes.extend(harmless());
     scenes
 }
 

@@ -152,8 +152,10 @@ pub fn scenes() -> Vec<Scene> {
     scenes.push(shared_circle());
     scenes.extend(quiet_circles());
     scenes.extend(stalls());
+    scenes.extend(stalls_unseen());
     scenes.extend(stalls_beside_orders());
     scenes.extend(quiet_stalls());
+    scenes.extend(quiet_locks());
     scenes
 }
 
@@ -245,6 +247,21 @@ fn stalls() -> Vec<Scene> {
             }
         },
     ));
+    for waiting in [1, 30] {
+        let row: fn(Process, u32) -> Process = if waiting == 1 {
+            |p, turn| Process { accept_backlog: Some(u32::from(turn >= ONSET)), cpu_pct: Some(0.0), ..p }
+        } else {
+            |p, turn| Process { accept_backlog: Some(30 * u32::from(turn >= ONSET)), cpu_pct: Some(0.0), ..p }
+        };
+        scenes.push(of(&format!("a backlog of {waiting}"), web(ONSET + 5..=ONSET + 12), row, stuck));
+    }
+    scenes
+}
+
+/// Threads that hang while no work is seen to wait, or none was ever seen to be done.
+fn stalls_unseen() -> Vec<Scene> {
+    let of = |name: &str, expect, row, threads: Threads| scene(Stalled, name, expect, row, threads);
+    let mut scenes = Vec::new();
     scenes.push(of("two locks, nobody talks to it", web(ONSET + 8..=ONSET + 24), idles, |turn| match turn {
         ..ONSET => Vec::from([works(100, turn), works(101, turn), works(102, turn)]),
         _ => Vec::from([bare(100, 0x30, 3), bare(101, 0x10, 9), bare(102, 0x20, 7)]),
@@ -280,14 +297,6 @@ fn stalls() -> Vec<Scene> {
             ]),
         },
     ));
-    for waiting in [1, 30] {
-        let row: fn(Process, u32) -> Process = if waiting == 1 {
-            |p, turn| Process { accept_backlog: Some(u32::from(turn >= ONSET)), cpu_pct: Some(0.0), ..p }
-        } else {
-            |p, turn| Process { accept_backlog: Some(30 * u32::from(turn >= ONSET)), cpu_pct: Some(0.0), ..p }
-        };
-        scenes.push(of(&format!("a backlog of {waiting}"), web(ONSET + 5..=ONSET + 12), row, stuck));
-    }
     scenes
 }
 
@@ -346,24 +355,6 @@ fn quiet_stalls() -> Vec<Scene> {
             let pool = (101..104).map(|tid| bare(tid, 0x10, 1));
             [thread(100, EPOLL, u64::from(turn), None)].into_iter().chain(pool).collect()
         }),
-        of("waits at one condition that was signalled twice", Expect::Silent, idles, |_| {
-            Vec::from([bare(100, 0x10, 4), bare(101, 0x10, 4), bare(102, 0x10, 4)])
-        }),
-        of("locks that one holds who sleeps", Expect::Silent, idles, |_| {
-            Vec::from([thread(100, SLEEP, 5, None), bare(101, 0x10, 4), bare(102, 0x20, 4)])
-        }),
-        of("locks that one holds who reads", Expect::Silent, idles, |_| {
-            Vec::from([receives(100, "tcp_connected"), bare(101, 0x10, 4), bare(102, 0x20, 4)])
-        }),
-        of(
-            "connections that are forgotten beside an idle pool",
-            Expect::Silent,
-            |p, turn| Process { close_wait: Some(turn / 6), cpu_pct: Some(0.3), ..p },
-            |turn| {
-                let pool = (101..105).map(|tid| bare(tid, 0x10, 4));
-                [thread(100, EPOLL, 9 * u64::from(turn), None)].into_iter().chain(pool).collect()
-            },
-        ),
         of("waits that end by themselves", Expect::Silent, hangs, |_| {
             let timed = |tid| {
                 let wait = FutexWait {
@@ -382,6 +373,31 @@ fn quiet_stalls() -> Vec<Scene> {
             Expect::Silent,
             |p, _| Process { unread_connections: Some(5), ..p },
             |_| (100..104).map(|tid| bare(tid, 0x10, 4)).collect(),
+        ),
+    ])
+}
+
+/// Threads at locks or conditions of which somebody may yet come, and forgotten connections beside an idle pool.
+fn quiet_locks() -> Vec<Scene> {
+    let of = |name: &str, expect, row, threads: Threads| scene(Stalled, name, expect, row, threads);
+    Vec::from([
+        of("waits at one condition that was signalled twice", Expect::Silent, idles, |_| {
+            Vec::from([bare(100, 0x10, 4), bare(101, 0x10, 4), bare(102, 0x10, 4)])
+        }),
+        of("locks that one holds who sleeps", Expect::Silent, idles, |_| {
+            Vec::from([thread(100, SLEEP, 5, None), bare(101, 0x10, 4), bare(102, 0x20, 4)])
+        }),
+        of("locks that one holds who reads", Expect::Silent, idles, |_| {
+            Vec::from([receives(100, "tcp_connected"), bare(101, 0x10, 4), bare(102, 0x20, 4)])
+        }),
+        of(
+            "connections that are forgotten beside an idle pool",
+            Expect::Silent,
+            |p, turn| Process { close_wait: Some(turn / 6), cpu_pct: Some(0.3), ..p },
+            |turn| {
+                let pool = (101..105).map(|tid| bare(tid, 0x10, 4));
+                [thread(100, EPOLL, 9 * u64::from(turn), None)].into_iter().chain(pool).collect()
+            },
         ),
     ])
 }
