@@ -1,6 +1,7 @@
 //! Measurements, side by side with a peer or a floor. Those that need the product's crates are packages or
 //! examples of their own, so that this tool stays small.
 mod apt;
+mod faults;
 mod figures;
 mod http;
 mod observe;
@@ -33,6 +34,7 @@ const PACKAGES: &[(&str, &str)] = &[
 /// There is no such bench, or it failed.
 pub(crate) fn run(name: &str, arguments: &[&str]) -> Result<(), String> {
     match name {
+        "faults" => return faults::run(arguments),
         "observe" => return observe::run(arguments),
         "peers" => return peers::run(arguments),
         "replay" => return replay::run(arguments),
@@ -57,6 +59,10 @@ struct Options {
     install: bool,
     /// The release binary, if it is not to be built.
     binary: Option<String>,
+    /// Parts of names, joined by commas, of the cases to run.
+    only: Option<String>,
+    /// File for recordings, one a round.
+    record: Option<String>,
 }
 
 impl Options {
@@ -69,6 +75,8 @@ impl Options {
             match *flag {
                 "--json" => options.json = Some(value()?),
                 "--binary" => options.binary = Some(value()?),
+                "--only" => options.only = Some(value()?),
+                "--record" => options.record = Some(value()?),
                 "--install" => options.install = true,
                 "--seconds" => {
                     let seconds = value()?.parse().ok().filter(|seconds| *seconds > 0);

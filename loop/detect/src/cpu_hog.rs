@@ -2,8 +2,8 @@
 //!
 //! Symptom: 80 % of a core or more is demanded for seconds (used or waited for: what it gets depends on who else is
 //! there); somebody who serves waits for a CPU since then, or all CPUs are taken and work waits; and the process
-//! either serves and left its own level without doing more of its work, or is sterile: no reads and writes, no page
-//! faults, no sleep. Quiet twins: a compiler or archiver at whatever priority (it reads, writes, faults), a
+//! either serves and left its own level without doing more of its work, or is sterile: no reads and writes but of
+//! devices that give or take whatever one likes, no page faults, no sleep. Quiet twins: a compiler or archiver at whatever priority (it reads, writes, faults), a
 //! job at nice 5 or more, a service that is as busy as ever or has more clients, a victim slow for another
 //! reason (its trouble began at another time). A hog that hurts nobody is not a finding.
 use alloc::collections::BTreeMap;
@@ -11,8 +11,9 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
-use vocab::rows::Process;
-use vocab::{Entity, Value};
+use vocab::probe::{Probe, ProbeKind, ProbeResult};
+use vocab::rows::{OpenFile, Process};
+use vocab::{Entity, ProcessId, Value};
 
 use crate::memory::{Track, is_watched};
 use crate::ring::Point;
@@ -31,6 +32,14 @@ const SHARE_MIN_PCT: f64 = 20.0;
 const SUSTAINED_S: f64 = 3.0;
 /// Reads, writes, faults and sleeps a second of CPU time below which a busy process is sterile.
 const STERILE_PER_S: f64 = 25.0;
+/// Devices that swallow what is written or make up what is read.
+const HOLLOW: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
+/// Least time between two looks at the descriptors of a busy process. Unit: s.
+const ASK_S: f64 = 10.0;
+/// Pauses that a busy process may make, and the share of the time that it must be busy all the same. Unit: points,
+/// ratio.
+const LAPSES_MAX: usize = 3;
+const DUTY_MIN: f64 = 0.6;
 /// Growth of its memory from which it is not. Unit: KiB.
 const STERILE_GROWN_KIB: i64 = 4_096;
 /// How long it must be sterile. Unit: s.
@@ -88,6 +97,8 @@ struct Held {
 #[derive(Default)]
 pub struct CpuHog {
     held: BTreeMap<Entity, Held>,
+    /// Busy processes that were looked at: when, and whether what they read and write is hollow.
+    looks: BTreeMap<ProcessId, (f64, bool)>,
 }
 
 impl Detector for CpuHog {
@@ -97,6 +108,8 @@ impl Detector for CpuHog {
 
     fn run(&mut self, context: &Context<'_>, detected: &mut Detected) {
         let now_s = context.memory.now_s;
+        self.take_looks(context);
+        self.ask(context, detected);
         for (entity, suspect) in self.suspects(context) {
             let Some(mut finding) = accuse(context, &entity, &suspect) else {
                 self.keep(context, &entity, &suspect);
@@ -132,6 +145,38 @@ impl CpuHog {
         }
     }
 
+    fn take_looks(&mut self, context: &Context<'_>) {
+        for answer in context.snapshot.answers.iter().filter(|one| one.probe.kind == ProbeKind::Descriptors) {
+            if let (Entity::Process(id), Ok(ProbeResult::Descriptors(files))) =
+                (&answer.probe.entity, &answer.result)
+                && let Some((_, is_hollow)) = self.looks.get_mut(id)
+            {
+                *is_hollow = reaches_nothing(files);
+            }
+        }
+        self.looks.retain(|id, _| context.memory.tracks.contains_key(id));
+    }
+
+    /// Asks what the busiest process reads and writes, if that is all that speaks for it.
+    fn ask(&mut self, context: &Context<'_>, detected: &mut Detected) {
+        let now_s = context.memory.now_s;
+        let is_due = |id: &ProcessId| self.looks.get(id).is_none_or(|(at_s, _)| now_s - at_s >= ASK_S);
+        let is_asked = |(id, track): &(&ProcessId, &Track)| {
+            is_due(id)
+                && track.last_demand() >= DEMAND_MIN_PCT
+                && track.mean(2.0, |point| f64::from(point.io_calls_per_s.unwrap_or(0.0)))
+                    > Some(STERILE_PER_S)
+                && context.snapshot.process(**id).is_some_and(|process| {
+                    !gives_way(context, process) && is_sterile(process, track, now_s, true)
+                })
+        };
+        if let Some((id, _)) = context.memory.tracks.iter().find(is_asked) {
+            let is_hollow = self.looks.get(id).is_some_and(|(_, is_hollow)| *is_hollow);
+            self.looks.insert(*id, (now_s, is_hollow));
+            detected.ask(Probe::descriptors(*id));
+        }
+    }
+
     /// The busiest suspicious process of each service, and each suspicious process without one.
     fn suspects<'a>(&self, context: &Context<'a>) -> BTreeMap<Entity, Suspect<'a>> {
         let mut suspects: BTreeMap<Entity, Suspect<'a>> = BTreeMap::new();
@@ -147,7 +192,8 @@ impl CpuHog {
                 continue;
             }
             let known = self.held.get(&entity).filter(|held| held.finding.process == Some(process.id()));
-            let Some(suspect) = suspect(context, process, track, known) else { continue };
+            let is_hollow = self.looks.get(&process.id()).is_some_and(|(_, is_hollow)| *is_hollow);
+            let Some(suspect) = suspect(context, process, track, (known, is_hollow)) else { continue };
             let seat = suspects.get(&entity);
             if seat.is_none_or(|seat| seat.demand_pct < suspect.demand_pct) {
                 suspects.insert(entity, suspect);
@@ -176,22 +222,32 @@ impl Track {
         self.mean(2.0, |point| f64::from(point.demand_pct())).unwrap_or(0.0)
     }
 
-    /// Since when it has demanded at least `demand_pct`, single lapses aside. Unit: s since the first snapshot.
+    /// Since when it has demanded at least `demand_pct`, single lapses aside, or short ones if it is busy most of the
+    /// time. Unit: s since the first snapshot.
     fn busy_since(&self, demand_pct: f64) -> Option<f64> {
+        let (strict_s, _) = self.busy_run(demand_pct, 1);
+        let (since_s, duty) = self.busy_run(demand_pct, LAPSES_MAX);
+        if duty >= DUTY_MIN { since_s } else { strict_s }
+    }
+
+    /// Start of the run with pauses of at most `lapses_max` points, and the share of its points that are busy.
+    fn busy_run(&self, demand_pct: f64, lapses_max: usize) -> (Option<f64>, f64) {
         let mut since_s = None;
-        let mut lapses = 0;
+        let (mut lapses, mut busy, mut all) = (0, 0.0, 0.0);
         for point in self.fine.iter().rev() {
             if f64::from(point.demand_pct()) >= demand_pct {
                 since_s = Some(point.at_s);
+                busy += 1.0;
+                all += f64::from(lapses as u32) + 1.0;
                 lapses = 0;
             } else {
                 lapses += 1;
-                if lapses == 2 {
+                if lapses > lapses_max {
                     break;
                 }
             }
         }
-        since_s
+        (since_s, busy / f64::max(all, 1.0))
     }
 }
 
@@ -200,7 +256,7 @@ fn suspect<'a>(
     context: &Context<'_>,
     process: &'a Process,
     track: &Track,
-    known: Option<&Held>,
+    (known, is_hollow): (Option<&Held>, bool),
 ) -> Option<Suspect<'a>> {
     let now_s = context.memory.now_s;
     let gives_way = gives_way(context, process);
@@ -222,7 +278,8 @@ fn suspect<'a>(
     // What does not serve has no level: a compiler turns from reading to optimising.
     let has_level = busy_s >= SUSTAINED_S && serves(process);
     let ground = if has_level { left_level(track, onset_s) } else { None };
-    let ground = ground.or_else(|| is_sterile(process, track, now_s).then_some(Ground::Sterile))?;
+    let ground =
+        ground.or_else(|| is_sterile(process, track, now_s, is_hollow).then_some(Ground::Sterile))?;
     Some(Suspect { process, onset_s, demand_pct: all.max(own), ground, gives_way })
 }
 
@@ -254,13 +311,28 @@ fn left_level(track: &Track, onset_s: f64) -> Option<Ground> {
     (!has_more_io && !has_more_clients).then_some(Ground::LeftLevel(before))
 }
 
+/// Whether all that a process can read and write are devices without end.
+///
+/// The standard three are handed down, and so are pipes of whoever started it: they count only where it has opened no
+/// such device itself, but a pipe or a socket as input or output is always work. Where its errors go never counts.
+fn reaches_nothing(files: &[OpenFile]) -> bool {
+    let is_hollow = |one: &OpenFile| HOLLOW.contains(&&*one.target) || one.target.starts_with("/dev/pts/");
+    let is_stream = |one: &OpenFile| one.kind == "pipe" || one.kind == "socket";
+    let standard = || files.iter().filter(|one| one.descriptor < 2);
+    let mut own = files.iter().filter(|one| one.descriptor > 2 && one.kind != "pipe").peekable();
+    if own.peek().is_some() {
+        return own.all(is_hollow) && !standard().any(is_stream);
+    }
+    standard().all(is_hollow)
+}
+
 /// Whether it has only computed since it became busy, the first second aside, in which a program loads; false for
 /// one that became busy before what is remembered.
 ///
 /// The whole run counts, per second of CPU time: a compiler has quiet minutes, but it has read its input and taken
 /// memory before, and one that gets little CPU faults little. Unknown reads and writes count as none: a process
 /// of another user does not show them, but it shows its faults and sleeps.
-fn is_sterile(process: &Process, track: &Track, now_s: f64) -> bool {
+fn is_sterile(process: &Process, track: &Track, now_s: f64, is_hollow: bool) -> bool {
     let Some(onset_s) = track.busy_since(SHARE_MIN_PCT) else { return false };
     let busy_s = now_s - onset_s + 1.0;
     let is_remembered = track.fine.first().is_some_and(|first| first.at_s < onset_s);
@@ -277,7 +349,7 @@ fn is_sterile(process: &Process, track: &Track, now_s: f64) -> bool {
     busy_s >= STERILE_S
         && grown_kib < STERILE_GROWN_KIB
         && quiet(|point| Some(point.faults_per_s))
-        && quiet(|point| point.io_calls_per_s)
+        && (is_hollow || quiet(|point| point.io_calls_per_s))
         && quiet(|point| point.switches_per_s)
 }
 

@@ -23,16 +23,23 @@ const CONFIRM_S: f64 = 0.9;
 /// Least time between two looks at a process: one that hangs by all appearance, any other. Unit: s.
 const URGENT_S: f64 = 2.0;
 const PAUSE_S: f64 = 5.0;
-/// The same for one that has not run since, by the clock ticks: a run shorter than one may be missed.
-const RESTED_S: f64 = 20.0;
+/// The same for one that has not run since, by the clock ticks: a run shorter than one may be missed. And for one
+/// that is busy.
+const RESTED_S: f64 = 10.0;
+const BUSY_S: f64 = 20.0;
+/// CPU use from which it is. Unit: per cent of one core.
+const BUSY_PCT: f64 = 50.0;
 /// Before the next look at a process that could not be looked at. Unit: s.
 const UNREADABLE_S: f64 = 60.0;
 /// A proof counts for so long. Unit: s.
 const PROOF_S: f64 = 15.0;
 /// Looks older than this are not joined with newer ones. Unit: s.
 const JOIN_S: f64 = 6.0;
-/// Processes of no service are looked at in one of so many turns.
-const OTHERS_EVERY: u64 = 2;
+/// Processes of one thread, which may share a lock with another of the same program, are looked at in one of so
+/// many turns.
+const LONERS_EVERY: u64 = 4;
+/// Looks asked for in one turn at most.
+const LOOKS_A_TURN: usize = 3;
 
 /// One wait for a mutex: who, where, for whom, and how often it had slept.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -139,16 +146,22 @@ impl Deadlock {
             && track.fine.iter().rev().take_while(|one| one.at_s >= asked_s).all(|one| one.cpu_pct <= 0.0)
     }
 
-    /// Whose threads to look at next: what hangs by all appearance first, then services in turn, then the rest.
+    /// Whose threads to look at next: what hangs by all appearance first, then services in turn, then the rest, and
+    /// now and then one of those that have a single thread.
     fn ask(&mut self, context: &Context<'_>, detected: &mut Detected) {
         let now_s = context.memory.now_s;
-        let mut best: [Option<(f64, ProcessId)>; 3] = [None; 3];
-        for process in context.snapshot.processes.iter().filter(|one| is_watched(one) && one.threads >= 2) {
+        let mut best: [Option<(f64, ProcessId)>; 4] = [None; 4];
+        let programs = programs(context);
+        let is_pair = |one: &Process| programs.get(&*one.program).is_some_and(|count| *count >= 2);
+        let can_circle = |one: &&Process| is_watched(one) && (one.threads >= 2 || is_pair(one));
+        for process in context.snapshot.processes.iter().filter(can_circle) {
             let id = process.id();
             let Some(track) = context.memory.tracks.get(&id) else { continue };
             let hangs = hangs(track) || self.proofs.contains_key(&id);
             let serves = process.service.is_some() || process.listen_port.is_some();
-            let tier = if hangs {
+            let tier = if process.threads < 2 {
+                3
+            } else if hangs {
                 0
             } else if serves {
                 1
@@ -160,21 +173,33 @@ impl Deadlock {
                 Some(_) => UNREADABLE_S,
                 None if hangs && !self.proofs.contains_key(&id) => URGENT_S,
                 None if self.rested(track, id) => RESTED_S,
+                None if tier > 0 && process.cpu_pct > Some(BUSY_PCT) => BUSY_S,
                 None => PAUSE_S,
             };
-            let asked_s = self.asked.get(&id).copied().unwrap_or(f64::NEG_INFINITY);
+            // One that was never looked at waits from its first turn on: newcomers do not push in.
+            let asked_s = self.asked.get(&id).copied().unwrap_or(track.first_s);
             let is_older = best[tier].is_none_or(|(other_s, _)| asked_s < other_s);
             if now_s - asked_s >= pause_s && is_older {
                 best[tier] = Some((asked_s, id));
             }
         }
-        let [hanging, serving, other] = best;
-        let other = other.filter(|_| context.snapshot.turn.is_multiple_of(OTHERS_EVERY));
-        for (_, id) in hanging.into_iter().chain(serving).chain(other).take(2) {
+        let is_turn_of_loners = context.snapshot.turn.is_multiple_of(LONERS_EVERY);
+        let [hanging, serving, other, loner] = best;
+        let (last, next) = if is_turn_of_loners { (loner, other) } else { (other, None) };
+        for (_, id) in [hanging, serving, last, next].into_iter().flatten().take(LOOKS_A_TURN) {
             self.asked.insert(id, now_s);
             detected.ask(Probe::threads(id));
         }
     }
+}
+
+/// How many processes of one thread each program has, of those with more than an instance.
+fn programs<'a>(context: &Context<'a>) -> BTreeMap<&'a str, u32> {
+    let mut programs = BTreeMap::new();
+    for one in context.snapshot.processes.iter().filter(|one| is_watched(one) && one.threads == 1) {
+        *programs.entry(&*one.program).or_insert(0) += 1;
+    }
+    programs
 }
 
 /// Whether it used to work and does not any more, or leaves work waiting.

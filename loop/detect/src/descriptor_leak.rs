@@ -1,9 +1,10 @@
 //! Detector `descriptor_leak`: open descriptors grow steadily towards the limit, and not because of load.
 //!
 //! Symptom: the lower envelope of the number of open descriptors rises in every part of a window, and a closer
-//! look says that what grows is not established connections; or nine tenths of the limit are in use.
+//! look says that what grows is not connections that others opened to it; or nine tenths of the limit are in use.
 //! Quiet twins: a burst of connections (explained by `established`), a pool that fills, a process that always
-//! lived near a small limit. Connections that the peer has closed (`close_wait`) count as leaked, never as load.
+//! lived near a small limit. Connections that the peer has closed (`close_wait`) count as leaked, never as load;
+//! connections that it opened itself and keeps are a pool for a minute, and a leak after that.
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -31,8 +32,9 @@ const NEVER_LEVEL_FEW_S: f64 = 90.0;
 const HURRY_S: f64 = 3_600.0;
 const HURRY_RATIO: f64 = 0.03;
 const NO_HURRY_S: f64 = 60.0;
-/// That share.
+/// That share, and how many are much whatever the limit.
 const MUCH_RATIO: f64 = 0.1;
+const MUCH: f64 = 500.0;
 /// Least growth that is a trend.
 const GROWN_MIN: f64 = 10.0;
 /// Share of the run from the first growth to the limit that must have passed to be sure.
@@ -49,8 +51,11 @@ const LOAD_RATIO: f64 = 0.5;
 const LOOK_GROWN_MIN: f64 = 3.0;
 /// A rise shorter than this is not judged without a look. Unit: s.
 const UNSEEN_S: f64 = 6.0;
-/// The class that is load.
+/// The class that is load, and the one that is a pool as long as it is young.
 const ESTABLISHED: &str = "established connections";
+const OUTGOING: &str = "connections that it opened and keeps";
+/// How long a pool may fill. Unit: s.
+const POOL_S: f64 = 60.0;
 /// Looks asked for in one turn at most.
 const LOOKS_A_TURN: u32 = 2;
 /// Growth that stands still for so long is over. Unit: s.
@@ -113,7 +118,7 @@ impl Detector for DescriptorLeak {
                 detected.ask(Probe::descriptors(*id));
             }
             if suspect.held.is_none() {
-                let growth = grows(&mut self.envelope, process, track, open, now_s);
+                let growth = grows(&mut self.envelope, process, track, suspect, now_s);
                 suspect.held = growth
                     .filter(|growth| !is_load(suspect, track, growth))
                     .map(|growth| Held::new(growth, open, now_s))
@@ -223,23 +228,33 @@ fn rises(track: &Track, open: f64) -> bool {
 }
 
 /// Growth that is long and steady enough.
-fn grows(envelope: &mut Envelope, process: &Process, track: &Track, open: f64, now_s: f64) -> Option<Growth> {
+fn grows(
+    envelope: &mut Envelope,
+    process: &Process,
+    track: &Track,
+    suspect: &Suspect,
+    now_s: f64,
+) -> Option<Growth> {
+    let open = open(track)?;
+    let is_pool = grew(suspect, OUTGOING);
     let until_s = track.descriptor_cycle.judged_until(now_s, open);
     let left = process.descriptor_limit.map_or(f64::INFINITY, |limit| limit as f64 - open).max(0.0);
-    let is_much = process.descriptor_limit.is_some_and(|limit| open >= MUCH_RATIO * limit as f64);
+    let much = process.descriptor_limit.map_or(MUCH, |limit| MUCH.min(MUCH_RATIO * limit as f64));
+    let is_much = open >= much;
     let is_enough = |growth: &Growth| {
         let never_level_s = if is_much { NEVER_LEVEL_MIN_S } else { NEVER_LEVEL_FEW_S };
         let is_some = process.descriptor_limit.is_none_or(|limit| open >= HURRY_RATIO * limit as f64);
         let is_hurry = is_some && left <= HURRY_S * growth.rate_per_s;
         let level_s = if is_hurry { 0.0 } else { NO_HURRY_S };
-        let least_s = if growth.was_level { level_s } else { never_level_s };
+        let least_s = if growth.was_level() { level_s } else { never_level_s };
+        let least_s = if is_pool { least_s.max(POOL_S) } else { least_s };
         growth.grown >= GROWN_MIN && growth.window_s >= least_s
     };
     let points = track.fine.iter().filter_map(|one| Some((one.at_s, f64::from(one.descriptors?))));
     envelope.fill(points, until_s);
     for window_s in SHORT_WINDOWS_S {
         let short = envelope.growth(window_s, 3, track.first_s);
-        let share = |one: &Growth| if one.was_level { RUN_SHARE } else { RUN_SHARE_NEVER_LEVEL };
+        let share = |one: &Growth| if one.was_level() { RUN_SHARE } else { RUN_SHARE_NEVER_LEVEL };
         let runs_out = |one: &Growth| window_s >= share(one) * (window_s + left / one.rate_per_s);
         if let Some(growth) = short.filter(|one| one.grown >= GROWN_MIN && runs_out(one)) {
             return Some(growth);
@@ -263,6 +278,9 @@ fn is_load(suspect: &Suspect, track: &Track, growth: &Growth) -> bool {
     // The table of sockets is read less often than that of processes: a little before the window is fair.
     let past = track.fine.iter().find(|point| last.at_s - point.at_s <= growth.window_s + 5.0);
     let before = past.map_or(last.established, |point| point.established);
+    if grew(suspect, OUTGOING) {
+        return false;
+    }
     let by_table = f64::from(last.established.saturating_sub(before)) >= LOAD_RATIO * growth.grown;
     let by_look = suspect.looks.as_ref().is_some_and(|(first, _, now)| {
         let of = |classes: &Classes| f64::from(classes.get(ESTABLISHED).copied().unwrap_or(0));
@@ -280,11 +298,21 @@ fn is_load(suspect: &Suspect, track: &Track, growth: &Growth) -> bool {
     by_table || by_look || unseen
 }
 
+/// Whether that class makes up most of the growth between the first and the latest look.
+fn grew(suspect: &Suspect, class: &str) -> bool {
+    let Some((first, _, now)) = &suspect.looks else { return false };
+    let of = |classes: &Classes| f64::from(classes.get(class).copied().unwrap_or(0));
+    let total = |classes: &Classes| classes.values().copied().map(f64::from).sum::<f64>();
+    let grown = total(now) - total(first);
+    grown >= LOOK_GROWN_MIN && of(now) - of(first) >= LOAD_RATIO * grown
+}
+
 /// Counts open files by what leaks are made of.
 fn classes(files: &[OpenFile]) -> Classes {
     let mut classes = Classes::new();
     for file in files {
         let class = match (file.kind.as_str(), file.tcp_state.as_deref()) {
+            (_, Some("established")) if file.is_outgoing == Some(true) => OUTGOING.to_string(),
             (_, Some("established")) => ESTABLISHED.to_string(),
             (_, Some("close_wait")) => "connections closed by the peer only".to_string(),
             (_, Some(state)) => format!("TCP sockets in state {state}"),

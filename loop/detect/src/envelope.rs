@@ -32,8 +32,15 @@ pub struct Growth {
     pub from: f64,
     /// Unit: s.
     pub window_s: f64,
-    /// Whether the series was level for a while shortly before the window.
-    pub was_level: bool,
+    /// End of the last while before the window in which the series was level. Unit: s.
+    pub level_until_s: Option<f64>,
+}
+
+impl Growth {
+    /// Whether the series was level for a while before the window.
+    pub const fn was_level(&self) -> bool {
+        self.level_until_s.is_some()
+    }
 }
 
 /// A series made monotone. Kept and refilled, so that no turn allocates.
@@ -94,17 +101,24 @@ impl Envelope {
             best = best.max(last);
         }
         let rate_per_s = grown / window_s;
-        let was_level = self.was_level(settled_s, start_s, rate_per_s);
-        (last >= LAST_TO_BEST_MIN * best).then_some(Growth { rate_per_s, grown, from, window_s, was_level })
+        let level_until_s = self.level_until(settled_s, start_s, rate_per_s);
+        (last >= LAST_TO_BEST_MIN * best).then_some(Growth {
+            rate_per_s,
+            grown,
+            from,
+            window_s,
+            level_until_s,
+        })
     }
 
-    /// Whether some span before `until_s` was level beside that rate.
-    fn was_level(&self, settled_s: f64, until_s: f64, rate_per_s: f64) -> bool {
+    /// End of the last span before `until_s` that was level beside that rate.
+    fn level_until(&self, settled_s: f64, until_s: f64, rate_per_s: f64) -> Option<f64> {
         let limit = LEVEL_RATIO * rate_per_s * LEVEL_S;
         self.points
             .iter()
             .filter(|point| point.0 >= settled_s && point.0 + LEVEL_S <= until_s)
-            .any(|point| self.at(point.0 + LEVEL_S).is_some_and(|later| later - point.1 <= limit))
+            .rfind(|point| self.at(point.0 + LEVEL_S).is_some_and(|later| later - point.1 <= limit))
+            .map(|point| point.0 + LEVEL_S)
     }
 }
 
@@ -121,12 +135,12 @@ mod tests {
     #[test]
     fn a_straight_rise_after_a_level_phase_is_both() {
         let growth = judge(|t| 5.0 * (t - 25.0).max(0.0), 30.0).unwrap();
-        assert_eq!((growth.rate_per_s, growth.was_level), (5.0, true));
+        assert_eq!((growth.rate_per_s, growth.was_level()), (5.0, true));
     }
 
     #[test]
     fn a_straight_rise_from_the_start_has_no_level_phase() {
-        assert!(!judge(|t| 5.0 * t, 30.0).unwrap().was_level);
+        assert!(!judge(|t| 5.0 * t, 30.0).unwrap().was_level());
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Detector `memory_leak`: anonymous memory grows steadily and is not given back.
 //!
 //! Symptom: the lower envelope of anonymous memory (resident and swapped) rises in every part of a window.
-//! How long it must rise depends on who it is: 30 s for a process that was level before, 80 s for one that has
-//! grown as long as we know it; less in proportion as memory runs out sooner, which alone accuses a job that computes.
+//! How long it must rise depends on who it is: 33 s for one that was level at the same work, a minute for one that was
+//! level and idle, 80 s for one that has grown as long as we know it; down to 40 s as memory runs out sooner. A job
+//! that computes is accused only by that: once it has run a fair share of the way to exhaustion.
 //! Quiet twins: a cache that fills and stops or slows down, a collector's saw-tooth, one step, a compile job,
 //! memory that grows with the connections served. Known blind spot: a cache that fills steadily for longer.
 use alloc::collections::BTreeMap;
@@ -22,8 +23,8 @@ use crate::{Context, Detected, Detector, say};
 
 const MIB: f64 = 1_048_576.0;
 /// Windows over single points, then over troughs. Unit: s.
-const FINE_WINDOWS_S: [f64; 2] = [33.0, 45.0];
-const COARSE_WINDOWS_S: [f64; 6] = [60.0, 80.0, 120.0, 160.0, 240.0, 300.0];
+const FINE_WINDOWS_S: [f64; 3] = [33.0, 40.0, 50.0];
+const COARSE_WINDOWS_S: [f64; 6] = [65.0, 80.0, 120.0, 160.0, 240.0, 300.0];
 /// Windows while memory runs out. Unit: s.
 const SHORT_WINDOWS_S: [f64; 5] = [6.0, 9.0, 12.0, 18.0, 24.0];
 /// Start of a life in which a level phase means nothing. Unit: s.
@@ -42,8 +43,10 @@ const BASELINE_SAMPLES: u64 = 60;
 /// How a process is judged: how long it must grow, and how much of what is left it must have taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Class {
-    /// It was level and left that level.
+    /// It was level at the work that it still does, and left that level.
     Level,
+    /// It was level, but idle: it may be filling what its first work needs.
+    Woken,
     /// It has grown as long as we know it, or its load has grown too.
     Growing,
     /// It computes.
@@ -51,13 +54,18 @@ enum Class {
 }
 
 impl Class {
-    const fn window_min_s(self) -> f64 {
+    /// Least window of steady growth, when what is left lasts so long. Unit: s.
+    ///
+    /// Only waiting tells a cache that fills from a leak: the more time there is, the longer it may take.
+    fn window_min_s(self, left_s: f64) -> f64 {
+        let patience_s = (PATIENCE_RATIO * left_s).max(HASTE_S);
         match self {
             Self::Level => 33.0,
-            Self::Growing => 80.0,
+            Self::Woken => patience_s.min(65.0),
+            Self::Growing => patience_s.min(80.0),
             // A compiler that shares its CPU grows as steadily as a leak, and for as long: only memory that runs
             // out tells them apart.
-            Self::Job => f64::INFINITY,
+            Self::Job => (JOB_RUN_SHARE / (1.0 - JOB_RUN_SHARE) * left_s).max(80.0),
         }
     }
 
@@ -65,7 +73,7 @@ impl Class {
     fn grown_min(self, held: f64) -> f64 {
         match self {
             Self::Level => (3.0 * MIB).max(0.01 * held),
-            Self::Growing | Self::Job => (12.0 * MIB).max(0.02 * held),
+            Self::Woken | Self::Growing | Self::Job => (12.0 * MIB).max(0.02 * held),
         }
     }
 
@@ -73,6 +81,7 @@ impl Class {
     const fn run_share(self) -> f64 {
         match self {
             Self::Level => 0.3,
+            Self::Woken => 0.4,
             Self::Growing => 0.6,
             Self::Job => 0.75,
         }
@@ -81,11 +90,22 @@ impl Class {
     const fn confidence(self) -> f64 {
         match self {
             Self::Level => 0.85,
-            Self::Growing => 0.82,
+            Self::Woken | Self::Growing => 0.82,
             Self::Job => 0.7,
         }
     }
 }
+
+/// Share of the time that is left in which growth is watched before it is a leak, and the least. Unit: ratio, s.
+const PATIENCE_RATIO: f64 = 1.0 / 30.0;
+const HASTE_S: f64 = 40.0;
+/// The share of its way to exhaustion that a job must have grown steadily.
+const JOB_RUN_SHARE: f64 = 0.3;
+/// CPU use from which a process works, how many times the use before is still the same work, and what growth itself
+/// costs at most. Unit: per cent of one core, ratio, per cent for a MiB a second.
+const WORKS_PCT: f64 = 0.2;
+const SAME_WORK_RATIO: f64 = 3.0;
+const GROWTH_COST_PCT: f64 = 0.15;
 
 /// Runs from first growth to exhaustion shorter than this are judged early. Unit: s.
 const RUN_MAX_S: f64 = 100.0;
@@ -179,7 +199,7 @@ impl MemoryLeak {
         self.envelope.fill(points, until_s);
         for window_s in SHORT_WINDOWS_S {
             let Some(growth) = self.envelope.growth(window_s, 3, settled_s) else { continue };
-            let class = class(&growth, is_job, track);
+            let class = class(&growth, is_job, process, track);
             let run_s = window_s + headroom / growth.rate_per_s;
             if run_s <= RUN_MAX_S && window_s >= class.run_share() * run_s {
                 return Some((growth, class));
@@ -187,15 +207,17 @@ impl MemoryLeak {
         }
         let known = context.baselines.get(process.key(), Metric::AnonBytes, BASELINE_SAMPLES);
         let is_enough = |growth: &Growth| {
-            let class = class(growth, is_job, track);
+            let class = class(growth, is_job, process, track);
             let held = growth.from + growth.grown;
             // Growth up to where this program usually stands is its warm-up.
             let is_warm_up = class != Class::Level && known.is_some_and(|one| held < one.high);
-            growth.window_s >= class.window_min_s() && growth.grown >= class.grown_min(held) && !is_warm_up
+            growth.window_s >= class.window_min_s(headroom / growth.rate_per_s)
+                && growth.grown >= class.grown_min(held)
+                && !is_warm_up
         };
         let fine = FINE_WINDOWS_S.iter().filter_map(|window_s| self.envelope.growth(*window_s, 6, settled_s));
         if let Some(growth) = fine.into_iter().find(is_enough) {
-            return Some((growth, class(&growth, is_job, track)));
+            return Some((growth, class(&growth, is_job, process, track)));
         }
         let troughs =
             track.coarse.iter().filter_map(|one| Some((one.start_s, f64::from(one.anon_kib?) * 1024.0)));
@@ -204,7 +226,7 @@ impl MemoryLeak {
         let parts = if until_s < now_s { 4 } else { 6 };
         let mut coarse =
             COARSE_WINDOWS_S.iter().filter_map(|one| self.envelope.growth(*one, parts, settled_s));
-        coarse.find(is_enough).map(|growth| (growth, class(&growth, is_job, track)))
+        coarse.find(is_enough).map(|growth| (growth, class(&growth, is_job, process, track)))
     }
 
     /// Follows an accused process; lets go of one that stopped growing or gave its memory back.
@@ -245,14 +267,30 @@ fn grows_with_descriptors(track: &Track) -> bool {
     kib.zip(count).is_some_and(|(kib, count)| count > 0.0 && kib <= DESCRIPTOR_KIB_MAX * count)
 }
 
-fn class(growth: &Growth, is_job: bool, track: &Track) -> Class {
+fn class(growth: &Growth, is_job: bool, process: &Process, track: &Track) -> Class {
     if is_job {
         Class::Job
-    } else if growth.was_level && !load_grew(track, growth.window_s) {
+    } else if !growth.was_level() || load_grew(track, growth.window_s) {
+        Class::Growing
+    } else if works_as_before(process, track, growth) {
         Class::Level
     } else {
-        Class::Growing
+        Class::Woken
     }
+}
+
+/// Whether it worked before the window about as much as it does in it. One that serves may work too little to be
+/// seen; one that does not and is not seen to work was idle.
+fn works_as_before(process: &Process, track: &Track, growth: &Growth) -> bool {
+    let Some(until_s) = growth.level_until_s else { return false };
+    let cpu = |point: &Point| f64::from(point.cpu_pct);
+    let (Some(now), Some((before, _))) = (track.mean(growth.window_s, cpu), track.mean_before(until_s, cpu))
+    else {
+        return false;
+    };
+    let growing = GROWTH_COST_PCT * growth.rate_per_s / MIB;
+    let is_seen = before >= WORKS_PCT || process.listen_port.is_some();
+    is_seen && now <= SAME_WORK_RATIO * before.max(WORKS_PCT) + growing
 }
 
 /// Whether the connections it serves grew over the window, so that its memory may grow with them.

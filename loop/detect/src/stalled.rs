@@ -1,12 +1,12 @@
 //! Detector `stalled`: work waits, nothing moves, and every thread that could do it sleeps on a lock.
 //!
 //! Symptom: connections wait to be accepted, read or closed for five seconds, or the service's own health check
-//! fails, while the process uses no CPU; two looks show the same threads in the same endless waits and not one
-//! step in between. No circle is claimed: locks of Rust, Go and Java do not name their owner. Quiet twins: an
+//! fails, or threads wait at several locks that are taken and that nobody who runs could give back, while the process
+//! uses no CPU; two looks show the same threads in the same endless waits and not one step in between. No circle is claimed: locks of Rust, Go and Java do not name their owner. Quiet twins: an
 //! idle service (nothing waits), a busy lock (its threads move), a service that waits for data from another one
 //! (a thread sits in read or receive on a connection), one that waits for events (a notice at most, unless clients
 //! wait at its door meanwhile). A thread that waits for orders, on a datagram socket say, excuses nobody.
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -32,11 +32,20 @@ const CONFIRM_S: f64 = 0.9;
 const ASK_S: f64 = 2.0;
 /// A proof counts for so long. Unit: s.
 const PROOF_S: f64 = 10.0;
-/// CPU beside that before, of a process that has stopped serving.
+/// CPU time and calls beside those before, of a process that has stopped serving.
 const STOPPED_RATIO: f64 = 0.25;
-/// CPU before from which that can be told. Unit: per cent of one core.
-const SERVED_PCT: f64 = 0.3;
+/// CPU time, and reads and writes, that it would have needed meanwhile, from which that can be told. Unit: s, calls.
+const SERVED_CPU_S: f64 = 0.03;
+const SERVED_CALLS: f64 = 12.0;
+/// How long taken locks must not be given back where no work is seen to wait. Unit: s.
+const LOCKED_S: f64 = 8.0;
+/// Locks at which threads must wait then: one alone may be a condition that nobody signals.
+const LOCKS_MIN: usize = 2;
+/// What the word of a lock of three states says when it is taken and waited for.
+const TAKEN: u32 = 2;
 
+/// Column of the evidence that locks are taken.
+const LOCKED: &str = "futex";
 /// Threads that must hang beside one that waits for orders: one alone may be meant to sleep.
 const WORKERS_MIN: usize = 2;
 /// Descriptors on which one waits for orders or new clients, not for the answer of somebody else.
@@ -64,6 +73,8 @@ struct Proof {
 pub struct Stalled {
     asked: BTreeMap<ProcessId, f64>,
     proofs: BTreeMap<ProcessId, Proof>,
+    /// Since when threads wait at taken locks. Unit: s since the first snapshot.
+    locked: BTreeMap<ProcessId, f64>,
 }
 
 impl Detector for Stalled {
@@ -81,7 +92,9 @@ impl Detector for Stalled {
                 .get(&id)
                 .map(|proof| proof.work.clone())
                 .filter(|_| still_waits(context, process));
-            let Some(work) = work_waits(context, process, track).or(known).filter(|_| is_idle(track)) else {
+            let locked = self.locked_out(context, process);
+            let work = work_waits(context, process, track).or(known).or(locked);
+            let Some(work) = work.filter(|_| is_idle(track)) else {
                 self.proofs.remove(&id);
                 continue;
             };
@@ -94,6 +107,9 @@ impl Detector for Stalled {
             };
             // What was proven once stays proven while the same threads hang and the work still waits.
             let known = self.proofs.get(&id);
+            if work.column == LOCKED && now_s - self.locked.get(&id).copied().unwrap_or(now_s) < LOCKED_S {
+                continue;
+            }
             match stuck(pair, known.is_some() || has_stopped(track, now_s), &work.column) {
                 Some(mut stuck) => {
                     stuck.confidence =
@@ -107,12 +123,27 @@ impl Detector for Stalled {
         }
         let alive = |id: &ProcessId| context.snapshot.process(*id).is_some();
         self.asked.retain(|id, _| alive(id));
+        self.locked.retain(|id, _| alive(id));
         self.proofs.retain(|id, proof| alive(id) && now_s - proof.seen_s <= PROOF_S);
         self.report(context, detected);
     }
 }
 
 impl Stalled {
+    /// Threads that wait at taken locks of a process in which nobody runs who could give them back.
+    fn locked_out(&mut self, context: &Context<'_>, process: &Process) -> Option<Evidence> {
+        let pair = context.memory.looks.of(process.id())?;
+        let locks = pair.latest.as_ref().zip(pair.before.as_ref()).map_or(0, taken_locks);
+        if locks < LOCKS_MIN {
+            self.locked.remove(&process.id());
+            return None;
+        }
+        self.locked.entry(process.id()).or_insert(context.memory.now_s);
+        let sentence = format!("threads wait at {locks} locks that are taken and not given back");
+        let count = (Value::from(locks), Some(Value::Int(0)));
+        Some(say::cell("threads", Entity::Process(process.id()), LOCKED, count, sentence))
+    }
+
     /// One finding a culprit, and none where a circle is proven: that one says more.
     fn report(&self, context: &Context<'_>, detected: &mut Detected) {
         for (id, proof) in &self.proofs {
@@ -147,7 +178,7 @@ fn work_waits(context: &Context<'_>, process: &Process, track: &Track) -> Option
     let before =
         track.mean_before(now_s - WAITS_S, |point| f64::from(point.close_wait)).map_or(0.0, |one| one.0);
     let is_left = recent().all(|point| f64::from(point.close_wait) >= before + 1.0);
-    if is_left && last.close_wait >= oldest.close_wait && has_stopped(track, now_s) {
+    if is_left && last.close_wait >= oldest.close_wait.max(2) {
         let sentence = format!("{} clients have given up waiting for it", last.close_wait);
         return Some(say::of_process(
             process,
@@ -177,15 +208,21 @@ fn is_idle(track: &Track) -> bool {
     track.mean(WAITS_S, |point| f64::from(point.cpu_pct)).is_some_and(|cpu| cpu < IDLE_PCT)
 }
 
-/// Whether it served before and does not any more.
+/// Whether it served before its clients began to leave, or to wait, and does not any more.
 fn has_stopped(track: &Track, now_s: f64) -> bool {
-    let cpu = |point: &Point| f64::from(point.cpu_pct);
-    let (Some(now), Some((before, _))) =
-        (track.mean(WAITS_S, cpu), track.mean_before(now_s - 2.0 * WAITS_S, cpu))
-    else {
-        return false;
+    let is_calm = |point: &&Point| point.close_wait == 0 && point.waiting == 0;
+    let calm = track.fine.iter().rev().find(is_calm).map(|point| point.at_s);
+    // Without such a time: what is remembered, but for the last seconds.
+    let until_s = calm.unwrap_or(now_s).min(now_s - WAITS_S);
+    let lasts_s = now_s - until_s;
+    let fell = |of: fn(&Point) -> f64, least: f64| {
+        let (Some(now), Some((before, _))) = (track.mean(lasts_s, of), track.mean_before(until_s, of)) else {
+            return false;
+        };
+        before * lasts_s >= least && now <= STOPPED_RATIO * before
     };
-    before >= SERVED_PCT && now <= STOPPED_RATIO * before
+    fell(|point| f64::from(point.cpu_pct) / 100.0, SERVED_CPU_S)
+        || fell(|point| f64::from(point.io_calls_per_s.unwrap_or(0.0)), SERVED_CALLS)
 }
 
 /// Whether two looks show threads that sleep on locks for ever, and no thread that waits for someone else.
@@ -214,12 +251,15 @@ fn stuck(pair: &Pair, has_stopped: bool, work: &str) -> Option<Stuck> {
             Some(Waits::Other) | None => works = true,
         }
     }
-    if works || threads < if waits_for_orders { WORKERS_MIN } else { 1 } {
+    // Clients that leave also leave one behind who only forgets to close, and has a thread that never wakes.
+    let is_vague = waits_for_orders || work == LOCKED || (work == "close_wait" && !has_stopped);
+    if works || threads < if is_vague { WORKERS_MIN } else { 1 } {
         return None;
     }
     let endless = |look: &Look| look.threads.iter().filter(|one| waits_endlessly(one)).count();
     let grows = endless(latest) > endless(before);
     let confidence = match (waits_for_events, grows) {
+        _ if work == LOCKED => 0.82,
         (false, _) if waits_for_orders => 0.85,
         (false, _) => 0.9,
         (true, true) => 0.82,
@@ -228,6 +268,30 @@ fn stuck(pair: &Pair, has_stopped: bool, work: &str) -> Option<Stuck> {
         (true, false) => return None,
     };
     Some(Stuck { threads, all: latest.threads.len(), confidence })
+}
+
+/// At how many taken locks threads stand still; 0 if somebody runs, or sleeps through, who may hold them.
+fn taken_locks((latest, before): (&Look, &Look)) -> usize {
+    if latest.at_s - before.at_s < CONFIRM_S {
+        return 0;
+    }
+    let may_hold = |one: &ThreadProbe| match one.thread.system_call.map(calls::waits) {
+        Some(Waits::Lock | Waits::Clients | Waits::Events) => false,
+        Some(Waits::Time) => rests(one, before),
+        Some(Waits::Other) => !is_for_orders(one),
+        None => true,
+    };
+    let is_taken = |one: &&ThreadProbe| {
+        stands_still(one, before)
+            && one.wait.is_some_and(|wait| {
+                wait.expected == TAKEN && wait.words.is_some_and(|words| words[0] == TAKEN)
+            })
+    };
+    if latest.threads.iter().any(may_hold) {
+        return 0;
+    }
+    let locks = latest.threads.iter().filter(is_taken).filter_map(|one| one.wait.map(|wait| wait.address));
+    locks.collect::<BTreeSet<_>>().len()
 }
 
 fn waits_endlessly(one: &ThreadProbe) -> bool {

@@ -17,6 +17,9 @@ const HARM_S: f64 = 4.0;
 const DELAY_MIN_PCT: f64 = 2.0;
 /// Whoever waits for a CPU less than this share of the time it works is not hurt.
 const DELAY_TO_WORK: f64 = 0.6;
+/// The same of one that works little: it waits longer than it works.
+const DELAY_LIGHT_PCT: f64 = 0.8;
+const DELAY_LIGHT_TO_WORK: f64 = 1.5;
 /// Wait beside the wait before.
 const DELAY_RISE: f64 = 3.0;
 /// Points before the culprit began that make a reference.
@@ -71,9 +74,10 @@ fn waits_for_cpu(context: &Context<'_>, process: &Process, track: &Track, onset_
         .filter(|(_, points)| *points >= REFERENCE_POINTS)
         .map(|(before, _)| before)
         .or(learnt.map(|one| one.center))?;
-    let is_hurt = delay >= DELAY_MIN_PCT
-        && delay >= DELAY_TO_WORK * work
-        && delay >= DELAY_RISE * before + DELAY_MIN_PCT / 2.0;
+    let is_over = |least: f64, to_work: f64| {
+        delay >= least && delay >= to_work * work && delay >= DELAY_RISE * before + least / 2.0
+    };
+    let is_hurt = is_over(DELAY_MIN_PCT, DELAY_TO_WORK) || is_over(DELAY_LIGHT_PCT, DELAY_LIGHT_TO_WORK);
     is_hurt.then(|| {
         let sentence = format!(
             "{} waits for a CPU {delay:.0} % of the time and works {work:.0} %; it waited {before:.1} % before",

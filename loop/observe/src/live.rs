@@ -2,7 +2,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kernfs::{Family, ProcFs, TcpSocket};
+use kernfs::{Family, ProcFs, TcpSocket, TcpState};
 use vocab::ProcessId;
 use vocab::rows::{Map, OpenFile, Thread};
 use vocab::sample::{ProcessDetail, ProcessInfo, ProcessStat};
@@ -11,6 +11,7 @@ use crate::look::{self, Budget};
 use crate::process_detail;
 use crate::process_info;
 use crate::processes::process_stat;
+use crate::sockets::Tcp;
 
 /// CPU time that one question may take. Unit: us.
 const QUESTION_US: u32 = 100_000;
@@ -64,11 +65,15 @@ impl Live {
             }
         }
         sockets.sort_unstable_by_key(|socket| socket.inode);
-        let state = |inode: u64| {
-            let index = sockets.binary_search_by_key(&inode, |socket| socket.inode).ok()?;
-            sockets.get(index).map(|socket| socket.state)
+        let listens = |port: u16| {
+            sockets.iter().any(|other| other.state == TcpState::Listen && other.local.port() == port)
         };
-        look::open_files(&mut self.proc, pid, state).unwrap_or_default()
+        let tcp = |inode: u64| {
+            let index = sockets.binary_search_by_key(&inode, |socket| socket.inode).ok()?;
+            let socket = sockets.get(index)?;
+            Some(Tcp { state: socket.state, is_outgoing: !listens(socket.local.port()) })
+        };
+        look::open_files(&mut self.proc, pid, tcp).unwrap_or_default()
     }
 
     /// Its memory summed by mapped name, largest first, at most 64; none if it ended or is not ours to read.

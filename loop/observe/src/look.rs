@@ -12,7 +12,7 @@ use vocab::rows::{OpenFile, Thread};
 
 use crate::ledger::thread_cpu_us;
 use crate::smaps;
-use crate::sockets::state_word;
+use crate::sockets::{Tcp, state_word};
 
 /// Descriptors that are listed at most.
 const DESCRIPTORS_MAX: usize = 4_096;
@@ -150,16 +150,16 @@ fn owner(wait: &FutexWait) -> Option<u32> {
 pub(crate) fn open_files(
     proc: &mut ProcFs,
     pid: u32,
-    tcp_state: impl Fn(u64) -> Option<TcpState>,
+    tcp: impl Fn(u64) -> Option<Tcp>,
 ) -> kernfs::Result<Vec<OpenFile>> {
     let mut fds = Vec::new();
     proc.fds(pid, &mut fds)?;
     fds.sort_unstable_by_key(|fd| fd.fd);
     fds.truncate(DESCRIPTORS_MAX);
-    Ok(fds.iter().map(|fd| open_file(pid, fd, &tcp_state)).collect())
+    Ok(fds.iter().map(|fd| open_file(pid, fd, &tcp)).collect())
 }
 
-fn open_file(pid: u32, fd: &Fd, tcp_state: impl Fn(u64) -> Option<TcpState>) -> OpenFile {
+fn open_file(pid: u32, fd: &Fd, tcp: impl Fn(u64) -> Option<Tcp>) -> OpenFile {
     let (kind, target, inode) = match &fd.target {
         Target::File(path) => ("file".to_owned(), path.to_string_lossy().into_owned(), None),
         Target::Socket(inode) => ("socket".to_owned(), format!("socket:[{inode}]"), Some(*inode)),
@@ -168,8 +168,10 @@ fn open_file(pid: u32, fd: &Fd, tcp_state: impl Fn(u64) -> Option<TcpState>) -> 
         Target::Other(text) => (text.split(':').next().unwrap_or("other").to_owned(), text.clone(), None),
     };
     let socket = inode.filter(|_| kind == "socket");
-    let tcp_state = socket.and_then(tcp_state).map(|state| state_word(state).to_owned());
-    OpenFile { pid, descriptor: fd.fd, kind, target: Arc::from(target), inode, tcp_state }
+    let tcp = socket.and_then(tcp);
+    let tcp_state = tcp.map(|tcp| state_word(tcp.state).to_owned());
+    let is_outgoing = tcp.filter(|tcp| tcp.state != TcpState::Listen).map(|tcp| tcp.is_outgoing);
+    OpenFile { pid, descriptor: fd.fd, kind, target: Arc::from(target), inode, tcp_state, is_outgoing }
 }
 
 /// The memory of a process summed by mapped name, largest first, at most 64.

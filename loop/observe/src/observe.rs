@@ -222,9 +222,9 @@ impl Observe {
             return;
         }
         let Self { proc, proc_root, units, slow, ledger, .. } = self;
-        let state = |inode: u64| slow.sockets.state(inode);
+        let tcp = |inode: u64| slow.sockets.tcp(inode);
         ledger.run("probes", |report| {
-            sample.answers = probes::answer((proc, proc_root), units, state, (at, probes), report);
+            sample.answers = probes::answer((proc, proc_root), units, tcp, (at, probes), report);
         });
     }
 }

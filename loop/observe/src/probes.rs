@@ -1,12 +1,13 @@
 //! Carries out the closer looks that the thinking stages ask for, each within its budget.
 use std::path::Path;
 
-use kernfs::{ProcFs, TcpState};
+use kernfs::ProcFs;
 use vocab::probe::{Probe, ProbeAnswer, ProbeKind, ProbeResult};
 use vocab::{Entity, ProcessId, Timestamp};
 
 use crate::ledger::Report;
 use crate::look;
+use crate::sockets::Tcp;
 use crate::units::Units;
 use crate::waits_on::Descriptors;
 
@@ -17,7 +18,7 @@ const PROBES_MAX: usize = 64;
 pub(crate) fn answer(
     (proc, root): (&mut ProcFs, &Path),
     units: &mut Units,
-    tcp_state: impl Fn(u64) -> Option<TcpState>,
+    tcp: impl Fn(u64) -> Option<Tcp>,
     (at, probes): (Timestamp, &[Probe]),
     report: &mut Report,
 ) -> Vec<ProbeAnswer> {
@@ -31,7 +32,7 @@ pub(crate) fn answer(
                 Err("too many units are being asked".to_owned())
             }
             (ProbeKind::Unit, _) => Err("only a service has a unit".to_owned()),
-            (_, Entity::Process(id)) => of_process((proc, root), *id, probe, &tcp_state, report),
+            (_, Entity::Process(id)) => of_process((proc, root), *id, probe, &tcp, report),
             _ => Err("only a process can be looked at so".to_owned()),
         };
         answers.push(ProbeAnswer { probe: probe.clone(), at, result });
@@ -45,7 +46,7 @@ fn of_process(
     (proc, root): (&mut ProcFs, &Path),
     id: ProcessId,
     probe: &Probe,
-    tcp_state: impl Fn(u64) -> Option<TcpState>,
+    tcp: impl Fn(u64) -> Option<Tcp>,
     report: &mut Report,
 ) -> Result<ProbeResult, String> {
     let is_same = |proc: &mut ProcFs| proc.stat(id.pid).is_ok_and(|stat| stat.start_ticks == id.start_ticks);
@@ -56,11 +57,11 @@ fn of_process(
     let budget = look::Budget::new(probe.budget_us);
     let result = match probe.kind {
         ProbeKind::Threads => {
-            let mut descriptors = Descriptors::new(root, id.pid, tcp_state);
+            let mut descriptors = Descriptors::new(root, id.pid, |inode| Some(tcp(inode)?.state));
             let seen = look::threads(proc, id.pid, &budget, |call| descriptors.class(call));
             seen.map(ProbeResult::Threads).map_err(|error| error.to_string())
         }
-        ProbeKind::Descriptors => look::open_files(proc, id.pid, tcp_state)
+        ProbeKind::Descriptors => look::open_files(proc, id.pid, tcp)
             .map(ProbeResult::Descriptors)
             .map_err(|error| error.to_string()),
         ProbeKind::Maps | ProbeKind::Unit => {

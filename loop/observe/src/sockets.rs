@@ -26,6 +26,14 @@ pub(crate) const COST_SHARE_MAX: f64 = 0.0005;
 
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 
+/// What is asked about one TCP socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tcp {
+    pub(crate) state: TcpState,
+    /// Whether this side opened the connection: nobody listens on its local port.
+    pub(crate) is_outgoing: bool,
+}
+
 /// Which process owns which socket, between readings.
 pub(crate) struct Sockets {
     diag: Option<TcpDiag>,
@@ -38,6 +46,8 @@ pub(crate) struct Sockets {
     owners: HashMap<u64, (ProcessId, u32)>,
     unknown: HashSet<u64>,
     misses: HashMap<u64, u8>,
+    /// Ports on which somebody listens.
+    listening: HashSet<u16>,
     table: Vec<TcpSocket>,
 }
 
@@ -53,6 +63,7 @@ impl Sockets {
             owners: HashMap::new(),
             unknown: HashSet::new(),
             misses: HashMap::new(),
+            listening: HashSet::new(),
             table: Vec::new(),
         }
     }
@@ -76,6 +87,9 @@ impl Sockets {
         report.dropped += self.sockets.len().saturating_sub(bounds.sockets) as u64;
         self.sockets.truncate(bounds.sockets);
         self.sockets.sort_unstable_by_key(|socket| socket.inode);
+        self.listening.clear();
+        let listeners = self.sockets.iter().filter(|socket| socket.state == TcpState::Listen);
+        self.listening.extend(listeners.map(|socket| socket.port));
         if self.every_verify.is_due(at, 1.0) {
             self.owners.retain(|inode, (id, fd)| proc.socket_fd(id.pid, *fd) == Ok(Some(*inode)));
             // All are looked through now, so one more look is enough.
@@ -93,10 +107,11 @@ impl Sockets {
         Some(rows.into_values().collect())
     }
 
-    /// State of the TCP socket of that inode at the last reading.
-    pub(crate) fn state(&self, inode: u64) -> Option<TcpState> {
+    /// The TCP socket of that inode at the last reading.
+    pub(crate) fn tcp(&self, inode: u64) -> Option<Tcp> {
         let index = self.sockets.binary_search_by_key(&inode, |socket| socket.inode).ok()?;
-        self.sockets.get(index).map(|socket| socket.state)
+        let Socket { state, port, .. } = *self.sockets.get(index)?;
+        Some(Tcp { state, is_outgoing: !self.listening.contains(&port) })
     }
 
     /// The sockets of our own namespace: by diagnosis, or from then on by /proc if that is refused.

@@ -3,7 +3,8 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use vocab::finding::FindingKind::CpuHog;
-use vocab::rows::Process;
+use vocab::probe::{Probe, ProbeAnswer, ProbeResult};
+use vocab::rows::{OpenFile, Process};
 use vocab::snapshot::Snapshot;
 
 use crate::testkit::*;
@@ -98,11 +99,59 @@ pub fn scenes() -> Vec<Scene> {
         let hog = late(turn, || spins(process(200, "spin", turn), 190.0));
         Vec::from_iter([server(100, "web", turn)].into_iter().chain(hog))
     }));
+    scenes.extend(odd_hogs());
     scenes.extend(crowds());
     scenes.extend(builds());
     scenes.extend(innocents());
     scenes.extend(harmless());
     scenes
+}
+
+/// Hogs that do not look it: one that rests, one that reads and writes, one whose victim hardly works.
+fn odd_hogs() -> Vec<Scene> {
+    let mut scenes = Vec::new();
+    let plain = || Expect::Fires(of_process(200), ONSET + 2..=ONSET + 14);
+    scenes.push(scene("a loop that rests for 2 s of 6", plain(), |turn| {
+        let on = (turn - ONSET.min(turn)) % 6 < 4;
+        let hog = late(turn, || spins(process(200, "spin", turn), if on { 180.0 } else { 0.0 }));
+        let delay = if on { 20.0 } else { 0.2 };
+        Vec::from_iter([victim(turn, delay)].into_iter().chain(hog))
+    }));
+    scenes.push(scene("a loop whose victim works little", plain(), |turn| {
+        let hog = late(turn, || spins(process(200, "spin", turn), 199.0));
+        let web = Process { cpu_pct: Some(0.4), ..victim(turn, 1.6) };
+        Vec::from_iter([web].into_iter().chain(hog))
+    }));
+    scenes.push(copies("a loop that copies nothing to nowhere", plain(), "/dev/zero"));
+    scenes.push(copies("a backup that reads a disk", Expect::Silent, "/srv/data"));
+    scenes
+}
+
+/// A process that reads from there as fast as it can, and writes to nowhere; its errors go to a log.
+fn copies(name: &str, expect: Expect, from: &'static str) -> Scene {
+    Scene::new(CpuHog, name, 70, expect, move |turn, asked| {
+        let io_calls_per_s = Some(300_000.0);
+        let hog = late(turn, || Process { io_calls_per_s, ..spins(process(200, "dd", turn), 190.0) });
+        let mut snapshot = contended(turn, Vec::from_iter([victim(turn, 20.0)].into_iter().chain(hog)));
+        let file = |(descriptor, target): (u32, &str)| OpenFile {
+            pid: 200,
+            descriptor,
+            kind: if target.starts_with('/') { "file" } else { "pipe" }.into(),
+            target: target.into(),
+            inode: None,
+            tcp_state: None,
+            is_outgoing: None,
+        };
+        let files = [(0, from), (1, "/dev/null"), (2, "/var/log/copy"), (9, "pipe:[7]")].map(file);
+        let descriptors =
+            asked.iter().filter(|one| **one == Probe::descriptors(process(200, "dd", turn).id()));
+        snapshot.answers.extend(descriptors.map(|probe| ProbeAnswer {
+            probe: probe.clone(),
+            at: snapshot.at,
+            result: Ok(ProbeResult::Descriptors(files.to_vec())),
+        }));
+        snapshot
+    })
 }
 
 /// Idle before the onset; wants so much from then on.

@@ -17,6 +17,8 @@ struct Open {
     files: u32,
     established: u32,
     close_wait: u32,
+    /// Whether it opened its connections itself.
+    is_client: bool,
 }
 
 fn scene(name: &str, turns: u32, expect: Expect, limit: u64, open: impl Fn(f64) -> Open + 'static) -> Scene {
@@ -47,6 +49,7 @@ fn answer(snapshot: &mut Snapshot, asked: &[Probe], now: Open) {
             target: "/var/log/x".into(),
             inode: None,
             tcp_state: state.map(ToString::to_string),
+            is_outgoing: state.map(|_| now.is_client),
         };
         let mut files = Vec::new();
         files.extend((0..now.files).map(|_| file("file", None)));
@@ -93,6 +96,16 @@ pub fn scenes() -> Vec<Scene> {
         established: ramp(10.0, t, 20.0).min(190),
         ..Open::default()
     }));
+    scenes.push(scene("3 connections a second that it opens and keeps", 130, fires(85..=105), 1024, |t| {
+        Open { established: ramp(3.0, t, 30.0), is_client: true, ..Open::default() }
+    }));
+    scenes.push(scene(
+        "20 files a second from birth under a limit of 20,000",
+        80,
+        fires(40..=55),
+        20_000,
+        |t| Open { files: ramp(20.0, t, 0.0), ..Open::default() },
+    ));
     scenes.extend(twins());
     scenes
 }
@@ -110,6 +123,11 @@ fn twins() -> Vec<Scene> {
         }),
         quiet("files opened at the start", |t| Open {
             files: ramp(40.0, t.min(8.0), 0.0),
+            ..Open::default()
+        }),
+        quiet("pool of connections that fills for 40 s", |t| Open {
+            established: ramp(3.0, t.min(75.0), 35.0),
+            is_client: true,
             ..Open::default()
         }),
         quiet("files that come and go", |t| Open { files: (t % 12.0) as u32 * 8, ..Open::default() }),

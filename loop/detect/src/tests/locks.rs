@@ -13,6 +13,7 @@ const ONSET: u32 = 30;
 const FUTEX: i64 = if cfg!(target_arch = "aarch64") { 98 } else { 202 };
 const ACCEPT: i64 = if cfg!(target_arch = "aarch64") { 202 } else { 43 };
 const RECEIVE: i64 = if cfg!(target_arch = "aarch64") { 207 } else { 45 };
+const SLEEP: i64 = if cfg!(target_arch = "aarch64") { 115 } else { 230 };
 const EPOLL: i64 = if cfg!(target_arch = "aarch64") { 22 } else { 232 };
 
 fn thread(tid: u32, call: i64, switches: u64, wait: Option<FutexWait>) -> ThreadProbe {
@@ -91,6 +92,11 @@ fn hangs(mut process: Process, turn: u32) -> Process {
     process
 }
 
+/// It does nothing at all, and nobody wants anything of it.
+fn idles(process: Process, _: u32) -> Process {
+    Process { cpu_pct: Some(0.0), listen_port: None, ..process }
+}
+
 /// It does nothing from the onset on, and its clients give up.
 fn is_left(mut process: Process, turn: u32) -> Process {
     if turn >= ONSET {
@@ -143,11 +149,35 @@ pub fn scenes() -> Vec<Scene> {
                 }
             }),
         ]);
+    scenes.push(shared_circle());
     scenes.extend(quiet_circles());
     scenes.extend(stalls());
+    scenes.extend(stalls_unseen());
     scenes.extend(stalls_beside_orders());
     scenes.extend(quiet_stalls());
+    scenes.extend(quiet_locks());
     scenes
+}
+
+/// Two processes of one thread each that share two locks in memory.
+fn shared_circle() -> Scene {
+    let expect = Expect::Fires(of_process(300), ONSET + 1..=ONSET + 40);
+    Scene::new(Deadlock, "two processes of one thread", 90, expect, |turn, asked| {
+        let pair = [300, 301].map(|pid| process(pid, "twin", turn));
+        let others = (0..10).map(|one| Process { threads: 3, ..process(200 + one, "other", turn) });
+        let mut snapshot = with(turn, pair.into_iter().chain(others).collect());
+        let answers = asked.iter().filter(|one| one.kind == ProbeKind::Threads).map(|probe| {
+            let seen = match &probe.entity {
+                one if *one == of_process(300) && turn >= ONSET => mutex(300, 0x1000, 301, 9),
+                one if *one == of_process(301) && turn >= ONSET => mutex(301, 0x2000, 300, 7),
+                _ => works(7000, turn),
+            };
+            let result = Ok(ProbeResult::Threads(Vec::from([seen])));
+            ProbeAnswer { probe: probe.clone(), at: snapshot.at, result }
+        });
+        snapshot.answers = answers.collect();
+        snapshot
+    })
 }
 
 fn quiet_circles() -> Vec<Scene> {
@@ -228,6 +258,48 @@ fn stalls() -> Vec<Scene> {
     scenes
 }
 
+/// Threads that hang while no work is seen to wait, or none was ever seen to be done.
+fn stalls_unseen() -> Vec<Scene> {
+    let of = |name: &str, expect, row, threads: Threads| scene(Stalled, name, expect, row, threads);
+    let mut scenes = Vec::new();
+    scenes.push(of("two locks, nobody talks to it", web(ONSET + 8..=ONSET + 24), idles, |turn| match turn {
+        ..ONSET => Vec::from([works(100, turn), works(101, turn), works(102, turn)]),
+        _ => Vec::from([bare(100, 0x30, 3), bare(101, 0x10, 9), bare(102, 0x20, 7)]),
+    }));
+    scenes.push(of(
+        "two locks, while the main thread wakes each second",
+        web(ONSET + 8..=ONSET + 24),
+        idles,
+        |turn| match turn {
+            ..ONSET => Vec::from([works(100, turn), works(101, turn), works(102, turn)]),
+            _ => {
+                Vec::from([thread(100, SLEEP, u64::from(turn), None), bare(101, 0x10, 9), bare(102, 0x20, 7)])
+            }
+        },
+    ));
+    let is_left_for_long: fn(Process, u32) -> Process = |p, turn| Process {
+        // It never needed a tick that can be seen.
+        cpu_pct: Some(0.0),
+        io_calls_per_s: Some(0.0),
+        close_wait: Some(turn.saturating_sub(ONSET) / 2),
+        ..p
+    };
+    scenes.push(of(
+        "clients give up on a service that never worked hard",
+        web(ONSET + 8..=ONSET + 24),
+        is_left_for_long,
+        |turn| match turn {
+            ..ONSET => Vec::from([thread(100, ACCEPT, u64::from(turn), None), works(101, turn)]),
+            _ => Vec::from([
+                thread(100, ACCEPT, u64::from(turn), None),
+                bare(101, 0x10, 1),
+                bare(102, 0x20, 1),
+            ]),
+        },
+    ));
+    scenes
+}
+
 /// Workers hang, clients wait at the door, and the main thread waits for something that is no excuse.
 fn stalls_beside_orders() -> Vec<Scene> {
     let door: fn(Process, u32) -> Process = |p, turn| Process {
@@ -301,6 +373,31 @@ fn quiet_stalls() -> Vec<Scene> {
             Expect::Silent,
             |p, _| Process { unread_connections: Some(5), ..p },
             |_| (100..104).map(|tid| bare(tid, 0x10, 4)).collect(),
+        ),
+    ])
+}
+
+/// Threads at locks or conditions of which somebody may yet come, and forgotten connections beside an idle pool.
+fn quiet_locks() -> Vec<Scene> {
+    let of = |name: &str, expect, row, threads: Threads| scene(Stalled, name, expect, row, threads);
+    Vec::from([
+        of("waits at one condition that was signalled twice", Expect::Silent, idles, |_| {
+            Vec::from([bare(100, 0x10, 4), bare(101, 0x10, 4), bare(102, 0x10, 4)])
+        }),
+        of("locks that one holds who sleeps", Expect::Silent, idles, |_| {
+            Vec::from([thread(100, SLEEP, 5, None), bare(101, 0x10, 4), bare(102, 0x20, 4)])
+        }),
+        of("locks that one holds who reads", Expect::Silent, idles, |_| {
+            Vec::from([receives(100, "tcp_connected"), bare(101, 0x10, 4), bare(102, 0x20, 4)])
+        }),
+        of(
+            "connections that are forgotten beside an idle pool",
+            Expect::Silent,
+            |p, turn| Process { close_wait: Some(turn / 6), cpu_pct: Some(0.3), ..p },
+            |turn| {
+                let pool = (101..105).map(|tid| bare(tid, 0x10, 4));
+                [thread(100, EPOLL, 9 * u64::from(turn), None)].into_iter().chain(pool).collect()
+            },
         ),
     ])
 }

@@ -15,6 +15,15 @@ fn curve(name: &str, turns: u32, expect: Expect, bytes: impl Fn(f64) -> f64 + 's
     })
 }
 
+/// The same of one that does nothing else.
+fn idle(name: &str, turns: u32, bytes: impl Fn(f64) -> f64 + 'static) -> Scene {
+    Scene::new(MemoryLeak, name, turns, Expect::Silent, move |turn, _| {
+        let anon_bytes = Some((20.0 * MB + bytes(f64::from(turn))) as u64);
+        let web = Process { anon_bytes, cpu_pct: Some(0.1), listen_port: None, ..server(100, "web", turn) };
+        with(turn, Vec::from([web]))
+    })
+}
+
 fn leak(rate: f64, onset: f64) -> impl Fn(f64) -> f64 {
     move |t| rate * MB * (t - onset).max(0.0)
 }
@@ -29,8 +38,12 @@ pub fn scenes() -> Vec<Scene> {
         scenes.push(curve(&format!("leak {rate} MB/s"), 90, fires(50..=57), leak(rate, 22.0)));
         let noisy = move |t: f64| leak(rate, 22.0)(t * 1.0) + rate * MB * noise(7, t as u32);
         scenes.push(curve(&format!("leak {rate} MB/s, noisy"), 90, fires(48..=65), noisy));
-        let born_so = curve(&format!("leak {rate} MB/s from birth"), 140, fires(80..=100), leak(rate, 0.0));
-        scenes.push(born_so);
+        // The sooner memory runs out, the less time there is to watch: 10 GB last 200 s at the highest rate.
+        let span = if rate >= 20.0 { 40..=50 } else { 80..=100 };
+        scenes.push(curve(&format!("leak {rate} MB/s from birth"), 140, fires(span), leak(rate, 0.0)));
+        let idle = idle(&format!("leak {rate} MB/s of one that was idle"), 140, leak(rate, 22.0));
+        let span = if rate >= 20.0 { 60..=72 } else { 85..=95 };
+        scenes.push(Scene { expect: fires(span), ..idle });
         let lumps = move |t: f64| rate * MB * 3.0 * ((t - 22.0).max(0.0) / 3.0).floor();
         scenes.push(curve(&format!("leak {rate} MB/s in lumps of 3 s"), 90, fires(48..=66), lumps));
     }
@@ -66,6 +79,21 @@ fn twins() -> Vec<Scene> {
     quiet("one step", |t| if t < 60.0 { 0.0 } else { 700.0 * MB });
     quiet("a step each minute", |t| 30.0 * MB * (t / 60.0).floor());
     quiet("noise", |t| 30.0 * MB * noise(1, t as u32));
+    scenes.push(idle("cache that fills for a minute once there is work", 200, |t| {
+        5.0 * MB * (t - 25.0).clamp(0.0, 60.0)
+    }));
+    scenes.push(Scene::new(
+        MemoryLeak,
+        "server whose first clients fill its cache",
+        200,
+        Expect::Silent,
+        |turn, _| {
+            let filled = 5.0 * MB * (f64::from(turn) - 25.0).clamp(0.0, 50.0);
+            let cpu_pct = Some(if turn < 25 { 0.0 } else { 6.0 });
+            let anon_bytes = Some((20.0 * MB + filled) as u64);
+            with(turn, Vec::from([Process { anon_bytes, cpu_pct, ..server(100, "web", turn) }]))
+        },
+    ));
     scenes.push(Scene::new(MemoryLeak, "burst of connections", 120, Expect::Silent, |turn, _| {
         let load = turn.saturating_sub(30).min(45);
         let anon_bytes = Some(20_000_000 + u64::from(load) * 2_000_000);
@@ -99,6 +127,11 @@ fn jobs() -> Vec<Scene> {
             snapshot
         })
     };
+    let batch = Scene {
+        expect: Expect::Fires(of_process(200), 90..=130),
+        turns: 180,
+        ..scene("batch that keeps its results", Expect::Silent, |t| (50.0 * MB * t).min(9.9e9))
+    };
     let eater = Expect::Fires(of_process(200), 20..=45);
     Vec::from([
         scene("compiler that grows for 100 s", Expect::Silent, |t| 12.0 * MB * t.min(100.0)),
@@ -109,5 +142,6 @@ fn jobs() -> Vec<Scene> {
         }),
         scene("linker that takes 2 GB in 5 s", Expect::Silent, |t| 400.0 * MB * t.min(5.0)),
         scene("job that eats the machine in 30 s", eater, |t| (333.0 * MB * t).min(9.9e9)),
+        batch,
     ])
 }

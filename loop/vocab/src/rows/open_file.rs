@@ -17,5 +17,8 @@ table! {
         inode: Option<u64> => None,
         /// TCP state of a TCP socket: established, close_wait, listen, …
         tcp_state: Option<String> => None,
+        /// Of a TCP socket that does not listen: whether it was opened from here, by a local port on which nobody
+        /// listens.
+        is_outgoing: Option<bool> => Boolean,
     }
 }
