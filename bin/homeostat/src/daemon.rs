@@ -4,7 +4,7 @@ use std::io::BufWriter;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use act::{Act, ActConfig, GuardConfig, Ring};
@@ -22,7 +22,7 @@ use vocab::baseline::Baselines;
 use vocab::capability::Capabilities;
 use vocab::event::{Event, EventKind};
 use vocab::ledger::Ledger;
-use vocab::rule::Mode;
+use vocab::rule::{Mode, Stimulus};
 
 use crate::announce::Announcer;
 use crate::budget::Budget;
@@ -39,6 +39,7 @@ use crate::live::Live;
 use crate::oneshot::OneShot;
 use crate::options::RunOptions;
 use crate::paths::Paths;
+use crate::rescue::Rescue;
 use crate::signals::Signals;
 use crate::wire::Request;
 use crate::{banner, clock};
@@ -95,9 +96,13 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     if let Some(events) = events {
         listen(events)?;
     }
+    let act = Arc::new(Mutex::new(act));
+    let rescue = open_rescue(settings, &act, &start, start_of_clock)?;
+    rescue.iter().for_each(|rescue| rescue.set_may_act(mode == Mode::Heal));
     let live = Live {
         observe,
         act: Some(act),
+        rescue: rescue.clone(),
         doors: Some(doors.clone()),
         capabilities: Capabilities(capabilities),
         signals,
@@ -119,6 +124,7 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         link: &link,
         addresses: &addresses,
         mode,
+        rescue,
     };
     let ended = turn_live(live, start, settings.options.record.as_deref(), &mut after);
     history.close();
@@ -167,11 +173,13 @@ struct After<'a> {
     link: &'a Link,
     addresses: &'a Addresses,
     mode: Mode,
+    rescue: Option<Arc<Rescue>>,
 }
 
 impl After<'_> {
     fn take(&mut self, turn: Turn, mode: Mode) {
         let turn = Arc::new(turn);
+        self.rescue.iter().for_each(|rescue| rescue.set_may_act(mode == Mode::Heal));
         self.announcer.tell(&turn.change.incidents, &turn.ledger);
         let noted =
             turn.snapshot.events.iter().filter(|event| is_of_note(event)).map(event_row).collect::<Vec<_>>();
@@ -293,6 +301,29 @@ fn open_observe(
     let services = Box::new(Source::new(link.clone(), start_of_clock));
     Observe::open(ObserveConfig { services, keeper_pid, kernel, ..ObserveConfig::default() })
         .map_err(|error| cannot("observe this machine", &error))
+}
+
+/// Watches memory between ticks, if a rule says what to do then.
+fn open_rescue(
+    settings: &Settings,
+    act: &Arc<Mutex<Act>>,
+    start: &Start,
+    start_of_clock: vocab::Timestamp,
+) -> Result<Option<Arc<Rescue>>, UserError> {
+    let is_it = |one: &&LoadedRule| {
+        let on = one.rule.reflex.as_ref().map(|reflex| reflex.on);
+        on == Some(Stimulus::MemoryExhausted) && one.rule.mode.is_none_or(|mode| mode == Mode::Heal)
+    };
+    let Some(rule) = start.rules.iter().find(is_it).and_then(|one| one.rule.reflex.clone()) else {
+        return Ok(None);
+    };
+    // A demo keeps to its own services and leaves the memory of the machine to others.
+    if settings.options.own_services_only {
+        return Ok(None);
+    }
+    Rescue::start((act.clone(), rule), start_of_clock, start.next_ids[2])
+        .map(Some)
+        .map_err(|error| cannot("watch memory", &error))
 }
 
 type OpenAct = (Act, Vec<vocab::action::Effect>, Vec<vocab::capability::Capability>);

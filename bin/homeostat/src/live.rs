@@ -1,6 +1,6 @@
 //! The live machine as the loop's world: observe's eyes, act's hands, the doors' ears, a steady tick.
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use act::{Act, Order};
@@ -20,6 +20,7 @@ use crate::clock;
 use crate::door::Doors;
 use crate::history::Health;
 use crate::keeper_lost::Parent;
+use crate::rescue::Rescue;
 use crate::signals::Signals;
 
 /// The live machine.
@@ -27,7 +28,9 @@ pub struct Live {
     /// Reads.
     pub observe: Observe,
     /// Changes; absent where nothing may be changed at all.
-    pub act: Option<Act>,
+    pub act: Option<Arc<Mutex<Act>>>,
+    /// Watches memory between ticks; absent in `record`.
+    pub rescue: Option<Arc<Rescue>>,
     /// Asks and tells; absent in `record`.
     pub doors: Option<Arc<Doors>>,
     /// What is there.
@@ -89,6 +92,14 @@ impl World for Live {
         }
         let mut sample = self.observe.collect(clock::now(self.clock), turn, missed, probes);
         sample.collectors.extend(self.history.as_ref().map(|health| health.sample()));
+        if let Some(rescue) = &self.rescue {
+            let (victims, events) = rescue.take();
+            sample.memory_victims = victims;
+            sample.events.extend(events);
+            if let Some(cgroups) = &sample.cgroups {
+                rescue.set_limited(observe::limited(cgroups));
+            }
+        }
         self.observe.shed(self.budget.shed_level(&sample));
         Some(sample)
     }
@@ -109,6 +120,10 @@ impl World for Live {
         recheck: Recheck<'_>,
     ) -> Vec<Effect> {
         let mut effects = std::mem::take(&mut self.settled);
+        if let Some(rescue) = &self.rescue {
+            effects.extend(rescue.take_effects());
+            orders.iter().for_each(|order| rescue.note_number(order.action_id()));
+        }
         let mut standing = Vec::new();
         for order in orders {
             match self.refusal(now, &order, decisions, recheck) {
@@ -117,7 +132,7 @@ impl World for Live {
             }
         }
         if let Some(act) = &mut self.act {
-            effects.extend(act.run(now, standing));
+            effects.extend(act.lock().unwrap_or_else(PoisonError::into_inner).run(now, standing));
         }
         effects
     }

@@ -75,6 +75,7 @@ fn watcher(seconds: Option<u64>) -> Result<Live, UserError> {
     Ok(Live {
         observe: observe.map_err(|error| cannot("observe this machine", &error))?,
         act: None,
+        rescue: None,
         doors: None,
         capabilities: Capabilities(capabilities),
         signals,

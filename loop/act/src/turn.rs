@@ -1,6 +1,7 @@
 //! One call of act: what happens to each order, from the refusals to the guard's second look.
 use vocab::action::{ActionState, Effect, Intent, Level};
 use vocab::capability::Capability;
+use vocab::rule::ActuatorKind;
 use vocab::{Entity, Timestamp};
 
 use crate::actuators::{self, Change, Standing, Step, Trouble};
@@ -214,7 +215,9 @@ impl Turn<'_> {
             let is_in_the_way = match stage {
                 Stage::Ended(_) => false,
                 Stage::Held { .. } | Stage::Easing { .. } => !is_final && other.kind == intent.kind,
-                Stage::Intended | Stage::Applied | Stage::Undoing => true,
+                // What stands still may be killed.
+                Stage::Applied => intent.kind != ActuatorKind::Kill || other.kind != ActuatorKind::Freeze,
+                Stage::Intended | Stage::Undoing => true,
             };
             if is_in_the_way {
                 let (id, kind) = (other.action_id, other.kind);
