@@ -43,7 +43,7 @@ fn scene(name: &str, expect: Expect, play: impl Fn(u32) -> Vec<KernelEvent> + 's
 
 pub fn scenes() -> Vec<Scene> {
     let fires = |latest| Expect::Fires(Entity::Program("/opt/app".to_string()), 10..=latest);
-    let each = |period: u32, turn: u32| turn >= 10 && turn % period == 0;
+    let each = |period: u32, turn: u32| turn >= 10 && turn.is_multiple_of(period);
     let mut all = Vec::new();
     for (period, latest) in [(1, 14), (5, 30), (20, 90)] {
         all.push(scene(&format!("a program that faults each {period} s"), fires(latest), move |turn| {
@@ -67,7 +67,7 @@ fn server_that_fails(expect: Expect) -> Scene {
         let first = Process { listen_port: Some(80), start_ticks: 1, ..process(100, "app", turn) };
         let processes = if turn < 10 { Vec::from([first]) } else { Vec::new() };
         let pid = if turn == 10 { 100 } else { 100 + turn };
-        let ended = (turn >= 10 && turn % 2 == 0).then(|| event(pid, "/opt/app", ends(1)));
+        let ended = (turn >= 10 && turn.is_multiple_of(2)).then(|| event(pid, "/opt/app", ends(1)));
         Snapshot { kernel_events: ended.into_iter().collect(), ..with(turn, processes) }
     })
 }
@@ -78,7 +78,7 @@ fn twins() -> [Scene; 5] {
             Vec::from([event(100 + turn, "/usr/bin/grep", ends(1))])
         }),
         scene("tests of which some crash on purpose", Expect::Silent, |turn| {
-            let what = if turn % 3 == 0 { ends(0) } else { crashes(6) };
+            let what = if turn.is_multiple_of(3) { ends(0) } else { crashes(6) };
             Vec::from([event(100 + turn, "/work/target/tests", what)])
         }),
         scene("two crashes", Expect::Silent, |turn| {
