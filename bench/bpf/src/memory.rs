@@ -17,6 +17,8 @@ use crate::measure::quantile;
 const LIMIT_BYTES: u64 = 256 << 20;
 /// Rates at which memory is taken. Unit: MiB/s.
 const RATES: [u64; 3] = [50, 200, 1_000];
+/// Between two exhaustions: the guard lets ten actions a minute through, and each takes two.
+const PACE: Duration = Duration::from_secs(12);
 /// Longest time in which the daemon lists cgroups again, and then some.
 const LISTED: Duration = Duration::from_secs(8);
 
@@ -114,7 +116,7 @@ pub(crate) fn run(count: usize, program: Option<String>, figures: &mut Figures) 
             let (over_ns, decided_ns) = exhaust(&room, &daemon, rate)?;
             early += u32::from(decided_ns < over_ns);
             waited_ns.push(decided_ns.saturating_sub(over_ns));
-            sleep(Duration::from_millis(1_600));
+            sleep(PACE);
         }
         let case = format!("{rate} MiB/s");
         let about = About { bench: "memory", case: &case, subject: "homeostat" };

@@ -36,9 +36,11 @@ use crate::keeper::{RING_ENV, SOCKET_ENV};
 use crate::keeper_lost::{self, Parent};
 use crate::link::{Link, Source, descriptor, identity};
 use crate::live::Live;
+use crate::numbers::Numbers;
 use crate::oneshot::OneShot;
 use crate::options::RunOptions;
 use crate::paths::Paths;
+use crate::reflex::Reflexes;
 use crate::rescue::Rescue;
 use crate::signals::Signals;
 use crate::wire::Request;
@@ -93,16 +95,20 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     let doors = Arc::new(doors);
     // Last, so that nothing of the start counts against the tick.
     capabilities.push(crate::urgency::take());
-    if let Some(events) = events {
-        listen(events)?;
-    }
     let act = Arc::new(Mutex::new(act));
-    let rescue = open_rescue(settings, &act, &start, start_of_clock)?;
+    let numbers = Arc::new(Numbers::after(start.next_ids[2]));
+    let reflexes = Reflexes::new(&start.rules, &act, &numbers, start_of_clock);
+    if let Some(events) = events {
+        listen(events, reflexes.clone())?;
+    }
+    let rescue = open_rescue(settings, (&act, &numbers), &start, start_of_clock)?;
     rescue.iter().for_each(|rescue| rescue.set_may_act(mode == Mode::Heal));
     let live = Live {
         observe,
         act: Some(act),
         rescue: rescue.clone(),
+        reflexes: reflexes.clone(),
+        numbers,
         doors: Some(doors.clone()),
         capabilities: Capabilities(capabilities),
         signals,
@@ -125,6 +131,7 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         addresses: &addresses,
         mode,
         rescue,
+        reflexes,
     };
     let ended = turn_live(live, start, settings.options.record.as_deref(), &mut after);
     history.close();
@@ -174,12 +181,15 @@ struct After<'a> {
     addresses: &'a Addresses,
     mode: Mode,
     rescue: Option<Arc<Rescue>>,
+    reflexes: Option<Arc<Reflexes>>,
 }
 
 impl After<'_> {
     fn take(&mut self, turn: Turn, mode: Mode) {
         let turn = Arc::new(turn);
-        self.rescue.iter().for_each(|rescue| rescue.set_may_act(mode == Mode::Heal));
+        let may_act = mode == Mode::Heal;
+        self.rescue.iter().for_each(|rescue| rescue.set_may_act(may_act));
+        self.reflexes.iter().for_each(|reflexes| reflexes.prepare(&turn.snapshot, may_act));
         self.announcer.tell(&turn.change.incidents, &turn.ledger);
         let noted =
             turn.snapshot.events.iter().filter(|event| is_of_note(event)).map(event_row).collect::<Vec<_>>();
@@ -282,11 +292,11 @@ fn save_learnt(store: &mut Store, baselines: &Baselines) {
 }
 
 /// Reads events of the kernel on a thread of their own.
-fn listen(events: EventReader) -> Result<(), UserError> {
+fn listen(events: EventReader, reflexes: Option<Arc<Reflexes>>) -> Result<(), UserError> {
     let thread = std::thread::Builder::new().name("events".to_owned()).stack_size(256 << 10);
     let run = move || {
         crate::urgency::take();
-        events.run(|_| {});
+        events.run(|raw| reflexes.iter().for_each(|reflexes| reflexes.answer(raw)));
     };
     thread.spawn(run).map(drop).map_err(|error| cannot("listen to the kernel", &error))
 }
@@ -306,7 +316,7 @@ fn open_observe(
 /// Watches memory between ticks, if a rule says what to do then.
 fn open_rescue(
     settings: &Settings,
-    act: &Arc<Mutex<Act>>,
+    (act, numbers): (&Arc<Mutex<Act>>, &Arc<Numbers>),
     start: &Start,
     start_of_clock: vocab::Timestamp,
 ) -> Result<Option<Arc<Rescue>>, UserError> {
@@ -321,7 +331,7 @@ fn open_rescue(
     if settings.options.own_services_only {
         return Ok(None);
     }
-    Rescue::start((act.clone(), rule), start_of_clock, start.next_ids[2])
+    Rescue::start((act.clone(), rule), start_of_clock, numbers.clone())
         .map(Some)
         .map_err(|error| cannot("watch memory", &error))
 }

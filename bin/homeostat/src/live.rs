@@ -20,6 +20,8 @@ use crate::clock;
 use crate::door::Doors;
 use crate::history::Health;
 use crate::keeper_lost::Parent;
+use crate::numbers::Numbers;
+use crate::reflex::Reflexes;
 use crate::rescue::Rescue;
 use crate::signals::Signals;
 
@@ -31,6 +33,10 @@ pub struct Live {
     pub act: Option<Arc<Mutex<Act>>>,
     /// Watches memory between ticks; absent in `record`.
     pub rescue: Option<Arc<Rescue>>,
+    /// Answers events at once; absent without such rules.
+    pub reflexes: Option<Arc<Reflexes>>,
+    /// Numbers of actions given between turns.
+    pub numbers: Arc<Numbers>,
     /// Asks and tells; absent in `record`.
     pub doors: Option<Arc<Doors>>,
     /// What is there.
@@ -122,8 +128,9 @@ impl World for Live {
         let mut effects = std::mem::take(&mut self.settled);
         if let Some(rescue) = &self.rescue {
             effects.extend(rescue.take_effects());
-            orders.iter().for_each(|order| rescue.note_number(order.action_id()));
         }
+        effects.extend(self.reflexes.iter().flat_map(|reflexes| reflexes.take_effects()));
+        orders.iter().for_each(|order| self.numbers.note(order.action_id()));
         let mut standing = Vec::new();
         for order in orders {
             match self.refusal(now, &order, decisions, recheck) {

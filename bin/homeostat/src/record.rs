@@ -2,6 +2,7 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -19,6 +20,7 @@ use crate::daemon::{cannot, load_rules};
 use crate::error::{Exit, UserError};
 use crate::film;
 use crate::live::Live;
+use crate::numbers::Numbers;
 use crate::output::Format;
 use crate::signals::Signals;
 
@@ -76,6 +78,8 @@ fn watcher(seconds: Option<u64>) -> Result<Live, UserError> {
         observe: observe.map_err(|error| cannot("observe this machine", &error))?,
         act: None,
         rescue: None,
+        reflexes: None,
+        numbers: Arc::new(Numbers::after(0)),
         doors: None,
         capabilities: Capabilities(capabilities),
         signals,

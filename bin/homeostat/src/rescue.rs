@@ -4,7 +4,7 @@
 //! guard and journal as any action. What it saw and did is part of the next sample.
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use vocab::rule::{ActuatorKind, Reflex};
 use vocab::{Entity, Timestamp};
 
 use crate::clock;
+use crate::numbers::Numbers;
 use crate::stall_trigger::StallTrigger;
 
 /// Candidates that are looked at closely.
@@ -30,8 +31,6 @@ const COOL_DOWN: Duration = Duration::from_millis(1_500);
 /// Time between two lists of holders while memory is tight, when it falls and when it does not.
 const HOLDERS_FALLING: Duration = Duration::from_millis(250);
 const HOLDERS_STILL: Duration = Duration::from_secs(5);
-/// Numbers of actions left free for those that the loop gives in the same turn.
-const NUMBERS_APART: u64 = 1_000;
 /// Rows and events that wait for the next tick.
 const WAITING_MAX: usize = 64;
 
@@ -40,7 +39,7 @@ pub struct Rescue {
     act: Arc<Mutex<Act>>,
     rule: Reflex,
     may_act: AtomicBool,
-    last_number: AtomicU64,
+    numbers: Arc<Numbers>,
     limited: Mutex<Option<Vec<Limited>>>,
     told: Mutex<Told>,
     start_of_clock: Timestamp,
@@ -65,13 +64,13 @@ impl Rescue {
     pub fn start(
         (act, rule): (Arc<Mutex<Act>>, Reflex),
         start_of_clock: Timestamp,
-        last_number: u64,
+        numbers: Arc<Numbers>,
     ) -> std::io::Result<Arc<Self>> {
         let rescue = Arc::new(Self {
             act,
             rule,
             may_act: AtomicBool::new(false),
-            last_number: AtomicU64::new(last_number),
+            numbers,
             limited: Mutex::new(None),
             told: Mutex::default(),
             start_of_clock,
@@ -96,11 +95,6 @@ impl Rescue {
         *lock(&self.limited) = Some(limited);
     }
 
-    /// Notes the highest number of an action that the loop has given.
-    pub fn note_number(&self, number: u64) {
-        self.last_number.fetch_max(number, Ordering::Relaxed);
-    }
-
     /// What happened since the last call.
     pub fn take(&self) -> (Vec<MemoryVictim>, Vec<Event>) {
         let mut told = lock(&self.told);
@@ -110,10 +104,6 @@ impl Rescue {
     /// What was done since the last call.
     pub fn take_effects(&self) -> Vec<Effect> {
         std::mem::take(&mut lock(&self.told).effects)
-    }
-
-    fn number(&self) -> u64 {
-        self.last_number.fetch_add(NUMBERS_APART, Ordering::Relaxed) + NUMBERS_APART
     }
 }
 
@@ -292,7 +282,7 @@ impl Watcher {
 
     fn intent(&self, holder: &Holder, kind: ActuatorKind) -> Intent {
         Intent {
-            action_id: self.rescue.number(),
+            action_id: self.rescue.numbers.next(),
             decision_id: 0,
             kind,
             target: Entity::Process(holder.id),
