@@ -14,7 +14,7 @@ use cycle::recording::Header;
 use cycle::replay::Recorder;
 use cycle::{Cycle, Start, World, rules};
 use decide::LoadedRule;
-use observe::{EventReader, KernelSide, Observe, ObserveConfig};
+use observe::{KernelSide, Observe, ObserveConfig};
 use tables::engine::event_row;
 use tables::{Store, View};
 use vocab::Timestamp;
@@ -22,9 +22,10 @@ use vocab::baseline::Baselines;
 use vocab::capability::Capabilities;
 use vocab::event::{Event, EventKind};
 use vocab::ledger::Ledger;
-use vocab::rule::{Mode, Stimulus};
+use vocab::rule::Mode;
 
 use crate::announce::Announcer;
+use crate::between::Between;
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::door::{Addresses, Doors, DoorsConfig, Readers};
@@ -36,12 +37,9 @@ use crate::keeper::{RING_ENV, SOCKET_ENV};
 use crate::keeper_lost::{self, Parent};
 use crate::link::{Link, Source, descriptor, identity};
 use crate::live::Live;
-use crate::numbers::Numbers;
 use crate::oneshot::OneShot;
 use crate::options::RunOptions;
 use crate::paths::Paths;
-use crate::reflex::Reflexes;
-use crate::rescue::Rescue;
 use crate::signals::Signals;
 use crate::wire::Request;
 use crate::{banner, clock};
@@ -96,19 +94,12 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     // Last, so that nothing of the start counts against the tick.
     capabilities.push(crate::urgency::take());
     let act = Arc::new(Mutex::new(act));
-    let numbers = Arc::new(Numbers::after(start.next_ids[2]));
-    let reflexes = Reflexes::new(&start.rules, &act, &numbers, start_of_clock);
-    if let Some(events) = events {
-        listen(events, reflexes.clone())?;
-    }
-    let rescue = open_rescue(settings, (&act, &numbers), &start, start_of_clock)?;
-    rescue.iter().for_each(|rescue| rescue.set_may_act(mode == Mode::Heal));
+    let between = Between::open(&act, &start, events, start_of_clock)
+        .map_err(|error| cannot("watch between two turns", &error))?;
     let live = Live {
         observe,
         act: Some(act),
-        rescue: rescue.clone(),
-        reflexes: reflexes.clone(),
-        numbers,
+        between: between.clone(),
         doors: Some(doors.clone()),
         capabilities: Capabilities(capabilities),
         signals,
@@ -130,8 +121,7 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         link: &link,
         addresses: &addresses,
         mode,
-        rescue,
-        reflexes,
+        between,
     };
     let ended = turn_live(live, start, settings.options.record.as_deref(), &mut after);
     history.close();
@@ -180,16 +170,13 @@ struct After<'a> {
     link: &'a Link,
     addresses: &'a Addresses,
     mode: Mode,
-    rescue: Option<Arc<Rescue>>,
-    reflexes: Option<Arc<Reflexes>>,
+    between: Between,
 }
 
 impl After<'_> {
     fn take(&mut self, turn: Turn, mode: Mode) {
         let turn = Arc::new(turn);
-        let may_act = mode == Mode::Heal;
-        self.rescue.iter().for_each(|rescue| rescue.set_may_act(may_act));
-        self.reflexes.iter().for_each(|reflexes| reflexes.prepare(&turn.snapshot, may_act));
+        self.between.prepare(&turn.snapshot, mode);
         self.announcer.tell(&turn.change.incidents, &turn.ledger);
         let noted =
             turn.snapshot.events.iter().filter(|event| is_of_note(event)).map(event_row).collect::<Vec<_>>();
@@ -291,16 +278,6 @@ fn save_learnt(store: &mut Store, baselines: &Baselines) {
     }
 }
 
-/// Reads events of the kernel on a thread of their own.
-fn listen(events: EventReader, reflexes: Option<Arc<Reflexes>>) -> Result<(), UserError> {
-    let thread = std::thread::Builder::new().name("events".to_owned()).stack_size(256 << 10);
-    let run = move || {
-        crate::urgency::take();
-        events.run(|raw| reflexes.iter().for_each(|reflexes| reflexes.answer(raw)));
-    };
-    thread.spawn(run).map(drop).map_err(|error| cannot("listen to the kernel", &error))
-}
-
 fn open_observe(
     link: &Link,
     start_of_clock: Timestamp,
@@ -311,29 +288,6 @@ fn open_observe(
     let services = Box::new(Source::new(link.clone(), start_of_clock));
     Observe::open(ObserveConfig { services, keeper_pid, kernel, ..ObserveConfig::default() })
         .map_err(|error| cannot("observe this machine", &error))
-}
-
-/// Watches memory between ticks, if a rule says what to do then.
-fn open_rescue(
-    settings: &Settings,
-    (act, numbers): (&Arc<Mutex<Act>>, &Arc<Numbers>),
-    start: &Start,
-    start_of_clock: vocab::Timestamp,
-) -> Result<Option<Arc<Rescue>>, UserError> {
-    let is_it = |one: &&LoadedRule| {
-        let on = one.rule.reflex.as_ref().map(|reflex| reflex.on);
-        on == Some(Stimulus::MemoryExhausted) && one.rule.mode.is_none_or(|mode| mode == Mode::Heal)
-    };
-    let Some(rule) = start.rules.iter().find(is_it).and_then(|one| one.rule.reflex.clone()) else {
-        return Ok(None);
-    };
-    // A demo keeps to its own services and leaves the memory of the machine to others.
-    if settings.options.own_services_only {
-        return Ok(None);
-    }
-    Rescue::start((act.clone(), rule), start_of_clock, numbers.clone())
-        .map(Some)
-        .map_err(|error| cannot("watch memory", &error))
 }
 
 type OpenAct = (Act, Vec<vocab::action::Effect>, Vec<vocab::capability::Capability>);

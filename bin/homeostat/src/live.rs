@@ -15,14 +15,12 @@ use vocab::decision::Decision;
 use vocab::probe::Probe;
 use vocab::sample::Sample;
 
+use crate::between::Between;
 use crate::budget::Budget;
 use crate::clock;
 use crate::door::Doors;
 use crate::history::Health;
 use crate::keeper_lost::Parent;
-use crate::numbers::Numbers;
-use crate::reflex::Reflexes;
-use crate::rescue::Rescue;
 use crate::signals::Signals;
 
 /// The live machine.
@@ -31,12 +29,8 @@ pub struct Live {
     pub observe: Observe,
     /// Changes; absent where nothing may be changed at all.
     pub act: Option<Arc<Mutex<Act>>>,
-    /// Watches memory between ticks; absent in `record`.
-    pub rescue: Option<Arc<Rescue>>,
-    /// Answers events at once; absent without such rules.
-    pub reflexes: Option<Arc<Reflexes>>,
-    /// Numbers of actions given between turns.
-    pub numbers: Arc<Numbers>,
+    /// What watches and acts between turns.
+    pub between: Between,
     /// Asks and tells; absent in `record`.
     pub doors: Option<Arc<Doors>>,
     /// What is there.
@@ -98,14 +92,7 @@ impl World for Live {
         }
         let mut sample = self.observe.collect(clock::now(self.clock), turn, missed, probes);
         sample.collectors.extend(self.history.as_ref().map(|health| health.sample()));
-        if let Some(rescue) = &self.rescue {
-            let (victims, events) = rescue.take();
-            sample.memory_victims = victims;
-            sample.events.extend(events);
-            if let Some(cgroups) = &sample.cgroups {
-                rescue.set_limited(observe::limited(cgroups));
-            }
-        }
+        self.between.tell(&mut sample);
         self.observe.shed(self.budget.shed_level(&sample));
         Some(sample)
     }
@@ -126,11 +113,7 @@ impl World for Live {
         recheck: Recheck<'_>,
     ) -> Vec<Effect> {
         let mut effects = std::mem::take(&mut self.settled);
-        if let Some(rescue) = &self.rescue {
-            effects.extend(rescue.take_effects());
-        }
-        effects.extend(self.reflexes.iter().flat_map(|reflexes| reflexes.take_effects()));
-        orders.iter().for_each(|order| self.numbers.note(order.action_id()));
+        effects.extend(self.between.effects(&orders));
         let mut standing = Vec::new();
         for order in orders {
             match self.refusal(now, &order, decisions, recheck) {

@@ -1,6 +1,7 @@
 //! The one binary: keeper, daemon and command line.
 mod announce;
 mod banner;
+mod between;
 mod budget;
 mod cli;
 mod clock;

@@ -2,7 +2,6 @@
 use std::fs::File;
 use std::io::{BufReader, BufWriter};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -14,13 +13,13 @@ use serde_json::{Value as Json, json};
 use vocab::capability::Capabilities;
 use vocab::rule::Mode;
 
+use crate::between::Between;
 use crate::budget::Budget;
 use crate::clock;
 use crate::daemon::{cannot, load_rules};
 use crate::error::{Exit, UserError};
 use crate::film;
 use crate::live::Live;
-use crate::numbers::Numbers;
 use crate::output::Format;
 use crate::signals::Signals;
 
@@ -77,9 +76,7 @@ fn watcher(seconds: Option<u64>) -> Result<Live, UserError> {
     Ok(Live {
         observe: observe.map_err(|error| cannot("observe this machine", &error))?,
         act: None,
-        rescue: None,
-        reflexes: None,
-        numbers: Arc::new(Numbers::after(0)),
+        between: Between::nothing(),
         doors: None,
         capabilities: Capabilities(capabilities),
         signals,

@@ -38,6 +38,8 @@ const WAITING_MAX: usize = 64;
 pub struct Rescue {
     act: Arc<Mutex<Act>>,
     rule: Reflex,
+    /// Whether the rule lets us act in any mode.
+    may_ever: bool,
     may_act: AtomicBool,
     numbers: Arc<Numbers>,
     limited: Mutex<Option<Vec<Limited>>>,
@@ -62,13 +64,14 @@ impl Rescue {
     /// # Errors
     /// There is no thread to be had, or no /proc.
     pub fn start(
-        (act, rule): (Arc<Mutex<Act>>, Reflex),
+        (act, rule, may_ever): (Arc<Mutex<Act>>, Reflex, bool),
         start_of_clock: Timestamp,
         numbers: Arc<Numbers>,
     ) -> std::io::Result<Arc<Self>> {
         let rescue = Arc::new(Self {
             act,
             rule,
+            may_ever,
             may_act: AtomicBool::new(false),
             numbers,
             limited: Mutex::new(None),
@@ -87,7 +90,7 @@ impl Rescue {
 
     /// Whether it may act, or only say what it would do.
     pub fn set_may_act(&self, may: bool) {
-        self.may_act.store(may, Ordering::Relaxed);
+        self.may_act.store(may && self.may_ever, Ordering::Relaxed);
     }
 
     /// The cgroups with a limit, when they were read.
