@@ -11,6 +11,8 @@ use vocab::rule::{Mode, Stimulus};
 use vocab::sample::Sample;
 use vocab::snapshot::Snapshot;
 
+use crate::daemon::cannot;
+use crate::error::UserError;
 use crate::numbers::Numbers;
 use crate::reflex::Reflexes;
 use crate::rescue::Rescue;
@@ -38,13 +40,14 @@ impl Between {
         start: &Start,
         events: Option<EventReader>,
         start_of_clock: Timestamp,
-    ) -> std::io::Result<Self> {
+    ) -> Result<Self, UserError> {
+        let cannot = |error: std::io::Error| cannot("watch between two turns", &error);
         let numbers = Arc::new(Numbers::after(start.next_ids[2]));
         let reflexes = Reflexes::new(&start.rules, act, &numbers, start_of_clock);
         if let Some(events) = events {
-            listen(events, reflexes.clone())?;
+            listen(events, reflexes.clone()).map_err(cannot)?;
         }
-        let rescue = open_rescue((act, &numbers), start, start_of_clock)?;
+        let rescue = open_rescue((act, &numbers), start, start_of_clock).map_err(cannot)?;
         let between = Self { rescue, reflexes, numbers };
         between.rescue.iter().for_each(|rescue| rescue.set_may_act(start.mode == Mode::Heal));
         Ok(between)

@@ -14,7 +14,7 @@ use cycle::recording::Header;
 use cycle::replay::Recorder;
 use cycle::{Cycle, Start, World, rules};
 use decide::LoadedRule;
-use observe::{KernelSide, Observe, ObserveConfig};
+use observe::{EventReader, KernelSide, Observe, ObserveConfig};
 use tables::engine::event_row;
 use tables::{Store, View};
 use vocab::Timestamp;
@@ -65,8 +65,7 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     crate::trim::one_heap();
     let start_of_clock = clock::start();
     // First: it takes the heap of the main thread for a moment, and gives it back.
-    let mut kernel = (settings.config.ebpf != Some(false)).then(KernelSide::load);
-    let events = kernel.as_mut().and_then(KernelSide::take_events);
+    let (kernel, events) = load_kernel(settings);
     let parent = Parent::now();
     let ring = copy_of_ring();
     let signals = Signals::take().map_err(|error| cannot("receive signals", &error))?;
@@ -94,8 +93,7 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     // Last, so that nothing of the start counts against the tick.
     capabilities.push(crate::urgency::take());
     let act = Arc::new(Mutex::new(act));
-    let between = Between::open(&act, &start, events, start_of_clock)
-        .map_err(|error| cannot("watch between two turns", &error))?;
+    let between = Between::open(&act, &start, events, start_of_clock)?;
     let live = Live {
         observe,
         act: Some(act),
@@ -127,6 +125,13 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     history.close();
     // The loop is closed by now; what was learnt is saved.
     if ended.is_ok() && parent.is_gone() { Err(keeper_lost::succeed(ring.as_ref())) } else { ended }
+}
+
+/// Our programs in the kernel, unless they are not wanted, and the reader of their events.
+fn load_kernel(settings: &Settings) -> (Option<KernelSide>, Option<EventReader>) {
+    let mut kernel = (settings.config.ebpf != Some(false)).then(KernelSide::load);
+    let events = kernel.as_mut().and_then(KernelSide::take_events);
+    (kernel, events)
 }
 
 /// Turns the loop on the live machine, and writes every turn down if asked to.
