@@ -26,6 +26,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("detect", "bench-detect"),
     ("bpf", "bench-bpf"),
     ("reflex", "bench-bpf"),
+    ("memory", "bench-bpf"),
 ];
 
 /// Runs one bench with its own arguments.
@@ -43,6 +44,10 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Result<(), String> {
     let Some((_, package)) = PACKAGES.iter().find(|(bench, _)| *bench == name) else {
         return Err(format!("there is no bench `{name}`; see `cargo xtask`"));
     };
+    if name == "memory" {
+        // It measures the daemon itself.
+        release_binary(None)?;
+    }
     let mut all = vec!["run", "--release", "--quiet", "-p", package, "--", name];
     all.extend(arguments);
     cargo(&all)

@@ -1,12 +1,13 @@
-//! Benches of the kernel side: `bench-bpf bpf|reflex [--json FILE] [--pairs N]`, as root.
+//! Benches of the kernel side: `bench-bpf bpf|reflex|memory [--json FILE] [--pairs N] [--binary FILE]`, as root.
 //!
 //! `bpf`: what the programs cost, attached against detached. `reflex`: from event to effect, against
-//! the bare floor. Every figure is printed and, with `--json`, written as one array.
+//! the bare floor. `memory`: from memory running out to a decision of the daemon. Every figure is printed and, with `--json`, written as one array.
 
 mod cost;
 mod figure;
 mod loads;
 mod measure;
+mod memory;
 mod reactor;
 mod reflex;
 mod stress;
@@ -15,14 +16,21 @@ use std::process::ExitCode;
 
 use figure::Figures;
 
-const USAGE: &str = "usage: bench-bpf bpf|reflex [--json FILE] [--pairs N]";
+const USAGE: &str = "usage: bench-bpf bpf|reflex|memory [--json FILE] [--pairs N] [--binary FILE]";
 
 fn main() -> ExitCode {
-    let mut args = std::env::args().skip(1);
+    let all: Vec<String> = std::env::args().skip(1).collect();
+    // A child of ours: takes memory until it is killed.
+    if let Some(("hog", rest)) = all.split_first().map(|(role, rest)| (role.as_str(), rest)) {
+        return memory::hog(rest);
+    }
+    let mut args = all.into_iter();
+    let mut binary = None;
     let (mut bench, mut json, mut pairs) = (None, None, 100);
     while let Some(arg) = args.next() {
         match arg.as_str() {
             "--json" => json = args.next(),
+            "--binary" => binary = args.next(),
             "--pairs" => pairs = args.next().and_then(|n| n.parse().ok()).unwrap_or(pairs),
             _ => bench = Some(arg),
         }
@@ -35,6 +43,7 @@ fn main() -> ExitCode {
     let done = match bench.as_deref() {
         Some("bpf") => cost::run(pairs, &mut figures),
         Some("reflex") => reflex::run(pairs * 10, &mut figures),
+        Some("memory") => memory::run(pairs.div_ceil(10), binary, &mut figures),
         // A child of ours: uses memory at its limit until it is killed.
         Some("thrash") => return stress::thrash(),
         _ => Err(USAGE.into()),

@@ -1,14 +1,18 @@
-//! The two paths from event to effect: the bare floor, and this crate's loader with its full record.
+//! The three paths from event to effect: the bare floor, the loader with its full record, and what the daemon does.
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::FileExt;
 
+use act::{Act, ActConfig, GuardConfig, NoServices, NotDurable, Order, Prepared, Ring};
 use aya::maps::{MapData, RingBuf};
 use aya::programs::BtfTracePoint;
 use aya::programs::tp_btf::BtfTracePointLink;
 use aya::{Btf, Ebpf, EbpfLoader};
 use bpfload::{Events, Kernel, Kind, Object, Options};
+use vocab::action::{ActionState, Intent};
+use vocab::rule::ActuatorKind;
+use vocab::{Entity, ProcessId, Timestamp};
 
 use crate::figure::Failure;
 
@@ -32,6 +36,21 @@ pub(crate) enum Path {
         events: Events,
         /// The process that may be frozen.
         victim: u32,
+    },
+    /// As the daemon does it: the same reader, the guard, the intent ring, the write.
+    Homeostat {
+        /// Holds the programs.
+        _kernel: Box<Kernel>,
+        /// Their events.
+        events: Events,
+        /// Who makes the change.
+        act: Box<Act>,
+        /// The change, ready.
+        prepared: Option<Box<Prepared>>,
+        /// Whom it is about.
+        victim: ProcessId,
+        /// Actions so far.
+        number: u64,
     },
 }
 
@@ -61,6 +80,24 @@ impl Path {
         Ok(Self::Loader { _kernel: Box::new(kernel), events, victim })
     }
 
+    /// The daemon's path for `signal` to `victim`.
+    pub(crate) fn homeostat(signal: u32, victim: u32) -> Result<Self, Failure> {
+        let Self::Loader { _kernel, events, .. } = Self::loader(signal, victim)? else {
+            return Err("no loader".into());
+        };
+        let stat = std::fs::read_to_string(format!("/proc/{victim}/stat"))?;
+        let fields: Vec<_> = stat.rsplit_once(')').ok_or("no stat")?.1.split_whitespace().collect();
+        let victim = ProcessId { pid: victim, start_ticks: fields.get(19).ok_or("no start")?.parse()? };
+        let ring = Ring::memfd()?;
+        let capabilities = act::capabilities(&ring, &mut NoServices, false);
+        let guard = GuardConfig { actions_per_minute: u32::MAX, ..GuardConfig::default() };
+        let (services, durable) = (Box::new(NoServices), Box::new(NotDurable));
+        let config = ActConfig { guard, capabilities, services, durable };
+        let (mut act, _) = Act::open(ring, config, Timestamp::default())?;
+        let prepared = Some(Box::new(act.prepare(freeze(victim))?));
+        Ok(Self::Homeostat { _kernel, events, act: Box::new(act), prepared, victim, number: 1 })
+    }
+
     /// Waits for the event, freezes, and says how long that took from the event on.
     ///
     /// `None` when nothing happened for `timeout_ms`. Unit: ns.
@@ -75,14 +112,30 @@ impl Path {
                 None => {}
             }
         };
-        freeze.write_all_at(b"1", 0)?;
-        Ok(Some(now_ns() - at_ns))
+        let Self::Homeostat { act, prepared, victim, number, .. } = self else {
+            freeze.write_all_at(b"1", 0)?;
+            return Ok(Some(now_ns() - at_ns));
+        };
+        let ready = prepared.take().ok_or("nothing is prepared")?;
+        *number += 1;
+        let struck = act.strike(&ready, *number, Timestamp::default())?;
+        let took_ns = now_ns() - at_ns;
+        let effect = act.look_again(struck, Timestamp::default());
+        let undo = Order::Undo { action_id: *number, because: "measured".to_owned() };
+        let ended = act.run(Timestamp::default(), vec![undo]);
+        if effect.state != ActionState::Applied
+            || ended.first().is_none_or(|one| one.state != ActionState::Undone)
+        {
+            return Err(format!("the effect did not stand: {effect:?} {ended:?}").into());
+        }
+        *prepared = Some(Box::new(act.prepare(self::freeze(*victim))?));
+        Ok(Some(took_ns))
     }
 
     fn fd(&self) -> RawFd {
         match self {
             Self::Floor { ring, .. } => ring.as_raw_fd(),
-            Self::Loader { events, .. } => events.as_raw_fd(),
+            Self::Loader { events, .. } | Self::Homeostat { events, .. } => events.as_raw_fd(),
         }
     }
 
@@ -92,13 +145,32 @@ impl Path {
             Self::Floor { ring, .. } => {
                 ring.next().and_then(|item| Some(u64::from_ne_bytes(item.get(..8)?.try_into().ok()?)))
             }
-            Self::Loader { events, victim, .. } => loop {
-                let event = events.next_event()?;
-                if event.kind() == Some(Kind::Signal) && event.pid == *victim {
-                    return Some(event.at_ns);
-                }
-            },
+            Self::Loader { events, victim, .. } => next_to(events, *victim),
+            Self::Homeostat { events, victim, .. } => next_to(events, victim.pid),
         }
+    }
+}
+
+/// Time stamp of the next signal to `victim` in the buffer.
+fn next_to(events: &mut Events, victim: u32) -> Option<u64> {
+    loop {
+        let event = events.next_event()?;
+        if event.kind() == Some(Kind::Signal) && event.pid == victim {
+            return Some(event.at_ns);
+        }
+    }
+}
+
+fn freeze(victim: ProcessId) -> Intent {
+    Intent {
+        action_id: 1,
+        decision_id: 0,
+        kind: ActuatorKind::Freeze,
+        target: Entity::Process(victim),
+        process: Some(victim),
+        amount: None,
+        lease_s: 60.0,
+        undo_on_death: true,
     }
 }
 

@@ -1,5 +1,5 @@
 //! From an event in the kernel to its effect: a signal is generated, a FIFO thread wakes and freezes
-//! the cgroup of the process. Nothing is journalled here; the guard and the journal come on top.
+//! the cgroup of the process: bare, with the loader's record, and as the daemon does it, guard and journal included.
 
 use std::fs::{self, File};
 use std::path::{Path as FilePath, PathBuf};
@@ -15,6 +15,9 @@ use crate::stress::Stress;
 
 /// Measurements of one subject before the other takes its turn.
 const TURN: usize = 50;
+
+/// Makes the path from a signal to a process.
+type Make = fn(u32, u32) -> Result<Path, Failure>;
 
 /// A process in a cgroup of its own.
 struct Victim {
@@ -60,12 +63,18 @@ pub(crate) fn run(count: usize, figures: &mut Figures) -> Result<(), Failure> {
     for case in ["idle", "cpu", "memory"] {
         let _stress = Stress::start(case)?;
         let victim = Victim::start()?;
-        let (mut floor, mut loader) = (Vec::new(), Vec::new());
-        while floor.len() < count {
-            floor.extend(turn(&victim, false)?);
-            loader.extend(turn(&victim, true)?);
+        let subjects: [(&str, Make); 3] = [
+            ("floor", |signal, _| Path::floor(signal)),
+            ("bpfload", Path::loader),
+            ("homeostat", Path::homeostat),
+        ];
+        let mut latencies = subjects.map(|_| Vec::new());
+        while latencies[0].len() < count {
+            for ((_, make), latencies) in subjects.iter().zip(&mut latencies) {
+                latencies.extend(turn(&victim, *make)?);
+            }
         }
-        for (subject, mut ns) in [("floor", floor), ("bpfload", loader)] {
+        for ((subject, _), mut ns) in subjects.into_iter().zip(latencies) {
             let about = About { bench: "reflex", case, subject };
             figures.add(about, "event_to_effect_p50_us", quantile(&mut ns, 0.5) / 1e3, "us");
             figures.add(about, "event_to_effect_p99_us", quantile(&mut ns, 0.99) / 1e3, "us");
@@ -77,10 +86,10 @@ pub(crate) fn run(count: usize, figures: &mut Figures) -> Result<(), Failure> {
 }
 
 /// One turn: a thread in the FIFO class reacts, this thread causes.
-fn turn(victim: &Victim, full: bool) -> Result<Vec<u64>, Failure> {
+fn turn(victim: &Victim, make: Make) -> Result<Vec<u64>, Failure> {
     let (pid, freeze, thaw) = (victim.child.id(), victim.freezer()?, victim.freezer()?);
     let signal = libc::SIGUSR1 as u32;
-    let path = if full { Path::loader(signal, pid)? } else { Path::floor(signal)? };
+    let path = make(signal, pid)?;
     let (ready, is_ready) = mpsc::channel();
     let (done, is_done) = mpsc::channel();
     let reactor = thread::spawn(move || {

@@ -4,7 +4,7 @@ use std::io::BufWriter;
 use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use act::{Act, ActConfig, GuardConfig, Ring};
@@ -25,6 +25,7 @@ use vocab::ledger::Ledger;
 use vocab::rule::Mode;
 
 use crate::announce::Announcer;
+use crate::between::Between;
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::door::{Addresses, Doors, DoorsConfig, Readers};
@@ -64,8 +65,7 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     crate::trim::one_heap();
     let start_of_clock = clock::start();
     // First: it takes the heap of the main thread for a moment, and gives it back.
-    let mut kernel = (settings.config.ebpf != Some(false)).then(KernelSide::load);
-    let events = kernel.as_mut().and_then(KernelSide::take_events);
+    let (kernel, events) = load_kernel(settings);
     let parent = Parent::now();
     let ring = copy_of_ring();
     let signals = Signals::take().map_err(|error| cannot("receive signals", &error))?;
@@ -93,10 +93,12 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     notices.iter().for_each(|notice| eprintln!("homeostat: {notice}"));
     // Last, so that nothing of the start counts against the tick.
     capabilities.push(crate::urgency::take());
-    events.map_or(Ok(()), listen)?;
+    let act = Arc::new(Mutex::new(act));
+    let between = Between::open(&act, &start, events, start_of_clock)?;
     let live = Live {
         observe,
         act: Some(act),
+        between: between.clone(),
         doors: Some(doors.clone()),
         capabilities: Capabilities(capabilities),
         signals,
@@ -119,11 +121,19 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         addresses: &addresses,
         mode,
         store_trouble: None,
+        between,
     };
     let ended = turn_live(live, start, settings.options.record.as_deref(), &mut after);
     history.close();
     // The loop is closed by now; what was learnt is saved.
     if ended.is_ok() && parent.is_gone() { Err(keeper_lost::succeed(ring.as_ref())) } else { ended }
+}
+
+/// Our programs in the kernel, unless they are not wanted, and the reader of their events.
+fn load_kernel(settings: &Settings) -> (Option<KernelSide>, Option<EventReader>) {
+    let mut kernel = (settings.config.ebpf != Some(false)).then(KernelSide::load);
+    let events = kernel.as_mut().and_then(KernelSide::take_events);
+    (kernel, events)
 }
 
 /// Turns the loop on the live machine, and writes every turn down if asked to.
@@ -179,11 +189,13 @@ struct After<'a> {
     addresses: &'a Addresses,
     mode: Mode,
     store_trouble: Option<String>,
+    between: Between,
 }
 
 impl After<'_> {
     fn take(&mut self, turn: Turn, mode: Mode) {
         let turn = Arc::new(turn);
+        self.between.prepare(&turn.snapshot, mode);
         self.announcer.tell(&turn.change.incidents, &turn.ledger);
         let noted =
             turn.snapshot.events.iter().filter(|event| is_of_note(event)).map(event_row).collect::<Vec<_>>();
@@ -287,16 +299,6 @@ fn save_learnt(store: &mut Store, baselines: &Baselines) {
         // What cannot be saved is learnt again.
         let _ = store.save_blob("baselines", &bytes);
     }
-}
-
-/// Reads events of the kernel on a thread of their own.
-fn listen(events: EventReader) -> Result<(), UserError> {
-    let thread = std::thread::Builder::new().name("events".to_owned()).stack_size(256 << 10);
-    let run = move || {
-        crate::urgency::take();
-        events.run(|_| {});
-    };
-    thread.spawn(run).map(drop).map_err(|error| cannot("listen to the kernel", &error))
 }
 
 fn open_observe(

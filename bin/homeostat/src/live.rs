@@ -1,6 +1,6 @@
 //! The live machine as the loop's world: observe's eyes, act's hands, the doors' ears, a steady tick.
 use std::os::fd::AsFd;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use act::{Act, Order};
@@ -15,6 +15,7 @@ use vocab::decision::Decision;
 use vocab::probe::Probe;
 use vocab::sample::Sample;
 
+use crate::between::Between;
 use crate::budget::Budget;
 use crate::clock;
 use crate::door::Doors;
@@ -27,7 +28,9 @@ pub struct Live {
     /// Reads.
     pub observe: Observe,
     /// Changes; absent where nothing may be changed at all.
-    pub act: Option<Act>,
+    pub act: Option<Arc<Mutex<Act>>>,
+    /// What watches and acts between turns.
+    pub between: Between,
     /// Asks and tells; absent in `record`.
     pub doors: Option<Arc<Doors>>,
     /// What is there.
@@ -89,6 +92,7 @@ impl World for Live {
         }
         let mut sample = self.observe.collect(clock::now(self.clock), turn, missed, probes);
         sample.collectors.extend(self.history.as_ref().map(|health| health.sample()));
+        self.between.tell(&mut sample);
         self.observe.shed(self.budget.shed_level(&sample));
         Some(sample)
     }
@@ -109,6 +113,7 @@ impl World for Live {
         recheck: Recheck<'_>,
     ) -> Vec<Effect> {
         let mut effects = std::mem::take(&mut self.settled);
+        effects.extend(self.between.effects(&orders));
         let mut standing = Vec::new();
         for order in orders {
             match self.refusal(now, &order, decisions, recheck) {
@@ -117,7 +122,7 @@ impl World for Live {
             }
         }
         if let Some(act) = &mut self.act {
-            effects.extend(act.run(now, standing));
+            effects.extend(act.lock().unwrap_or_else(PoisonError::into_inner).run(now, standing));
         }
         effects
     }

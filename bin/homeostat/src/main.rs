@@ -1,6 +1,7 @@
 //! The one binary: keeper, daemon and command line.
 mod announce;
 mod banner;
+mod between;
 mod budget;
 mod cli;
 mod clock;
@@ -17,13 +18,17 @@ mod keeper_lost;
 mod legacy;
 mod link;
 mod live;
+mod numbers;
 mod oneshot;
 mod options;
 mod output;
 mod paths;
 mod record;
+mod reflex;
+mod rescue;
 mod service_file;
 mod signals;
+mod stall_trigger;
 mod trim;
 mod urgency;
 mod wire;

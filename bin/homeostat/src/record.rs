@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 use vocab::capability::Capabilities;
 use vocab::rule::Mode;
 
+use crate::between::Between;
 use crate::budget::Budget;
 use crate::clock;
 use crate::daemon::{cannot, load_rules};
@@ -77,6 +78,7 @@ fn watcher(seconds: Option<u64>) -> Result<Live, UserError> {
     Ok(Live {
         observe: observe.map_err(|error| cannot("observe this machine", &error))?,
         act: None,
+        between: Between::nothing(),
         doors: None,
         capabilities: Capabilities(capabilities),
         signals,

@@ -133,6 +133,7 @@ pub(crate) fn plan(intent: &Intent, machine: &mut Machine<'_>) -> Result<Change,
         ActuatorKind::RaiseDescriptorLimit => descriptors::plan(intent, machine),
         ActuatorKind::BackOff => back_off::plan(intent, machine),
         ActuatorKind::Terminate => terminate::plan(intent, machine),
+        ActuatorKind::Kill => terminate::plan_kill(intent, machine),
     }
 }
 

@@ -68,7 +68,9 @@ fn try_out(kind: ActuatorKind, machine: &mut Machine<'_>, has_own_services: bool
         ActuatorKind::RaiseDescriptorLimit => descriptors(),
         ActuatorKind::RestartService => return managers(has_own_services).final_one(),
         ActuatorKind::BackOff => return managers(has_own_services),
-        ActuatorKind::Terminate => return terminate(machine).map_or_else(failed, Trial::works).final_one(),
+        ActuatorKind::Terminate | ActuatorKind::Kill => {
+            return terminate(machine).map_or_else(failed, Trial::works).final_one();
+        }
     };
     trial.unwrap_or_else(failed)
 }

@@ -12,7 +12,7 @@ use crate::guard::{Guard, GuardConfig};
 use crate::machine::Machine;
 use crate::order::Order;
 use crate::recover::recover;
-use crate::ring::{Ring, RingError, Slot, Stage};
+use crate::ring::{Lock, Ring, RingError, Slot, Stage};
 use crate::services::{Durable, Services};
 use crate::turn::Turn;
 
@@ -30,8 +30,8 @@ pub struct ActConfig {
 
 /// The stage that changes the machine.
 pub struct Act {
-    ring: Ring,
-    guard: Guard,
+    pub(crate) ring: Ring,
+    pub(crate) guard: Guard,
     capabilities: Vec<Capability>,
     services: Box<dyn Services + Send>,
     durable: Box<dyn Durable + Send>,
@@ -80,6 +80,15 @@ impl Act {
     #[cfg(test)]
     pub(crate) const fn set_mutant(&mut self, mutant: Option<bool>) {
         self.guard.mutant = mutant;
+    }
+
+    /// The right to change the machine, and what is needed for one call.
+    pub(crate) fn turn(&mut self, now: Timestamp) -> Result<(Turn<'_>, Lock<'_>), String> {
+        let Self { ring, guard, capabilities, services, durable, .. } = self;
+        let lock = ring.lock().map_err(|error| error.to_string())?;
+        let machine = Machine::open(&mut **services).map_err(|error| error.to_string())?;
+        let durable = &mut **durable;
+        Ok((Turn { ring, guard, capabilities, durable, machine, now, now_boot_ns: boot_ns() }, lock))
     }
 
     /// Carries out the orders, ends what is over, and answers every change of state. To be called every turn.

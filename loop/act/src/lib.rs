@@ -17,6 +17,7 @@ mod record;
 mod recover;
 pub mod ring;
 mod services;
+mod strike;
 mod systemd;
 mod take_back;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub use order::Order;
 pub use record::Record;
 pub use ring::{Ring, RingError};
 pub use services::{Durable, NoServices, NotDurable, ServiceStatus, Services};
+pub use strike::{Prepared, Struck};
 pub use take_back::{Ended, Scope, undo_all, undo_expired};
 
 /// Time since boot, suspend included: the clock of every lease. Unit: ns.

@@ -1,6 +1,7 @@
 //! One call of act: what happens to each order, from the refusals to the guard's second look.
 use vocab::action::{ActionState, Effect, Intent, Level};
 use vocab::capability::Capability;
+use vocab::rule::ActuatorKind;
 use vocab::{Entity, Timestamp};
 
 use crate::actuators::{self, Change, Standing, Step, Trouble};
@@ -172,7 +173,7 @@ impl Turn<'_> {
             return Err(Trouble::Refused(format!("action {} is in the ring already", intent.action_id)));
         }
         let is_final = actuators::is_final(intent.kind);
-        self.is_free(intent, is_final)?;
+        is_free(self.ring, intent, is_final)?;
         let change = actuators::plan(intent, &mut self.machine)?;
         self.guard.check(&change.step().touches(), &mut self.machine).map_err(Trouble::Refused)?;
         self.guard.pace(self.now).map_err(Trouble::Refused)?;
@@ -190,7 +191,7 @@ impl Turn<'_> {
         Ok((slot, record))
     }
 
-    fn is_offered(&self, intent: &Intent) -> Result<(), Trouble> {
+    pub(crate) fn is_offered(&self, intent: &Intent) -> Result<(), Trouble> {
         let name = intent.kind.as_str();
         let row = self.capabilities.iter().find(|row| row.kind == "actuator" && row.name == name);
         match row {
@@ -201,30 +202,6 @@ impl Turn<'_> {
             }
             None => Err(Trouble::Refused(format!("{name} is not offered: it was never tried"))),
         }
-    }
-
-    /// One action in flight per target, and one held effect of a kind.
-    fn is_free(&self, intent: &Intent, is_final: bool) -> Result<(), Trouble> {
-        for (_, content) in self.ring.slots() {
-            let Content::Whole(stage, record) = content else { continue };
-            let other = &record.intent;
-            if !is_same_target(intent, other) {
-                continue;
-            }
-            let is_in_the_way = match stage {
-                Stage::Ended(_) => false,
-                Stage::Held { .. } | Stage::Easing { .. } => !is_final && other.kind == intent.kind,
-                Stage::Intended | Stage::Applied | Stage::Undoing => true,
-            };
-            if is_in_the_way {
-                let (id, kind) = (other.action_id, other.kind);
-                return Err(Trouble::Refused(format!(
-                    "action {id} ({kind}) on {} is not over",
-                    other.target
-                )));
-            }
-        }
-        Ok(())
     }
 
     /// Takes back what is held on the target of a final action.
@@ -259,7 +236,7 @@ impl Turn<'_> {
     }
 
     /// The guard's second look. The end of a target is not a mismatch, and what is final has none.
-    fn is_still_allowed(&mut self, change: &Change) -> Result<(), String> {
+    pub(crate) fn is_still_allowed(&mut self, change: &Change) -> Result<(), String> {
         let step = change.step();
         if step.is_final() || matches!(step.standing(&mut self.machine), Ok(Standing::Gone(_))) {
             return Ok(());
@@ -268,7 +245,7 @@ impl Turn<'_> {
     }
 
     /// Takes back what may have been done, and ends the slot as failed or refused.
-    fn give_up(&mut self, slot: Slot, record: Record, end: End, said: String) -> Ended {
+    pub(crate) fn give_up(&mut self, slot: Slot, record: Record, end: End, said: String) -> Ended {
         let mut one = end_slot(self.ring, slot, Stage::Intended, record, &mut self.machine, &said);
         if matches!(one.stage, Stage::Ended(End::Undone | End::Failed)) {
             (one.stage, one.because) = (Stage::Ended(end), said);
@@ -276,6 +253,29 @@ impl Turn<'_> {
         }
         one
     }
+}
+
+/// One action in flight per target, and one held effect of a kind.
+pub(crate) fn is_free(ring: &Ring, intent: &Intent, is_final: bool) -> Result<(), Trouble> {
+    for (_, content) in ring.slots() {
+        let Content::Whole(stage, record) = content else { continue };
+        let other = &record.intent;
+        if !is_same_target(intent, other) {
+            continue;
+        }
+        let is_in_the_way = match stage {
+            Stage::Ended(_) => false,
+            Stage::Held { .. } | Stage::Easing { .. } => !is_final && other.kind == intent.kind,
+            // What stands still may be killed.
+            Stage::Applied => intent.kind != ActuatorKind::Kill || other.kind != ActuatorKind::Freeze,
+            Stage::Intended | Stage::Undoing => true,
+        };
+        if is_in_the_way {
+            let (id, kind) = (other.action_id, other.kind);
+            return Err(Trouble::Refused(format!("action {id} ({kind}) on {} is not over", other.target)));
+        }
+    }
+    Ok(())
 }
 
 /// Whether two intents are about the same service, process or cgroup.

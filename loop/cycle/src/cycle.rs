@@ -240,7 +240,11 @@ impl<W: World> Cycle<W> {
         let mut recheck = |decision: &Decision, fresh: &vocab::sample::Sample| {
             recheck::still_stands(engine, ledger, decision, recheck::freshen(snapshot, decision, fresh))
         };
-        self.world.change(snapshot.at, all, decisions, &mut recheck)
+        let effects = self.world.change(snapshot.at, all, decisions, &mut recheck);
+        // Whoever acts between turns takes numbers from further on.
+        let highest = effects.iter().map(|effect| effect.action_id).max().unwrap_or(0);
+        self.next_action_id = self.next_action_id.max(highest + 1);
+        effects
     }
 
     fn verify(

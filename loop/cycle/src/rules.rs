@@ -18,6 +18,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("crash_loop.toml", include_str!("../../../policies/crash_loop.toml")),
     ("deadlock.toml", include_str!("../../../policies/deadlock.toml")),
     ("descriptor_leak.toml", include_str!("../../../policies/descriptor_leak.toml")),
+    ("memory_exhausted.toml", include_str!("../../../policies/memory_exhausted.toml")),
     ("memory_leak.toml", include_str!("../../../policies/memory_leak.toml")),
     ("thrash.toml", include_str!("../../../policies/thrash.toml")),
 ];
@@ -87,9 +88,30 @@ mod tests {
 
     #[test]
     fn a_file_of_the_same_name_replaces_a_shipped_one() {
-        let own = vec![("thrash.toml".to_owned(), SHIPPED[5].1.replace("\"thrash\"", "\"mine\""))];
+        let own = vec![(
+            "thrash.toml".to_owned(),
+            SHIPPED.last().expect("some").1.replace("\"thrash\"", "\"mine\""),
+        )];
         let rules = load(&own).expect("valid");
         assert_eq!(rules.len(), SHIPPED.len());
         assert_eq!(rules[0].rule.name, "mine");
+    }
+
+    #[test]
+    fn a_reflex_keeps_to_what_lives_in_the_kernel_and_names_its_service() {
+        let rule = |on: &str, rest: &str| {
+            let head = "name = 'r'\ndescription = 'd'\n[reflex]\n";
+            parse("r.toml", &format!("{head}on = '{on}'\nlease_s = 5\n{rest}"))
+        };
+        assert!(rule("signal", "service = 'web'\naction = 'freeze'").is_ok());
+        for (on, rest) in [
+            ("signal", "action = 'freeze'"),
+            ("signal", "service = 'web'\naction = 'restart_service'"),
+            ("signal", "service = 'web'\naction = 'freeze'\nthen_kill = true"),
+            ("signal", "service = 'web'\naction = 'freeze'\nlease_s = 0"),
+            ("earthquake", "service = 'web'\naction = 'freeze'"),
+        ] {
+            assert!(rule(on, rest).is_err(), "{on} {rest}");
+        }
     }
 }

@@ -127,7 +127,10 @@ fn target(rung: &Rung, incident: &Incident, snapshot: &Snapshot) -> Result<Entit
         Some(word) => word,
         None => match rung.action {
             ActuatorKind::SetCpuWeight | ActuatorKind::ThrottleMemory => "cgroup",
-            ActuatorKind::SetNice | ActuatorKind::RaiseDescriptorLimit | ActuatorKind::Terminate => "process",
+            ActuatorKind::SetNice
+            | ActuatorKind::RaiseDescriptorLimit
+            | ActuatorKind::Terminate
+            | ActuatorKind::Kill => "process",
             ActuatorKind::Freeze | ActuatorKind::RestartService | ActuatorKind::BackOff => "culprit",
         },
     };

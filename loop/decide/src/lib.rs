@@ -6,6 +6,7 @@
 
 extern crate alloc;
 
+pub mod exhaustion;
 mod ladder;
 mod rules;
 

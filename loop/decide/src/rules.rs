@@ -4,7 +4,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 use vocab::incident::Incident;
 use vocab::query;
-use vocab::rule::Rule;
+use vocab::rule::{ActuatorKind, Reflex, Rule, Stimulus};
 
 use crate::Context;
 
@@ -23,6 +23,9 @@ impl LoadedRule {
     /// # Errors
     /// One sentence with the way out.
     pub fn check(&self) -> Result<(), String> {
+        if let Some(reflex) = &self.rule.reflex {
+            return check_reflex(reflex);
+        }
         if self.rule.kinds.is_empty() {
             return Err("it answers no kind of incident; list some in `kinds`".into());
         }
@@ -49,4 +52,25 @@ impl LoadedRule {
         let parameters = query::parameters(incident, context.snapshot);
         context.query.holds(condition, &parameters).unwrap_or(false)
     }
+}
+
+fn check_reflex(reflex: &Reflex) -> Result<(), String> {
+    use ActuatorKind::{Freeze, SetCpuWeight, ThrottleMemory};
+    if !matches!(reflex.action, Freeze | SetCpuWeight | ThrottleMemory) {
+        return Err(alloc::format!(
+            "a reflex may freeze, set_cpu_weight or throttle_memory, not {}",
+            reflex.action
+        ));
+    }
+    if !(reflex.lease_s > 0.0 && reflex.lease_s <= 600.0) {
+        return Err("lease_s must be above 0 and at most 600".into());
+    }
+    let is_exhaustion = reflex.on == Stimulus::MemoryExhausted;
+    if !is_exhaustion && reflex.service.is_none() {
+        return Err("a reflex to an event names the `service` it is about".into());
+    }
+    if !is_exhaustion && reflex.then_kill {
+        return Err("only memory_exhausted may kill".into());
+    }
+    Ok(())
 }

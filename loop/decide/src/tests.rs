@@ -30,6 +30,7 @@ fn rule(ladder: Vec<Rung>) -> LoadedRule {
     let rule = Rule {
         name: "test".into(),
         description: "A rule.".into(),
+        reflex: None,
         kinds: vec![FindingKind::CpuHog],
         when: None,
         mode: None,

@@ -3,8 +3,11 @@
 //! Symptom: for services of our own supervisor, three failures in three minutes, each after a run of less than
 //! half a minute; for systemd units, main processes that follow each other quickly and a unit whose automatic
 //! restarts rise with a result other than success. Quiet twins: a job that exits with 0 each minute, one crash,
-//! a restart by a person or by ourselves. Known blind spot: a plain process that someone starts over and over
-//! leaves no exit code to us and is not accused.
+//! a restart by a person or by ourselves. Where programs in the kernel tell how processes end, units are asked about
+//! at their second bad end, however short their runs, and programs without a service are judged too: see `programs`.
+//! Without them a plain process that someone starts over and over leaves no exit code to us and is not accused.
+mod programs;
+
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -12,6 +15,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
+use vocab::kernel::Happened;
 use vocab::probe::{Probe, ProbeKind, ProbeResult, UnitProbe};
 use vocab::rows::Service;
 use vocab::snapshot::Snapshot;
@@ -59,12 +63,15 @@ struct Past {
     seen_s: f64,
     asked_s: Option<f64>,
     unit: Option<(f64, UnitProbe)>,
+    /// When the kernel last killed it for memory. Unit: s.
+    oom_s: Option<f64>,
     since_s: Option<f64>,
 }
 
 /// See the head of this file.
 #[derive(Default)]
 pub struct CrashLoop {
+    programs: programs::Programs,
     pasts: BTreeMap<Arc<str>, Past>,
 }
 
@@ -82,6 +89,7 @@ impl Detector for CrashLoop {
             }
             self.pasts.entry(service.name.clone()).or_default().remember(service, now_s);
         }
+        self.take_ends(context);
         self.take_answers(context);
         for (name, past) in &mut self.pasts {
             past.forget(now_s);
@@ -100,10 +108,40 @@ impl Detector for CrashLoop {
             }
         }
         self.pasts.retain(|_, past| now_s - past.seen_s <= SPAN_S);
+        self.programs.run(context, detected);
     }
 }
 
 impl CrashLoop {
+    /// Bad ends of main processes of units, which may live too short for any look at /proc.
+    fn take_ends(&mut self, context: &Context<'_>) {
+        let now_s = context.memory.now_s;
+        let mut killed = Vec::new();
+        for event in &context.snapshot.kernel_events {
+            let Some(name) = event.service.as_ref() else { continue };
+            match event.what {
+                Happened::OomKill { .. } => killed.push(event.id),
+                Happened::Exit { ran_s, .. } if event.what.is_failure() => {
+                    let is_full = self.pasts.len() >= SERVICES_MAX && !self.pasts.contains_key(name);
+                    let is_main = |past: &Past| past.main == Some((event.id.pid, event.id.start_ticks));
+                    let past = self.pasts.get(name);
+                    let is_ours = past.is_some_and(|past| past.failures.is_some());
+                    // The manager of units is process 1.
+                    let is_of_unit = !is_ours && (event.ppid == 1 || past.is_some_and(is_main));
+                    let is_oom = killed.contains(&event.id);
+                    if (is_of_unit || is_ours && is_oom) && !is_full {
+                        self.pasts.entry(name.clone()).or_default().note_end(
+                            event.id,
+                            (now_s, ran_s),
+                            is_oom,
+                        );
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn take_answers(&mut self, context: &Context<'_>) {
         let now_s = context.memory.now_s;
         for answer in context.snapshot.answers.iter().filter(|one| one.probe.kind == ProbeKind::Unit) {
@@ -118,6 +156,15 @@ impl CrashLoop {
 }
 
 impl Past {
+    fn note_end(&mut self, id: ProcessId, (now_s, ran_s): (f64, f64), is_oom: bool) {
+        self.oom_s = if is_oom { Some(now_s) } else { self.oom_s };
+        if self.failures.is_none() {
+            self.seen_s = now_s;
+            self.main = Some((id.pid, id.start_ticks));
+            push(&mut self.changes, (now_s, ran_s));
+        }
+    }
+
     fn remember(&mut self, service: &Service, now_s: f64) {
         self.seen_s = now_s;
         if let Some(failures) = service.failures {
@@ -192,10 +239,14 @@ fn finding(snapshot: &Snapshot, name: &Arc<str>, past: &Past, row: Option<&Servi
     let entity = say::service(name);
     let process =
         row.and_then(|one| Some(ProcessId { pid: one.main_pid?, start_ticks: one.main_start_ticks? }));
-    let evidence = match &past.unit {
+    let mut evidence = match &past.unit {
         Some((_, unit)) => of_unit(&entity, unit),
         None => of_counts(&entity, past, row),
     };
+    if past.oom_s.is_some_and(|at_s| past.seen_s - at_s <= SPAN_S) {
+        let killed = "the kernel kills it for memory".to_string();
+        evidence.push(say::cell("oom_kills", entity.clone(), "at", (Value::from(snapshot.at), None), killed));
+    }
     let what = evidence.first().map_or(String::new(), |one| one.sentence.clone());
     Finding {
         at: snapshot.at,

@@ -13,6 +13,8 @@ use crate::ring::{COARSE_MAX, FINE_MAX, Point, Ring, TROUGH_S, Trough, least};
 
 /// Processes remembered at most: with 6 KiB each, 12 MiB in the worst case. The largest ones are kept.
 pub const TRACKS_MAX: usize = 2_000;
+/// Waits for a CPU in a second from which their percentiles are taken seriously.
+const WAITS_MIN: u64 = 5;
 /// Pressure series remembered at most.
 const PRESSURES_MAX: usize = 512;
 /// Rise of anonymous memory below which giving back is noise. Unit: KiB.
@@ -130,7 +132,8 @@ impl Memory {
         for process in snapshot.processes.iter().filter(|one| is_watched(one) && one.rss_bytes >= bar) {
             let now_s = self.now_s;
             let track = self.tracks.entry(process.id()).or_insert_with(|| Track::new(process, now_s));
-            track.push(Point::of(process, now_s), snapshot.turn);
+            let wait_p99_us = wait_p99_us(snapshot, process.pid);
+            track.push(Point { wait_p99_us, ..Point::of(process, now_s) }, snapshot.turn);
         }
         self.tracks.retain(|_, track| track.last_turn == snapshot.turn);
         self.remember_stalls(snapshot);
@@ -167,6 +170,13 @@ impl Memory {
             within.fold((0.0, 0.0, 0.0), |(s, f, n), one| (s + one.some_pct, f + one.full_pct, n + 1.0));
         (count > 0.0).then(|| Stall { at_s: to_s, some_pct: some / count, full_pct: full / count })
     }
+}
+
+/// The longest waits of a process for a CPU, where they were counted and are enough to speak of.
+fn wait_p99_us(snapshot: &Snapshot, pid: u32) -> Option<f32> {
+    let index = snapshot.runq_latency.binary_search_by_key(&pid, |one| one.pid).ok()?;
+    let row = snapshot.runq_latency.get(index)?;
+    row.p99_us.filter(|_| row.waits >= Some(WAITS_MIN)).map(|one| one as f32)
 }
 
 /// Whether a process is watched: not a thread of the kernel, not one that has ended.

@@ -56,6 +56,9 @@ pub struct Point {
     pub anon_kib: Option<u32>,
     /// Open descriptors.
     pub descriptors: Option<u32>,
+    /// All but one wait for a CPU in a hundred were shorter. Unit: us. `None` without programs in the kernel, or where
+    /// it hardly ran.
+    pub wait_p99_us: Option<f32>,
     /// Established connections; 0 where unknown.
     pub established: u32,
     /// Connections that wait for the process: to be accepted, to be read.
@@ -86,6 +89,7 @@ impl Point {
             at_s,
             anon_kib: anon.map(|bytes| clamp(bytes / 1024)),
             descriptors: process.descriptors.map(clamp),
+            wait_p99_us: None,
             established: process.established.unwrap_or(0),
             waiting: clamp(waiting),
             close_wait: process.close_wait.unwrap_or(0),

@@ -1,5 +1,6 @@
 //! The scenes of every kind, played; and the proof that each detector is needed and each twin bites.
 mod cpu_hog;
+mod crash_programs;
 mod descriptor_leak;
 mod locks;
 mod memory_leak;
@@ -20,6 +21,7 @@ fn scenes() -> Vec<Scene> {
         cpu_hog::scenes(),
         locks::scenes(),
         rest::scenes(),
+        crash_programs::scenes(),
     ];
     all.into_iter().flatten().collect()
 }

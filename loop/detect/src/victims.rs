@@ -26,6 +26,9 @@ const DELAY_RISE: f64 = 3.0;
 const REFERENCE_POINTS: usize = 5;
 /// Samples a baseline must rest on.
 const BASELINE_SAMPLES: u64 = 60;
+/// Longest waits that hurt somebody, and their rise. Unit: us.
+const WAIT_LONG_US: f64 = 10_000.0;
+const WAIT_RISE: f64 = 4.0;
 /// Rise of a cgroup's CPU stall that is harm. Unit: per cent of the time.
 const STALL_RISE_PCT: f64 = 15.0;
 
@@ -45,6 +48,7 @@ pub fn hurt(context: &Context<'_>, culprit: &Entity, onset_s: f64) -> Vec<Victim
         }
         let Some(track) = context.memory.tracks.get(&process.id()) else { continue };
         let evidence = waits_for_cpu(context, process, track, onset_s)
+            .or_else(|| waits_long(context, process, track, onset_s))
             .or_else(|| leaves_work(context, process, track, onset_s))
             .or_else(|| stalls(context, process, onset_s));
         victims.extend(evidence.map(|evidence| Victim { entity, evidence }));
@@ -84,6 +88,38 @@ fn waits_for_cpu(context: &Context<'_>, process: &Process, track: &Track, onset_
             say::who(process)
         );
         say::of_process(process, "run_delay_pct", delay, Some(Value::from(before)), sentence)
+    })
+}
+
+/// It is not kept waiting for much of its time, but now and then for long: a server that answers a few requests a second
+/// answers each of them late. Told by programs in the kernel only.
+fn waits_long(context: &Context<'_>, process: &Process, track: &Track, onset_s: f64) -> Option<Evidence> {
+    let known = |point: &&crate::ring::Point| point.wait_p99_us.is_some();
+    let wait = |point: &crate::ring::Point| f64::from(point.wait_p99_us.unwrap_or(0.0));
+    let end_s = track.fine.last()?.at_s;
+    let now = track.fine.iter().filter(known).filter(|point| point.at_s > end_s - HARM_S);
+    let before = track.fine.iter().filter(known).filter(|point| point.at_s < onset_s);
+    if now.clone().count() < 3 || before.clone().count() < REFERENCE_POINTS {
+        return None;
+    }
+    // The least of now beside the greatest of before: one long wait is luck.
+    let now_us = now.map(wait).fold(f64::INFINITY, f64::min);
+    let before_us = before.map(wait).fold(0.0, f64::max);
+    let is_hurt = now_us >= WAIT_LONG_US && now_us >= WAIT_RISE * before_us && is_contended(context);
+    is_hurt.then(|| {
+        let (now_ms, before_ms) = (now_us / 1e3, before_us / 1e3);
+        let sentence = format!(
+            "{} waits up to {now_ms:.0} ms for a CPU; before it was {before_ms:.1} ms at most",
+            say::who(process)
+        );
+        let entity = Entity::Process(process.id());
+        say::cell(
+            "runq_latency",
+            entity,
+            "p99_us",
+            (Value::from(now_us), Some(Value::from(before_us))),
+            sentence,
+        )
     })
 }
 

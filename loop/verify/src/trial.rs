@@ -83,5 +83,8 @@ impl Trial {
 
 /// Actions that stop a program instead of healing it: never called repaired, whatever a rule says.
 const fn only_stops(action: ActuatorKind) -> bool {
-    matches!(action, ActuatorKind::Freeze | ActuatorKind::Terminate | ActuatorKind::ThrottleMemory)
+    matches!(
+        action,
+        ActuatorKind::Freeze | ActuatorKind::Terminate | ActuatorKind::Kill | ActuatorKind::ThrottleMemory
+    )
 }

@@ -23,6 +23,8 @@ pub enum EventKind {
     IoError,
     /// The processor or memory reported an error (machine check, a page taken out of use).
     HardwareError,
+    /// Memory of the machine or of a cgroup ran out.
+    MemoryExhausted,
     /// A program brought a fatal signal on itself (segmentation fault, abort, …).
     Crash,
     /// Homeostat started, stopped, lost something or was told something.
@@ -41,6 +43,7 @@ impl EventKind {
             Self::HungTask => "hung_task",
             Self::IoError => "io_error",
             Self::HardwareError => "hardware_error",
+            Self::MemoryExhausted => "memory_exhausted",
             Self::Crash => "crash",
             Self::Own => "own",
         }

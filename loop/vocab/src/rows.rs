@@ -32,7 +32,9 @@ pub use filesystem::Filesystem;
 pub use finding::FindingRow;
 pub use incident::IncidentRow;
 pub use interface::Interface;
-pub use kernel::{BlockLatency, BpfProgram, ExecRow, ExitRow, FsLatency, OomKillRow, RunqLatency, SignalRow};
+pub use kernel::{
+    BlockLatency, BpfProgram, ExecRow, ExitRow, FsLatency, MemoryVictim, OomKillRow, RunqLatency, SignalRow,
+};
 pub use lease::LeaseRow;
 pub use machine::Machine;
 pub use map::Map;
@@ -68,6 +70,7 @@ pub const TABLES: &[TableSpec] = &[
     ExitRow::SPEC,
     OomKillRow::SPEC,
     SignalRow::SPEC,
+    MemoryVictim::SPEC,
     BpfProgram::SPEC,
     EventRow::SPEC,
     FindingRow::SPEC,

@@ -38,13 +38,15 @@ words! {
         BackOff = "back_off",
         /// End a process that belongs to no service. Final.
         Terminate = "terminate",
+        /// End a process at once, without asking it: when memory runs out. Final.
+        Kill = "kill",
     }
 }
 
 impl ActuatorKind {
     /// Whether what it does cannot be taken back.
     pub const fn is_final(self) -> bool {
-        matches!(self, Self::RestartService | Self::Terminate)
+        matches!(self, Self::RestartService | Self::Terminate | Self::Kill)
     }
 }
 
@@ -56,7 +58,8 @@ pub struct Rule {
     pub name: String,
     /// One sentence for a person.
     pub description: String,
-    /// The kinds of incident it answers.
+    /// The kinds of incident it answers; none for a reflex.
+    #[serde(default)]
     pub kinds: Vec<FindingKind>,
     /// SQL condition over `incident` (the row of `incidents`) and any table; absent: always.
     #[serde(default)]
@@ -68,7 +71,54 @@ pub struct Rule {
     #[serde(default = "default_confidence_min")]
     pub confidence_min: f64,
     /// Repairs, mildest first.
+    #[serde(default)]
     pub ladder: Vec<Rung>,
+    /// What is done at once when something happens, between two turns.
+    #[serde(default)]
+    pub reflex: Option<Reflex>,
+}
+
+words! {
+    /// What a reflex answers.
+    Stimulus {
+        /// Memory of the machine or of a limited cgroup runs out; the victim is whoever has the highest score.
+        MemoryExhausted = "memory_exhausted",
+        /// A program was executed.
+        Exec = "exec",
+        /// A process ended badly.
+        Failure = "failure",
+        /// The kernel killed a process for memory.
+        OomKill = "oom_kill",
+        /// A signal was sent to a process.
+        Signal = "signal",
+    }
+}
+
+/// An effect that lives in the kernel only, made within microseconds of an event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reflex {
+    /// Upon what.
+    pub on: Stimulus,
+    /// Only if it happens to a process of this service; the service is then the target.
+    #[serde(default)]
+    pub service: Option<String>,
+    /// Only if it happens to a process of this name (comm).
+    #[serde(default)]
+    pub name: Option<String>,
+    /// Only this signal.
+    #[serde(default)]
+    pub signal: Option<i32>,
+    /// What to do: freeze, set_cpu_weight or throttle_memory.
+    pub action: ActuatorKind,
+    /// How much, in the actuator's own terms.
+    #[serde(default)]
+    pub amount: Option<f64>,
+    /// It is taken back after so long. Unit: s.
+    pub lease_s: f64,
+    /// Also kill the victim, once that intent is durable.
+    #[serde(default)]
+    pub then_kill: bool,
 }
 
 const fn default_confidence_min() -> f64 {

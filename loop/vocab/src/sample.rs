@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Event;
 use crate::kernel::{KernelEvent, KernelSample};
 use crate::probe::ProbeAnswer;
+use crate::rows::MemoryVictim;
 use crate::{Entity, ProcessId, Timestamp};
 
 /// One tick of observation.
@@ -55,6 +56,8 @@ pub struct Sample {
     pub kernel: Option<KernelSample>,
     /// What they saw happen to processes since the last tick, oldest first.
     pub kernel_events: Vec<KernelEvent>,
+    /// Who was weighed because memory ran out since the last tick.
+    pub memory_victims: Vec<MemoryVictim>,
 }
 
 /// Counters of the whole machine. Source: proc_stat(5), proc_meminfo(5), proc_vmstat(5), proc_loadavg(5).

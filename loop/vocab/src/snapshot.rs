@@ -7,7 +7,7 @@ use crate::kernel::KernelEvent;
 use crate::probe::ProbeAnswer;
 use crate::rows::{
     BlockLatency, BpfProgram, Cgroup, Disk, ExecRow, ExitRow, Filesystem, FsLatency, Interface, Machine,
-    OomKillRow, Pressure, Process, RunqLatency, Service, SignalRow,
+    MemoryVictim, OomKillRow, Pressure, Process, RunqLatency, Service, SignalRow,
 };
 use crate::sample::{CollectorSample, OwnSample};
 use crate::{ProcessId, Timestamp};
@@ -51,6 +51,8 @@ pub struct Snapshot {
     pub oom_kills: Arc<Vec<OomKillRow>>,
     /// `signals`.
     pub signals: Arc<Vec<SignalRow>>,
+    /// `memory_victims`: the last ones, oldest first.
+    pub memory_victims: Arc<Vec<MemoryVictim>>,
     /// `bpf_programs`.
     pub bpf_programs: Arc<Vec<BpfProgram>>,
     /// What happened to processes since the snapshot before, seen by programs in the kernel.

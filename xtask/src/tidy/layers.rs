@@ -17,6 +17,8 @@ const MAY: &[(&str, &[&str])] = &[
     ("cycle", &["vocab", "thinking", "observe", "tables", "act", "libs"]),
     ("bin", &["vocab", "thinking", "observe", "tables", "act", "cycle", "libs"]),
     ("xtask", &["libs", "vocab"]),
+    // What is measured as the product does it: from an event to its effect.
+    ("bench", &["libs", "vocab", "act"]),
 ];
 
 /// Crates from outside that a thinking crate or vocab may use: none of them has a clock, a file or a thread.

@@ -69,6 +69,7 @@ pub fn snapshot_for(uid: u32, proc_hides: bool, snapshot: &Snapshot) -> Snapshot
     seen.fs_latency.clear();
     seen.oom_kills = Arc::default();
     seen.signals = Arc::default();
+    seen.memory_victims = Arc::default();
     seen.kernel_events.clear();
     seen.events.clear();
     seen.answers.clear();

@@ -1,3 +1,6 @@
+//! `kill`: ends a process at once by SIGKILL, of a service, too: its manager starts it again, as after the kernel's own
+//! killer. Final, no amount.
+//!
 //! `terminate`: ends a process that belongs to no service, by SIGTERM and, if it is still there, SIGKILL. Final.
 //! Amount: time between the two in s, 0 to 5; default 2.
 //!
@@ -13,11 +16,13 @@ use crate::machine::Machine;
 
 /// Time for a killed process to be gone. Unit: ms.
 const KILL_MS: u32 = 1_000;
+const KILL_NOW_MS: u32 = 20;
 
 /// The end of one process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Terminate {
     process: ProcessId,
+    /// 0: it is not asked first.
     grace_ms: u32,
 }
 
@@ -26,11 +31,21 @@ pub(super) fn plan(intent: &Intent, machine: &mut Machine<'_>) -> Result<Change,
         return Err(Trouble::Refused(format!("`{}` is no plain process", intent.target)));
     };
     let grace_ms = (super::amount(intent, 2.0, 0.0..=5.0)? * 1000.0) as u32;
+    let grace_ms = grace_ms.max(1);
     machine.pin(process).map_err(Trouble::Failed)?;
     if let Some(unit) = service_of(machine, process.pid) {
         return Err(Trouble::Refused(format!("process {} belongs to `{unit}`; restart that", process.pid)));
     }
     Ok(Change::Terminate(Terminate { process, grace_ms }))
+}
+
+/// A kill without a question.
+pub(super) fn plan_kill(intent: &Intent, machine: &mut Machine<'_>) -> Result<Change, Trouble> {
+    let Entity::Process(process) = intent.target else {
+        return Err(Trouble::Refused(format!("`{}` is no process", intent.target)));
+    };
+    machine.pin(process).map_err(Trouble::Failed)?;
+    Ok(Change::Terminate(Terminate { process, grace_ms: 0 }))
 }
 
 /// The service unit of a process, by its cgroup. Sessions and scopes are no services.
@@ -57,11 +72,18 @@ impl Step for Terminate {
 
     fn apply(&self, machine: &mut Machine<'_>) -> Result<(), String> {
         let pinned = machine.pin(self.process)?;
-        pinned.signal(Signal::TERM)?;
-        if pinned.wait_end(self.grace_ms) {
-            return Ok(());
+        if self.grace_ms > 0 {
+            pinned.signal(Signal::TERM)?;
+            if pinned.wait_end(self.grace_ms) {
+                return Ok(());
+            }
         }
         pinned.signal(Signal::KILL)?;
+        if self.grace_ms == 0 {
+            // One that a v1 freezer holds ends when it is thawed, which whoever froze it does next.
+            pinned.wait_end(KILL_NOW_MS);
+            return Ok(());
+        }
         if pinned.wait_end(KILL_MS) {
             return Ok(());
         }

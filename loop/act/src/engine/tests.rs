@@ -1,5 +1,5 @@
 //! Orders on real children: every actuator that needs no cgroup, its lease, hold, release and undo.
-use vocab::action::{ActionState, Effect, Level};
+use vocab::action::{ActionState, Effect, Intent, Level};
 use vocab::rule::ActuatorKind;
 use vocab::{Entity, ProcessId};
 
@@ -315,4 +315,19 @@ fn death_for_good_takes_back_the_unproved_and_what_asks_for_it() {
     assert_eq!([&unproved, &held, &asking].map(Victim::is_stopped), [false, true, false]);
     undo_all(&ring, Scope::Everything, &mut services).unwrap();
     assert!(!held.is_stopped());
+}
+
+#[test]
+fn what_stands_still_may_be_killed_and_then_holds_nobody() {
+    let (victim, services) = (Victim::new(), FakeServices::default());
+    let journal = Journal::default();
+    let (mut act, _) = Act::open(Ring::memfd().unwrap(), config(&services, &journal), NOW).unwrap();
+    one(&mut act, Order::Apply(on(&victim, ActuatorKind::Freeze)));
+    assert!(victim.is_stopped());
+    let kill = Intent { action_id: 2, ..on(&victim, ActuatorKind::Kill) };
+    let effects = act.run(NOW, vec![Order::Apply(kill), undo(1)]);
+    let states: Vec<_> = effects.iter().map(|effect| (effect.action_id, effect.state)).collect();
+    assert_eq!(states, [(2, ActionState::Final), (1, ActionState::Undone)]);
+    assert_eq!(*journal.intents.lock().unwrap(), [2], "only the kill waits for the disk");
+    assert_eq!(victim.state(), b'Z');
 }

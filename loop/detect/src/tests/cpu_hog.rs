@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use vocab::finding::FindingKind::CpuHog;
 use vocab::probe::{Probe, ProbeAnswer, ProbeResult};
-use vocab::rows::{OpenFile, Process};
+use vocab::rows::{OpenFile, Process, RunqLatency};
 use vocab::snapshot::Snapshot;
 
 use crate::testkit::*;
@@ -53,8 +53,38 @@ fn of(service: &str) -> Expect {
     Expect::Fires(of_service(service), ONSET + 1..=ONSET + 9)
 }
 
+/// A server that seldom works, waits little in sum, and now waits long each time; before it waited `before_us`.
+fn waits_long(name: &str, expect: Expect, before_us: f64, now_us: f64) -> Scene {
+    Scene::new(CpuHog, name, 70, expect, move |turn, _| {
+        let web = Process { cpu_pct: Some(0.4), ..victim(turn, 1.0) };
+        let hog = late(turn, || spins(process(200, "spin", turn), 170.0));
+        let p99_us = Some(if turn >= ONSET { now_us } else { before_us });
+        let row = RunqLatency {
+            pid: web.pid,
+            name: web.name.clone(),
+            service: web.service.clone(),
+            waits: Some(12),
+            waited_us: 10_000,
+            p50_us: None,
+            p99_us,
+            histogram: None,
+            blocked_us: None,
+            memory_stall_us: None,
+            reclaim_us: None,
+        };
+        let mut snapshot = with(turn, core::iter::once(web).chain(hog).collect());
+        snapshot.machine.cpu_idle_pct = Some(if turn >= ONSET { 10.0 } else { 80.0 });
+        snapshot.runq_latency = Vec::from([row]);
+        snapshot
+    })
+}
+
 pub fn scenes() -> Vec<Scene> {
     let mut scenes = Vec::new();
+    let named = Expect::Fires(of_process(200), ONSET + 2..=ONSET + 12);
+    scenes.push(waits_long("requests that each wait 40 ms", named, 300.0, 40_000.0));
+    scenes.push(waits_long("requests that always waited 40 ms", Expect::Silent, 30_000.0, 40_000.0));
+    scenes.push(waits_long("requests that wait 3 ms", Expect::Silent, 300.0, 3_000.0));
     for cpu in [85.0, 130.0, 199.0, 800.0] {
         let plain = Expect::Fires(of_process(200), ONSET + 2..=ONSET + 9);
         scenes.push(scene(&format!("a plain loop of {cpu} %"), plain, move |turn| {

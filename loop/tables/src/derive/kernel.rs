@@ -7,7 +7,8 @@ use vocab::kernel::{
     BlockSample, FsSample, Happened, Hist, KernelEvent, KernelSample, ProgramSample, WaitSample,
 };
 use vocab::rows::{
-    BlockLatency, BpfProgram, ExecRow, ExitRow, FsLatency, OomKillRow, Process, RunqLatency, SignalRow,
+    BlockLatency, BpfProgram, ExecRow, ExitRow, FsLatency, MemoryVictim, OomKillRow, Process, RunqLatency,
+    SignalRow,
 };
 use vocab::sample::{DiskSample, Sample};
 use vocab::snapshot::Snapshot;
@@ -34,6 +35,7 @@ pub struct KernelDeriver {
     exits: Arc<Vec<ExitRow>>,
     oom_kills: Arc<Vec<OomKillRow>>,
     signals: Arc<Vec<SignalRow>>,
+    memory_victims: Arc<Vec<MemoryVictim>>,
     programs: Arc<Vec<BpfProgram>>,
     seen: Option<BTreeMap<ProcessId, Seen>>,
     delays: BTreeMap<ProcessId, u64>,
@@ -52,6 +54,10 @@ impl KernelDeriver {
         for event in &snapshot.kernel_events {
             self.note(event);
         }
+        for row in &sample.memory_victims {
+            push(&mut self.memory_victims, row.clone());
+        }
+        snapshot.memory_victims = self.memory_victims.clone();
         snapshot.execs = self.execs.clone();
         snapshot.exits = self.exits.clone();
         snapshot.oom_kills = self.oom_kills.clone();

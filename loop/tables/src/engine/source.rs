@@ -74,7 +74,7 @@ macro_rules! in_snapshot {
 in_snapshot!(
     Process: processes, Cgroup: cgroups, Service: services, Pressure: pressures, Disk: disks,
     Filesystem: filesystems, Interface: interfaces, RunqLatency: runq_latency, BlockLatency: block_latency,
-    FsLatency: fs_latency, ExecRow: execs, ExitRow: exits, OomKillRow: oom_kills, SignalRow: signals,
+    FsLatency: fs_latency, ExecRow: execs, ExitRow: exits, OomKillRow: oom_kills, SignalRow: signals, MemoryVictim: memory_victims,
     BpfProgram: bpf_programs
 );
 
@@ -136,6 +136,7 @@ pub static SOURCES: &[Source] = &[
     in_view::<ExitRow>(None, &[]),
     in_view::<OomKillRow>(None, &[]),
     in_view::<SignalRow>(None, &[]),
+    in_view::<MemoryVictim>(None, &[]),
     in_view::<BpfProgram>(None, &[]),
     in_view::<EventRow>(None, &["at", "kind", "entity", "message"]),
     in_view::<FindingRow>(None, &[]),

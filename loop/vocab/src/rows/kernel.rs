@@ -1,9 +1,10 @@
-//! Tables `runq_latency`, `block_latency`, `fs_latency`, `execs`, `exits`, `oom_kills`, `signals`, `bpf_programs`.
+//! Tables `runq_latency`, `block_latency`, `fs_latency`, `execs`, `exits`, `oom_kills`, `signals`, `bpf_programs`,
+//! `memory_victims`.
 use alloc::string::String;
 use alloc::sync::Arc;
 
-use crate::Timestamp;
 use crate::kernel::Hist;
+use crate::{Entity, Timestamp};
 
 table! {
     /// How long the threads of a process waited in the last tick, one row a process that ran.
@@ -186,5 +187,35 @@ table! {
         lost: u64 => Count,
         /// Why it does not run.
         reason: Option<String> => None,
+    }
+}
+
+table! {
+    /// Who was weighed when memory ran out, one row a candidate and verdict, with every term of its score.
+    memory_victims => MemoryVictim {
+        /// When it ran out.
+        at: Timestamp => UtcNanoseconds,
+        /// Where: the machine, or the cgroup with the limit.
+        domain: Entity => None,
+        /// Process id.
+        pid: u32 => None,
+        /// Its name.
+        name: Arc<str> => None,
+        /// Anonymous memory it held.
+        held_bytes: u64 => Bytes,
+        /// What it grew by while memory was tight.
+        grown_bytes: u64 => Bytes,
+        /// The kernel's own adjustment, -1,000 (never) to 1,000.
+        oom_score_adj: i64 => None,
+        /// Share of what all candidates held, 0 to 100; NULL if it may never be killed.
+        held_points: Option<f64> => None,
+        /// Twice the share of what all candidates grew by, 0 to 200.
+        growth_points: Option<f64> => None,
+        /// A tenth of the adjustment, -100 to 100.
+        adjustment_points: Option<f64> => None,
+        /// All points together; who has most and may be touched is chosen.
+        score: Option<f64> => None,
+        /// Whether it was chosen.
+        is_chosen: bool => Boolean,
     }
 }

@@ -1,0 +1,147 @@
+//! Programs that nobody supervises, or a supervisor that we do not know, seen to start and end badly over and over.
+//!
+//! Needs programs in the kernel: only they tell how a process ended. A run counts if a fault ended it (SIGSEGV,
+//! SIGABRT, …), if the kernel killed it for memory, or if it failed and the program has served before. Quiet twins: a
+//! tool that says no by its exit code (`until grep …`), a test that crashes on purpose among others that do not, a
+//! build whose compiler was killed once. Known false positive: a fuzzer that crashes the same program in a row.
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::format;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use vocab::finding::{Evidence, Finding, FindingKind, Severity};
+use vocab::kernel::{Happened, KernelEvent, signal_name};
+use vocab::{Entity, ProcessId, Value};
+
+use super::{CALM_RUNS, CALM_S, RUN_MAX_S, SPAN_S, push};
+use crate::{Context, Detected, say};
+
+/// Bad ends that make a loop.
+const ENDS_MIN: usize = 4;
+/// Programs remembered at most, and servers known.
+const PROGRAMS_MAX: usize = 512;
+const SERVERS_MAX: usize = 512;
+
+/// Whose runs belong together: the same program under the same name, started by the same parent.
+type Key = (Arc<str>, Arc<str>, u32);
+
+/// One bad end.
+#[derive(Clone, Copy, Debug)]
+struct End {
+    at_s: f64,
+    ran_s: f64,
+    signal: Option<i32>,
+    code: Option<i32>,
+    is_oom: bool,
+}
+
+/// See the head of this file.
+#[derive(Default)]
+pub(super) struct Programs {
+    ends: BTreeMap<Key, VecDeque<End>>,
+    /// Processes that listened in the snapshot before, and the programs that ever did.
+    listening: BTreeSet<ProcessId>,
+    servers: BTreeSet<Arc<str>>,
+    killed: BTreeSet<ProcessId>,
+}
+
+impl Programs {
+    /// Notes how programs ended in this turn and accuses those that go on ending badly.
+    pub(super) fn run(&mut self, context: &Context<'_>, detected: &mut Detected) {
+        let now_s = context.memory.now_s;
+        self.killed.clear();
+        for event in &context.snapshot.kernel_events {
+            match event.what {
+                Happened::OomKill { .. } => drop(self.killed.insert(event.id)),
+                Happened::Exit { .. } if event.service.is_none() => self.note(event, now_s),
+                _ => {}
+            }
+        }
+        let listens = context.snapshot.processes.iter().filter(|one| one.listen_port.is_some());
+        self.listening = listens.map(vocab::rows::Process::id).collect();
+        self.ends.retain(|_, ends| {
+            ends.retain(|end| now_s - end.at_s <= SPAN_S);
+            !ends.is_empty()
+        });
+        for (key, ends) in self.ends.iter().filter(|(_, ends)| is_loop(ends, now_s)) {
+            detected.findings.push(finding(context, key, ends, now_s));
+        }
+    }
+
+    fn note(&mut self, event: &KernelEvent, now_s: f64) {
+        let Happened::Exit { code, signal, ran_s, .. } = event.what else { return };
+        let Some(program) = event.program.clone().filter(|path| !path.is_empty()) else { return };
+        if self.listening.contains(&event.id) && self.servers.len() < SERVERS_MAX {
+            self.servers.insert(program.clone());
+        }
+        let is_oom = self.killed.contains(&event.id);
+        let has_served = self.servers.contains(&program);
+        let key = (program, event.name.clone(), event.ppid);
+        if code == Some(0) || ran_s >= RUN_MAX_S {
+            self.ends.remove(&key);
+            return;
+        }
+        let is_bad = event.what.is_crash() || is_oom || has_served && event.what.is_failure();
+        if is_bad && (self.ends.len() < PROGRAMS_MAX || self.ends.contains_key(&key)) {
+            push(self.ends.entry(key).or_default(), End { at_s: now_s, ran_s, signal, code, is_oom });
+        }
+    }
+}
+
+fn longest_s(ends: &VecDeque<End>) -> f64 {
+    ends.iter().map(|end| end.ran_s).fold(0.0, f64::max)
+}
+
+fn is_loop(ends: &VecDeque<End>, now_s: f64) -> bool {
+    let calm_s = CALM_S.max(CALM_RUNS * longest_s(ends));
+    ends.len() >= ENDS_MIN && ends.back().is_some_and(|last| now_s - last.at_s <= calm_s)
+}
+
+fn finding(context: &Context<'_>, key: &Key, ends: &VecDeque<End>, now_s: f64) -> Finding {
+    let (program, name, ppid) = key;
+    let entity = Entity::Program(program.to_string());
+    let span_s = now_s - ends.front().map_or(now_s, |end| end.at_s);
+    let count = ends.len();
+    let counted = format!(
+        "{name} ended badly {count} times in {}, never after more than {:.1} s",
+        say::seconds(span_s.max(1.0)),
+        longest_s(ends)
+    );
+    let parent = context.snapshot.processes.iter().find(|one| one.pid == *ppid);
+    let by = parent.map_or_else(|| format!("process {ppid}"), say::who);
+    let mut evidence = Vec::from([say::cell(
+        "exits",
+        entity.clone(),
+        "ran_s",
+        (Value::from(longest_s(ends)), None),
+        counted.clone(),
+    )]);
+    evidence.extend(ends.back().map(|last| how(&entity, last)));
+    let starts = format!("{by} starts it again and again");
+    evidence.push(say::cell("exits", entity.clone(), "ppid", (Value::from(*ppid), None), starts));
+    Finding {
+        at: context.snapshot.at,
+        kind: FindingKind::CrashLoop,
+        culprit: entity.clone(),
+        process: None,
+        victims: Vec::from([entity]),
+        severity: Severity::Warning,
+        confidence: if count > ENDS_MIN { 0.85 } else { 0.8 },
+        exhaustion_s: None,
+        sentence: format!("{program} crashes again and again: {counted}"),
+        evidence,
+    }
+}
+
+fn how(entity: &Entity, last: &End) -> Evidence {
+    let (column, value, sentence) = match (last.is_oom, last.signal, last.code) {
+        (true, ..) => ("signal", Value::Int(9), "the kernel killed it for memory".to_string()),
+        (_, Some(signal), _) => ("signal", Value::from(signal), format!("{} ended it", signal_name(signal))),
+        (_, None, code) => {
+            let code = code.unwrap_or(0);
+            ("code", Value::from(code), format!("it exited with {code}"))
+        }
+    };
+    say::cell("exits", entity.clone(), column, (value, Some(Value::Int(0))), sentence)
+}

@@ -1,0 +1,98 @@
+//! Scenes of programs that nobody supervises, told by events of the kernel.
+use alloc::format;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use vocab::finding::FindingKind::CrashLoop;
+use vocab::kernel::{Happened, KernelEvent};
+use vocab::rows::Process;
+use vocab::snapshot::Snapshot;
+use vocab::{Entity, ProcessId};
+
+use crate::testkit::*;
+
+fn ends(code: i32) -> Happened {
+    Happened::Exit { code: Some(code), signal: None, cpu_us: None, ran_s: 0.4 }
+}
+
+fn crashes(signal: i32) -> Happened {
+    Happened::Exit { code: None, signal: Some(signal), cpu_us: None, ran_s: 0.4 }
+}
+
+fn event(pid: u32, program: &str, what: Happened) -> KernelEvent {
+    KernelEvent {
+        at: vocab::Timestamp(0),
+        id: ProcessId { pid, start_ticks: 1 },
+        ppid: 50,
+        uid: Some(0),
+        name: Arc::from(program.rsplit('/').next().unwrap_or(program)),
+        program: Some(program.into()),
+        service: None,
+        what,
+    }
+}
+
+/// A machine on which `play` says what ends in each turn.
+fn scene(name: &str, expect: Expect, play: impl Fn(u32) -> Vec<KernelEvent> + 'static) -> Scene {
+    Scene::new(CrashLoop, name, 120, expect, move |turn, _| {
+        let shell = process(50, "bash", turn);
+        Snapshot { kernel_events: play(turn), ..with(turn, Vec::from([shell])) }
+    })
+}
+
+pub fn scenes() -> Vec<Scene> {
+    let fires = |latest| Expect::Fires(Entity::Program("/opt/app".to_string()), 10..=latest);
+    let each = |period: u32, turn: u32| turn >= 10 && turn.is_multiple_of(period);
+    let mut all = Vec::new();
+    for (period, latest) in [(1, 14), (5, 30), (20, 90)] {
+        all.push(scene(&format!("a program that faults each {period} s"), fires(latest), move |turn| {
+            each(period, turn).then(|| event(100 + turn, "/opt/app", crashes(11))).into_iter().collect()
+        }));
+    }
+    all.push(scene("a program killed for memory each 3 s", fires(24), move |turn| {
+        let both = |pid| {
+            [Happened::OomKill { rss_bytes: None }, crashes(9)].map(|what| event(pid, "/opt/app", what))
+        };
+        if each(3, turn) { both(100 + turn).into() } else { Vec::new() }
+    }));
+    all.push(server_that_fails(fires(30)));
+    all.extend(twins());
+    all
+}
+
+/// It listened once, then fails at each start.
+fn server_that_fails(expect: Expect) -> Scene {
+    Scene::new(CrashLoop, "a server that exits with 1 at each start", 120, expect, |turn, _| {
+        let first = Process { listen_port: Some(80), start_ticks: 1, ..process(100, "app", turn) };
+        let processes = if turn < 10 { Vec::from([first]) } else { Vec::new() };
+        let pid = if turn == 10 { 100 } else { 100 + turn };
+        let ended = (turn >= 10 && turn.is_multiple_of(2)).then(|| event(pid, "/opt/app", ends(1)));
+        Snapshot { kernel_events: ended.into_iter().collect(), ..with(turn, processes) }
+    })
+}
+
+fn twins() -> [Scene; 5] {
+    [
+        scene("a tool that says no each second", Expect::Silent, |turn| {
+            Vec::from([event(100 + turn, "/usr/bin/grep", ends(1))])
+        }),
+        scene("tests of which some crash on purpose", Expect::Silent, |turn| {
+            let what = if turn.is_multiple_of(3) { ends(0) } else { crashes(6) };
+            Vec::from([event(100 + turn, "/work/target/tests", what)])
+        }),
+        scene("two crashes", Expect::Silent, |turn| {
+            let is_one = turn == 20 || turn == 30;
+            is_one.then(|| event(100 + turn, "/opt/app", crashes(11))).into_iter().collect()
+        }),
+        scene("children that their parent kills", Expect::Silent, |turn| {
+            Vec::from([
+                event(100 + turn, "/usr/bin/sleep", crashes(15)),
+                event(300 + turn, "/opt/job", crashes(9)),
+            ])
+        }),
+        scene("a crash of each of many programs", Expect::Silent, |turn| {
+            Vec::from([event(100 + turn, &format!("/opt/app-{turn}"), crashes(11))])
+        }),
+    ]
+}
