@@ -1,9 +1,11 @@
 //! The scenes of every kind, played; and the proof that each detector is needed and each twin bites.
 mod cpu_hog;
 mod descriptor_leak;
+mod disk_full;
 mod locks;
 mod memory_leak;
 mod mutants;
+mod normal;
 mod recordings;
 mod rest;
 
@@ -17,6 +19,7 @@ fn scenes() -> Vec<Scene> {
     let all = [
         memory_leak::scenes(),
         descriptor_leak::scenes(),
+        disk_full::scenes(),
         cpu_hog::scenes(),
         locks::scenes(),
         rest::scenes(),

@@ -25,6 +25,8 @@ pub enum EventKind {
     HardwareError,
     /// A program brought a fatal signal on itself (segmentation fault, abort, …).
     Crash,
+    /// Something differs from what was learnt as normal of it; no trouble by itself.
+    Anomaly,
     /// Homeostat started, stopped, lost something or was told something.
     Own,
 }
@@ -42,6 +44,7 @@ impl EventKind {
             Self::IoError => "io_error",
             Self::HardwareError => "hardware_error",
             Self::Crash => "crash",
+            Self::Anomaly => "anomaly",
             Self::Own => "own",
         }
     }
