@@ -111,13 +111,12 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         settled,
         history: Some(history.health()),
     };
-    let announcer = Announcer::start(settings.config.on_incident.clone());
     let mut after = After {
         store: &mut store,
         history: &mut history,
         films: Films::new(&settings.paths.state_dir),
         doors: &doors,
-        announcer: &announcer,
+        announcer: &Announcer::start(settings.config.on_incident.clone()),
         link: &link,
         addresses: &addresses,
         mode,
