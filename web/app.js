@@ -6,8 +6,8 @@ const POINTS_MAX = 600;
 const state = { history: [], mayChange: false, mode: null, mask: "", lastTurn: 0, services: 0 };
 
 const GAUGES = [
-  { title: "CPU in use", top: () => 100, note: (m) => `${m.cpus} cores, load ${m.load_1.toFixed(2)}` },
-  { title: "Memory in use", top: () => 100, note: (m) => `${bytes(m.memory_total_bytes - m.memory_available_bytes)} of ${bytes(m.memory_total_bytes)}` },
+  { title: "CPU in use", top: () => 100, band: ({ cpu_busy_pct: band }) => band, note: (m) => `${m.cpus} cores, load ${m.load_1.toFixed(2)}` },
+  { title: "Memory in use", top: () => 100, band: ({ memory_available_bytes: band }, m) => band?.map((free) => 100 * (1 - free / m.memory_total_bytes)).reverse(), note: (m) => `${bytes(m.memory_total_bytes - m.memory_available_bytes)} of ${bytes(m.memory_total_bytes)}` },
   { title: "Waiting for CPU", top: scale, note: () => "of the time, some task" },
   { title: "Waiting for memory", top: scale, note: () => "of the time, some task" },
   { title: "Waiting for I/O", top: scale, note: () => "of the time, some task" },
@@ -17,6 +17,10 @@ const EXAMPLES = {
   "Who waits for the CPU": "SELECT name, service, run_delay_pct FROM processes WHERE run_delay_pct > 1 ORDER BY run_delay_pct DESC LIMIT 10",
   "Fullest file systems": "SELECT mount_point, kind, 100 * (total_bytes - available_bytes) / total_bytes AS used_pct FROM filesystems WHERE total_bytes > 0 ORDER BY used_pct DESC",
   "Why it decided": "SELECT incident_id, action, target, verdict, propensity, candidates FROM decisions ORDER BY id DESC LIMIT 10",
+  "Who differs from normal": "SELECT entity, sentence, probability, utc(since) AS since FROM anomalies ORDER BY probability",
+  "What will be used up": "SELECT resource, sentence, exhaustion_s FROM forecasts ORDER BY exhaustion_s LIMIT 10",
+  "Odd log lines": "SELECT state, entity, text, lines FROM log_templates ORDER BY state = 'known', lines DESC LIMIT 20",
+  "Models of normal": "SELECT name, tier, samples, size_bytes, low, high, reason FROM models",
   "Latest events": "SELECT at, kind, entity, message FROM events ORDER BY at DESC LIMIT 20",
 };
 
@@ -66,7 +70,7 @@ function showTurn(turn) {
   const muted = counts.muted ? ` · ${counts.muted} muted` : "";
   $("watched").textContent = `${counts.processes} processes · ${counts.services} services · ${counts.cgroups} cgroups · up ${span(turn.machine.uptime_s)}${standing}${muted}`;
   showMode(turn.mode);
-  showGauges(turn.machine);
+  showGauges(turn.machine, turn.bands);
   showOwn(turn.self);
   $("footer").textContent = `Homeostat ${turn.version} · turn ${turn.turn} · everything on this page is a table; nothing leaves this machine`;
 }
@@ -79,14 +83,16 @@ function point(turn) {
   return [cpu, memory, stall("cpu"), stall("memory"), stall("io")];
 }
 
-function showGauges(machine) {
+function showGauges(machine, bands) {
   const cards = GAUGES.map((gauge, index) => {
     const values = state.history.map((values) => values[index]);
     const now = values.at(-1);
     const known = now !== null && now !== undefined;
+    const band = gauge.band?.(bands, machine);
     const number = known ? [now.toFixed(now < 10 ? 1 : 0), el("small", {}, "%")] : ["–"];
     return el("dl", { class: "gauge" }, el("dt", {}, gauge.title), el("dd", {}, number),
-      el("dd", { class: "note" }, known ? gauge.note(machine) : "not known here"), spark(values, gauge.top(values)));
+      el("dd", { class: "note", title: band ? `Normal here: ${band.map((end) => end.toFixed(0)).join(" to ")} %, the shaded band` : null },
+        known ? gauge.note(machine) : "not known here"), spark(values, gauge.top(values), band));
   });
   $("gauges").replaceChildren(...cards);
 }
@@ -158,7 +164,7 @@ async function fill(card, id) {
     all.decisions.length > 0 && part("Decided", decisions(all.decisions)),
     all.actions.length > 0 && part("Done", actionTable(all.actions)),
     isOpen && all.incident.suggestion && el("p", { class: "suggest" }, "What would repair it: ", all.incident.suggestion),
-    isOpen && state.mayChange && el("div", { class: "row end" }, muteButton(all.incident)),
+    state.mayChange && el("div", { class: "row end" }, isOpen && muteButton(all.incident), opinionButton(id, "confirm", "It was true"), opinionButton(id, "dismiss", "False alarm")),
   ].flat().filter(Boolean));
 }
 
@@ -170,6 +176,14 @@ function muteButton(row) {
     return isMuted ? `Incident ${row.id} is announced again.` : `Incident ${row.id} is muted for seven days.`;
   });
   return el("button", { type: "button", onclick: run }, isMuted ? "Announce again" : "Mute for 7 days");
+}
+
+function opinionButton(id, opinion, words) {
+  const run = (event) => order(event.target, async () => {
+    const { feedback } = await ask("/api/feedback", { incident: id, opinion });
+    return `Noted: ${feedback.sentence}.`;
+  });
+  return el("button", { type: "button", onclick: run }, words);
 }
 
 function evidence(cells) {

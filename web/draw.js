@@ -42,7 +42,7 @@ export function clock(at) {
 }
 
 /** A line over time with a soft area below; gaps where nothing is known. `top` is the top of the scale. */
-export function spark(values, top) {
+export function spark(values, top, band) {
   const ns = "http://www.w3.org/2000/svg";
   const svg = document.createElementNS(ns, "svg");
   svg.setAttribute("viewBox", "0 0 100 30");
@@ -58,6 +58,7 @@ export function spark(values, top) {
   add("base", "M0 29.5H100");
   const x = (index) => (values.length < 2 ? 100 : (index / (values.length - 1)) * 100).toFixed(2);
   const y = (value) => (29 - (Math.min(Math.max(value, 0), top) / top) * 27).toFixed(2);
+  if (band) add("band", `M0 ${y(band[1])}H100V${y(band[0])}H0Z`);
   const runs = [];
   values.forEach((value, index) => {
     if (value === null || value === undefined) return;

@@ -1,4 +1,4 @@
-//! `bench-detect --data DIR [--json FILE]`: the scoreboard on the sets below DIR.
+//! `cargo xtask bench detect --data DIR [--json FILE]`: the scoreboard on the sets below DIR.
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -7,6 +7,9 @@ use clap::Parser;
 /// Scores the learning crate, the simple methods and the mutants on public labelled data.
 #[derive(Parser)]
 struct Args {
+    /// Name of the bench, as `cargo xtask bench` hands it on.
+    #[arg(value_parser = ["detect"])]
+    _bench: Option<String>,
     /// Folder that holds nab, adfa, planetlab and ait-log-sequences.
     #[arg(long)]
     data: PathBuf,

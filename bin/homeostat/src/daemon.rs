@@ -10,9 +10,10 @@ use std::time::Instant;
 use act::{Act, ActConfig, GuardConfig, Ring};
 use cycle::cycle::Turn;
 use cycle::film::{Filmed, Reel};
+use cycle::models::{decode, newest_sound};
 use cycle::recording::Header;
 use cycle::replay::Recorder;
-use cycle::{Cycle, Start, World, rules};
+use cycle::{Cycle, Models, Start, World, rules};
 use decide::LoadedRule;
 use observe::{EventReader, KernelSide, Observe, ObserveConfig};
 use tables::engine::event_row;
@@ -81,6 +82,7 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         mode,
         own_services_only: settings.options.own_services_only,
         baselines: learnt(&store),
+        models: models(&store),
         next_ids: past.beyond(store.next_ids()),
         ledger,
     };
@@ -110,13 +112,12 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         settled,
         history: Some(history.health()),
     };
-    let announcer = Announcer::start(settings.config.on_incident.clone());
     let mut after = After {
         store: &mut store,
         history: &mut history,
         films: Films::new(&settings.paths.state_dir),
         doors: &doors,
-        announcer: &announcer,
+        announcer: &Announcer::start(settings.config.on_incident.clone()),
         link: &link,
         addresses: &addresses,
         mode,
@@ -178,6 +179,9 @@ fn copy_of_ring() -> Option<OwnedFd> {
     rustix::io::fcntl_dupfd_cloexec(ring, 0).ok()
 }
 
+/// Names of the two versions of the models in the store.
+const MODEL_BLOBS: [&str; 2] = ["models", "models.before"];
+
 /// What happens with a turn after it was thought.
 struct After<'a> {
     store: &'a mut Store,
@@ -197,8 +201,8 @@ impl After<'_> {
         let turn = Arc::new(turn);
         self.between.prepare(&turn.snapshot, mode);
         self.announcer.tell(&turn.change.incidents, &turn.ledger);
-        let noted =
-            turn.snapshot.events.iter().filter(|event| is_of_note(event)).map(event_row).collect::<Vec<_>>();
+        let noted = turn.snapshot.events.iter().chain(&turn.change.events).filter(|event| is_of_note(event));
+        let noted = noted.map(event_row).collect::<Vec<_>>();
         // A store that cannot be written keeps its rows in memory.
         let saved = self.store.save(&turn.change.rows, &noted);
         self.tell_of_store(saved);
@@ -240,7 +244,13 @@ fn turn_until_end<W: World>(
     mut keep: impl FnMut(&mut W, &Turn) -> Result<Vec<Reel>, UserError>,
 ) -> Result<ExitCode, UserError> {
     // What a film begins with, but for what was learnt meanwhile.
-    let of_films = Start { baselines: Baselines::default(), ledger: Ledger::default(), ..start.clone() };
+    // The models are left out: they are larger than the film, and only add what differs from normal.
+    let of_films = Start {
+        baselines: Baselines::default(),
+        models: Models::default(),
+        ledger: Ledger::default(),
+        ..start.clone()
+    };
     let mut cycle = Cycle::new(world, start).map_err(|error| cannot("set up SQL", &error))?;
     while let Some(turn) = cycle.turn() {
         for reel in keep(&mut cycle.world, &turn)? {
@@ -250,13 +260,17 @@ fn turn_until_end<W: World>(
                 Header { start, capabilities: cycle.world.capabilities() }
             });
         }
-        let number = turn.snapshot.turn;
+        let (number, models) = (turn.snapshot.turn, turn.models.clone());
         after.take(turn, cycle.mode());
+        if let Some(models) = models {
+            save_models(after.store, &models);
+        }
         if number % LEARNT_EVERY == 0 {
             save_learnt(after.store, cycle.baselines());
         }
     }
     save_learnt(after.store, cycle.baselines());
+    save_models(after.store, &cycle.save_models());
     Ok(ExitCode::SUCCESS)
 }
 
@@ -292,6 +306,27 @@ fn open_store(dir: &Path) -> Result<Store, UserError> {
 
 fn learnt(store: &Store) -> Baselines {
     store.blob("baselines").and_then(|bytes| postcard::from_bytes(&bytes).ok()).unwrap_or_default()
+}
+
+/// The newest saved models that are sound; what is wrong with newer ones is said.
+fn models(store: &Store) -> Models {
+    let versions = MODEL_BLOBS.map(|name| store.blob(name));
+    let (models, troubles) = newest_sound(versions.iter().flatten().map(Vec::as_slice));
+    for trouble in troubles {
+        eprintln!("homeostat: {trouble}");
+    }
+    models
+}
+
+/// Keeps a new version, and the one before it for the day on which the new one is damaged.
+fn save_models(store: &mut Store, models: &[u8]) {
+    let [newest, before] = MODEL_BLOBS;
+    let sound = store.blob(newest).filter(|bytes| decode(bytes).is_ok());
+    // What cannot be saved is learnt again.
+    if let Some(bytes) = sound {
+        let _ = store.save_blob(before, &bytes);
+    }
+    let _ = store.save_blob(newest, models);
 }
 
 fn save_learnt(store: &mut Store, baselines: &Baselines) {

@@ -151,6 +151,9 @@ fn tell(turn: u64, thought: &Thought, format: Format) {
     for decision in &thought.decisions {
         println!("turn {turn}: decision {}: {}", decision.id, decision.sentence);
     }
+    for event in &thought.events {
+        println!("turn {turn}: {}: {}", event.kind.as_str(), event.message);
+    }
     for outcome in &thought.outcomes {
         println!("turn {turn}: action {} {}: {}", outcome.action_id, outcome.kind, outcome.sentence);
     }

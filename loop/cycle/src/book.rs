@@ -6,6 +6,7 @@ use vocab::action::{ActionState, Effect};
 use vocab::budget::{RSS_BYTES_MAX, SHED_LEVEL_MAX};
 use vocab::capability::Capability;
 use vocab::decision::{Decision, Verdict};
+use vocab::event::Event;
 use vocab::finding::Finding;
 use vocab::incident::Incident;
 use vocab::ledger::Ledger;
@@ -27,6 +28,8 @@ pub struct Change {
     pub effects: Vec<Effect>,
     /// Verdicts.
     pub outcomes: Vec<Outcome>,
+    /// What is news of our own: who differs from normal, what failed in us.
+    pub events: Vec<Event>,
     /// The same as rows: what the store has to keep.
     pub rows: Ledger,
 }

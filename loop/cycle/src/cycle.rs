@@ -5,7 +5,7 @@ use std::sync::Arc;
 use decide::{Decide, LoadedRule};
 use detect::Detect;
 use explain::Explain;
-use learn::Learn;
+use learn::{Learn, Models};
 use serde::{Deserialize, Serialize};
 use tables::{Deriver, Engine, EventRing, View};
 use verify::{Verified, Verify};
@@ -15,6 +15,7 @@ use vocab::baseline::Baselines;
 use vocab::capability::Capabilities;
 use vocab::decision::Decision;
 use vocab::event::{Event, EventKind};
+use vocab::learnt::Learnt;
 use vocab::ledger::Ledger;
 use vocab::probe::Probe;
 use vocab::rows::EventRow;
@@ -24,10 +25,12 @@ use vocab::snapshot::Snapshot;
 use crate::book::{Book, Change};
 use crate::shield::shielded;
 use crate::world::{Command, World};
-use crate::{orders, recheck};
+use crate::{judge, models, orders, recheck};
 
-/// Turns between two copies of what was learnt, for the case that learn fails.
+/// Turns between two copies of the baselines, for the case that learn fails.
 const KEEP_EVERY: u64 = 60;
+/// Turns between two savings of the models.
+const SAVE_EVERY: u64 = 3_600;
 
 /// All that a run depends on besides the machine: a recording begins with it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -40,6 +43,8 @@ pub struct Start {
     pub own_services_only: bool,
     /// What was learnt before.
     pub baselines: Baselines,
+    /// The same beyond baselines.
+    pub models: Models,
     /// Numbers of the next incident, decision and action.
     pub next_ids: [u64; 3],
     /// The newest rows of the store.
@@ -57,6 +62,10 @@ pub struct Turn {
     pub events: Arc<Vec<EventRow>>,
     /// What is new.
     pub change: Change,
+    /// What was learnt, as tables.
+    pub learnt: Learnt,
+    /// The models as bytes, once an hour: to be kept for the next run.
+    pub models: Option<Arc<Vec<u8>>>,
 }
 
 /// The loop.
@@ -80,6 +89,7 @@ pub struct Cycle<W> {
     on_trial: BTreeMap<u64, Decision>,
     events: EventRing,
     kept: Baselines,
+    kept_models: Arc<Vec<u8>>,
     troubles: Vec<String>,
 }
 
@@ -101,7 +111,8 @@ impl<W: World> Cycle<W> {
             explain: Explain::new(incident_id),
             decide,
             verify: Verify::new(),
-            learn: Learn::new(start.baselines.clone()),
+            kept_models: Arc::new(models::encode(&start.models).0),
+            learn: Learn::new(start.baselines.clone(), start.models),
             engine: Engine::new()?,
             book: Book::new(start.ledger, capabilities.0.clone()),
             capabilities,
@@ -127,6 +138,15 @@ impl<W: World> Cycle<W> {
         self.learn.baselines()
     }
 
+    /// The models as bytes: a new version.
+    pub fn save_models(&mut self) -> Arc<Vec<u8>> {
+        self.learn.begin_version();
+        let (bytes, crc) = models::encode(self.learn.models());
+        self.learn.note_saved(bytes.len() as u64, crc);
+        self.kept_models = Arc::new(bytes);
+        self.kept_models.clone()
+    }
+
     /// One turn; `None` when the world has no more.
     pub fn turn(&mut self) -> Option<Turn> {
         self.turn += 1;
@@ -140,8 +160,9 @@ impl<W: World> Cycle<W> {
         let snapshot = Arc::new(shielded("tables", &mut self.deriver, Deriver::new, troubles, |deriver| {
             deriver.snapshot(&sample)
         }));
-        let baselines = self.learn.baselines();
+        let (baselines, learnt) = (self.learn.baselines(), self.learn.learnt());
         let detected = shielded("detect", &mut self.detect, Detect::new, troubles, |detect| {
+            detect.know(learnt.clone());
             detect.run(&snapshot, baselines, &self.capabilities)
         });
         let pending = self.decide.pending().chain(self.verify.held_for()).collect::<BTreeSet<_>>();
@@ -155,7 +176,7 @@ impl<W: World> Cycle<W> {
         );
         self.book.note_findings(&detected.findings);
         self.book.note_incidents(&snapshot, &change.incidents, &mut change.rows);
-        self.obey(&commands, &mut change.rows);
+        self.obey(snapshot.at, &commands, &mut change.rows);
         self.show(&snapshot);
         change.decisions = self.decide(&snapshot, &verdicts);
         self.book.note_decisions(&change.decisions, &mut change.rows);
@@ -165,18 +186,22 @@ impl<W: World> Cycle<W> {
         change.outcomes.clone_from(&self.last.outcomes);
         self.book.note_outcomes(&change.outcomes, &mut change.rows);
         self.book.note_standing(self.verify.standing());
-        self.learn(&snapshot, &change);
+        self.learn(&snapshot, &mut change);
 
         self.probes = detected.probes;
         Some(self.close(snapshot, change))
     }
 
     /// Obeys what a person said about the loop itself.
-    fn obey(&mut self, commands: &[Command], rows: &mut Ledger) {
+    fn obey(&mut self, at: Timestamp, commands: &[Command], rows: &mut Ledger) {
         for command in commands {
             match command {
                 Command::SetMode(mode) => self.decide.set_mode(*mode),
                 Command::Mute(incident_id, until) => self.book.mute(*incident_id, *until, rows),
+                Command::Judge(incident_id, opinion) => {
+                    let judgement = judge::judgement(&self.book.ledger, *incident_id, *opinion, at);
+                    judgement.iter().for_each(|one| self.learn.judge(one));
+                }
                 Command::Undo(_) | Command::UndoAll | Command::Change(_) => {}
             }
         }
@@ -188,7 +213,8 @@ impl<W: World> Cycle<W> {
         self.book.note_own(snapshot, &self.troubles);
         let ledger = Arc::new(self.book.ledger.clone());
         let events = self.events.rows();
-        self.engine.set_view(View { snapshot: snapshot.clone(), ledger, events });
+        let learnt = self.learn.learnt().clone();
+        self.engine.set_view(View { snapshot: snapshot.clone(), ledger, events, learnt });
     }
 
     fn decide(&mut self, snapshot: &Snapshot, verdicts: &Verified) -> Vec<Decision> {
@@ -263,33 +289,33 @@ impl<W: World> Cycle<W> {
         })
     }
 
-    fn learn(&mut self, snapshot: &Snapshot, change: &Change) {
+    fn learn(&mut self, snapshot: &Snapshot, change: &mut Change) {
         let open = self.explain.open().iter();
         let culprits = open.flat_map(|one| core::iter::once(&one.culprit).chain(&one.victims)).cloned();
         let culprits = culprits.collect::<Vec<Entity>>();
         if self.turn.is_multiple_of(KEEP_EVERY) {
             self.kept.clone_from(self.learn.baselines());
         }
-        let kept = &self.kept;
-        shielded(
+        let (kept, kept_models) = (&self.kept, &self.kept_models);
+        let news = shielded(
             "learn",
             &mut self.learn,
-            || Learn::new(kept.clone()),
+            || Learn::new(kept.clone(), models::decode(kept_models).unwrap_or_default()),
             &mut self.troubles,
-            |learn| {
-                learn.run(snapshot, &change.outcomes, &culprits);
-            },
+            |learn| learn.run(snapshot, &change.outcomes, &culprits),
         );
+        change.events.extend(news);
     }
 
     /// Ends the turn: troubles of our own become events, and everything is handed out.
-    fn close(&mut self, snapshot: Arc<Snapshot>, change: Change) -> Turn {
+    fn close(&mut self, snapshot: Arc<Snapshot>, mut change: Change) -> Turn {
         let troubles = std::mem::take(&mut self.troubles);
-        let own = troubles.into_iter().map(|message| own_event(snapshot.at, message)).collect::<Vec<_>>();
-        self.events.extend(&own);
+        change.events.extend(troubles.into_iter().map(|message| own_event(snapshot.at, message)));
+        self.events.extend(&change.events);
+        let models = self.turn.is_multiple_of(SAVE_EVERY).then(|| self.save_models());
         let ledger = Arc::new(self.book.ledger.clone());
         let events = self.events.rows();
-        Turn { snapshot, ledger, events, change }
+        Turn { snapshot, ledger, events, change, learnt: self.learn.learnt().clone(), models }
     }
 }
 

@@ -6,6 +6,8 @@
 pub mod book;
 pub mod cycle;
 pub mod film;
+mod judge;
+pub mod models;
 mod orders;
 mod recheck;
 pub mod recording;
@@ -16,4 +18,5 @@ pub mod world;
 
 pub use book::Change;
 pub use cycle::{Cycle, Start, Turn};
+pub use learn::{Models, Opinion};
 pub use world::{Command, World};

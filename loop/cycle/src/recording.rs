@@ -12,6 +12,7 @@ use vocab::Timestamp;
 use vocab::action::Effect;
 use vocab::capability::Capabilities;
 use vocab::decision::Decision;
+use vocab::event::Event;
 use vocab::incident::Incident;
 use vocab::outcome::Outcome;
 use vocab::probe::Probe;
@@ -82,6 +83,8 @@ pub struct Thought {
     pub decisions: Vec<Decision>,
     /// Verdicts.
     pub outcomes: Vec<Outcome>,
+    /// What was news of our own: who differs from normal, what failed in us.
+    pub events: Vec<Event>,
 }
 
 impl Thought {
@@ -92,6 +95,7 @@ impl Thought {
             incidents: change.incidents.clone(),
             decisions: change.decisions.clone(),
             outcomes: change.outcomes.clone(),
+            events: change.events.clone(),
         }
     }
 }

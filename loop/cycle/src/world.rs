@@ -9,6 +9,7 @@ use vocab::sample::Sample;
 use vocab::{Entity, Timestamp};
 
 use act::Order;
+use learn::Opinion;
 
 /// Tells whether a decision still stands on a fresh look at its entities, or why not.
 pub type Recheck<'a> = &'a mut dyn FnMut(&Decision, &Sample) -> Result<(), String>;
@@ -26,6 +27,8 @@ pub enum Command {
     Mute(u64, Timestamp),
     /// Change something by hand (SQL `UPDATE`); `action_id` and `decision_id` are not set yet.
     Change(Intent),
+    /// Whether an incident was a true one or a false alarm.
+    Judge(u64, Opinion),
 }
 
 /// What the loop needs of the machine.

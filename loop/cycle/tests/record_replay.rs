@@ -5,7 +5,7 @@ use cycle::film::{Filmed, Reel};
 use cycle::recording::{Header, Reader, Thought, Writer};
 use cycle::replay::{Recorder, replay};
 use cycle::world::{Command, Recheck};
-use cycle::{Cycle, Start, World, rules};
+use cycle::{Cycle, Opinion, Start, World, rules};
 use vocab::action::{ActionState, Effect};
 use vocab::capability::{Capabilities, Capability};
 use vocab::decision::{Decision, Verdict};
@@ -25,11 +25,18 @@ struct Leaky {
     turn: u64,
     main: ProcessId,
     grows_since: Option<u64>,
+    /// When a person calls the incident a false alarm.
+    dismissed_at: Option<u64>,
 }
 
 impl Leaky {
     const fn new() -> Self {
-        Self { turn: 0, main: ProcessId { pid: 100, start_ticks: 500 }, grows_since: Some(30) }
+        Self {
+            turn: 0,
+            main: ProcessId { pid: 100, start_ticks: 500 },
+            grows_since: Some(30),
+            dismissed_at: None,
+        }
     }
 
     fn anon_bytes(&self) -> u64 {
@@ -115,7 +122,8 @@ impl World for Leaky {
     }
 
     fn commands(&mut self) -> Vec<Command> {
-        Vec::new()
+        let is_now = self.dismissed_at == Some(self.turn);
+        is_now.then_some(Command::Judge(1, Opinion::Dismiss)).into_iter().collect()
     }
 
     fn capabilities(&self) -> Capabilities {
@@ -165,11 +173,15 @@ impl World for Leaky {
 
 /// What the stages said live, and the recording.
 fn live() -> (Vec<(u64, Thought)>, Vec<u8>) {
+    run(Leaky::new(), Mode::Heal)
+}
+
+fn run(world: Leaky, mode: Mode) -> (Vec<(u64, Thought)>, Vec<u8>) {
     let rules = rules::load(&[]).expect("the shipped rules load");
-    let start = Start { rules, mode: Mode::Heal, ..Start::default() };
+    let start = Start { rules, mode, ..Start::default() };
     let mut recording = Vec::new();
     let mut thoughts = Vec::new();
-    let recorder = Recorder::new(Leaky::new(), &mut recording, &start).expect("memory can be written");
+    let recorder = Recorder::new(world, &mut recording, &start).expect("memory can be written");
     let mut cycle = Cycle::new(recorder, start).expect("SQL can be set up");
     while let Some(turn) = cycle.turn() {
         cycle.world.keep(&turn).expect("memory can be written");
@@ -208,6 +220,18 @@ fn a_replay_thinks_the_same_byte_for_byte() {
     let again = replayed.thoughts.iter().map(|(turn, _, now)| (*turn, now.clone())).collect::<Vec<_>>();
     let bytes = |thoughts: &Vec<(u64, Thought)>| postcard::to_allocvec(thoughts).expect("memory");
     assert_eq!(bytes(&again), bytes(&thoughts));
+}
+
+#[test]
+fn a_dismissed_incident_ends_and_is_told_again_once_it_is_larger() {
+    let world = Leaky { dismissed_at: Some(80), ..Leaky::new() };
+    let (thoughts, recording) = run(world, Mode::Advise);
+    let incidents = thoughts.iter().flat_map(|(turn, one)| one.incidents.iter().map(move |it| (*turn, it)));
+    let closed = incidents.clone().find(|(_, one)| one.id == 1 && one.closed_at.is_some());
+    let again = incidents.clone().find(|(_, one)| one.id == 2);
+    let (closed, again) = (closed.expect("it ends").0, again.expect("it grew beyond what was tolerated").0);
+    assert!((80..110).contains(&closed) && (closed..TURNS).contains(&again), "{closed} {again}");
+    assert_eq!(replay(recording.as_slice(), None).expect("whole").differences().count(), 0);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod crash_loop;
 mod cycle;
 mod deadlock;
 mod descriptor_leak;
+mod disk_full;
 mod envelope;
 mod futex;
 mod io_thrash;
@@ -22,6 +23,7 @@ mod looks;
 mod memory;
 mod memory_leak;
 mod memory_thrash;
+mod normal;
 mod own_trouble;
 mod ring;
 mod say;
@@ -39,6 +41,7 @@ use alloc::vec::Vec;
 use vocab::baseline::Baselines;
 use vocab::capability::Capabilities;
 use vocab::finding::{Finding, FindingKind};
+use vocab::learnt::Learnt;
 use vocab::probe::Probe;
 use vocab::snapshot::Snapshot;
 
@@ -75,6 +78,8 @@ pub struct Context<'a> {
     pub baselines: &'a Baselines,
     /// What this machine lets us see.
     pub capabilities: &'a Capabilities,
+    /// What else was learnt: who differs from normal, what will be used up.
+    pub learnt: &'a Learnt,
     /// The recent past, this snapshot included.
     pub(crate) memory: &'a Memory,
 }
@@ -90,6 +95,7 @@ pub trait Detector: Send {
 /// All detectors and their common memory.
 pub struct Detect {
     memory: Memory,
+    learnt: Learnt,
     detectors: Vec<Box<dyn Detector>>,
 }
 
@@ -113,6 +119,7 @@ impl Detect {
             Box::new(crash_loop::CrashLoop::default()),
             Box::new(memory_thrash::MemoryThrash::default()),
             Box::new(io_thrash::IoThrash::default()),
+            Box::new(disk_full::DiskFull::default()),
             Box::new(collector_stalled::CollectorStalled),
             Box::new(own_trouble::OwnTrouble::default()),
         ]))
@@ -120,7 +127,12 @@ impl Detect {
 
     /// Only these, in this order.
     pub fn with(detectors: Vec<Box<dyn Detector>>) -> Self {
-        Self { memory: Memory::default(), detectors }
+        Self { memory: Memory::default(), learnt: Learnt::default(), detectors }
+    }
+
+    /// Takes in what was learnt up to the turn before: forecasts, anomalies and what people called a false alarm.
+    pub fn know(&mut self, learnt: Learnt) {
+        self.learnt = learnt;
     }
 
     /// One turn: remembers the snapshot and asks every detector.
@@ -131,12 +143,17 @@ impl Detect {
         capabilities: &Capabilities,
     ) -> Detected {
         self.memory.remember(snapshot);
-        let context = Context { snapshot, baselines, capabilities, memory: &self.memory };
+        let context =
+            Context { snapshot, baselines, capabilities, learnt: &self.learnt, memory: &self.memory };
         let mut detected = Detected::default();
         for detector in &mut self.detectors {
             detector.run(&context, &mut detected);
         }
-        detected.findings.retain(|one| !is_about_us(snapshot, one));
+        let learnt = &self.learnt;
+        let stands =
+            |one: &Finding| !is_about_us(snapshot, one) && !normal::is_tolerated(snapshot, learnt, one);
+        detected.findings.retain(stands);
+        detected.findings.iter_mut().for_each(|one| normal::add_evidence(snapshot, learnt, one));
         detected
     }
 }

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use vocab::baseline::Baselines;
 use vocab::capability::Capabilities;
 use vocab::finding::{Finding, FindingKind};
+use vocab::learnt::Learnt;
 use vocab::probe::Probe;
 use vocab::rows::{Pressure, Process, Service};
 use vocab::snapshot::Snapshot;
@@ -58,8 +59,12 @@ impl Scene {
         let capabilities = Capabilities::default();
         let mut asked = Vec::new();
         let mut first = None;
+        let mut outlook = learn::outlook::Outlook::default();
         for turn in 1..=self.turns {
             let snapshot = (self.make)(turn, &asked);
+            if let Some(forecasts) = outlook.run(&snapshot) {
+                detect.know(Learnt { forecasts: forecasts.into(), ..Learnt::default() });
+            }
             let detected = detect.run(&snapshot, &self.baselines, &capabilities);
             asked = detected.probes;
             for finding in detected.findings.iter().filter(|one| one.kind == self.kind) {

@@ -2,9 +2,11 @@
 mod cpu_hog;
 mod crash_programs;
 mod descriptor_leak;
+mod disk_full;
 mod locks;
 mod memory_leak;
 mod mutants;
+mod normal;
 mod recordings;
 mod rest;
 
@@ -18,6 +20,7 @@ fn scenes() -> Vec<Scene> {
     let all = [
         memory_leak::scenes(),
         descriptor_leak::scenes(),
+        disk_full::scenes(),
         cpu_hog::scenes(),
         locks::scenes(),
         rest::scenes(),

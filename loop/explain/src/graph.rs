@@ -76,7 +76,7 @@ const fn rank(kind: FindingKind) -> u8 {
         FindingKind::IoThrash => 3,
         FindingKind::Stalled => 2,
         FindingKind::CrashLoop => 1,
-        FindingKind::CollectorStalled | FindingKind::OwnTrouble => 0,
+        FindingKind::DiskFull | FindingKind::CollectorStalled | FindingKind::OwnTrouble => 0,
     }
 }
 

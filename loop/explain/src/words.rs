@@ -51,6 +51,11 @@ pub(crate) fn suggestion(snapshot: &Snapshot, cause: &Finding) -> String {
         }
         FindingKind::MemoryThrash => alloc::format!("end or move {who}, or add memory"),
         FindingKind::IoThrash => alloc::format!("slow {who} down, or give it storage of its own"),
+        FindingKind::DiskFull => {
+            alloc::format!(
+                "make room on {who}, or stop what writes there; the forecast says how long is left"
+            )
+        }
         FindingKind::CollectorStalled => alloc::format!("look at what {who} reads: it does not answer"),
         FindingKind::OwnTrouble => "see `homeostat sql \"SELECT * FROM self\"`".to_string(),
     }

@@ -1,25 +1,45 @@
-//! Snapshots and outcomes to baselines: what is normal for a service or program on this machine. Pure.
+//! Snapshots and outcomes to what is normal on this machine, and to what differs from it. Pure.
 //!
-//! Read [`Learn::run`] first. It learns slowly (every five seconds), only from processes past their start, and
-//! never from whoever is in an open incident or while a repair has just failed: trouble must not become normal.
-//! Policies are not scored yet: outcomes only say when to pause.
+//! Read [`Learn::run`] first. [`Baselines`], which the detectors use, are learnt slowly (every five seconds) and only
+//! from processes past their start. [`watch`] scores every series every turn, [`outlook`] tells what will be used up,
+//! [`lines`] learns kinds of log lines, [`feedback`] what people said. Nothing is learnt from whoever is in an open
+//! incident, or while a repair has just failed: trouble must not become normal.
 #![no_std]
 
 extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod feedback;
+mod lines;
+mod model;
+pub mod outlook;
+mod quantity;
 mod running;
 #[cfg(test)]
 mod tests;
+mod tiers;
+mod watch;
+mod words;
 
+use alloc::collections::BTreeSet;
+use alloc::string::ToString;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use serde::{Deserialize, Serialize};
 
 use vocab::baseline::{Baselines, Metric};
+use vocab::event::Event;
+use vocab::learnt::Learnt;
 use vocab::outcome::{Outcome, OutcomeKind};
-use vocab::rows::Process;
+use vocab::rows::{ModelRow, Process};
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, Timestamp};
+
+pub use feedback::{Judgement, Opinion};
+use outlook::Outlook;
+use quantity::{Key, Kind};
 
 /// Time between two samples of the same process. Unit: s.
 const EVERY_S: f64 = 5.0;
@@ -30,18 +50,82 @@ const PAUSE_S: f64 = 60.0;
 /// Baselines kept at most; the one that rests on the fewest samples makes room.
 pub const BASELINES_MAX: usize = 4_000;
 
-/// Learnt state: goes in with [`Learn::new`], out with [`Learn::baselines`].
+/// Turns between two makings of the rows of `models`.
+const MODEL_ROWS_EVERY: u64 = 60;
+
+/// What was learnt beyond baselines, as it is saved.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Models {
+    watch: watch::Watch,
+    lines: lines::Lines,
+    feedback: feedback::Feedback,
+    /// Times it was saved.
+    version: u64,
+}
+
+/// The last saving: version, size and checksum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Saved {
+    bytes: u64,
+    crc: u32,
+}
+
+/// Learnt state: goes in with [`Learn::new`], out with [`Learn::baselines`] and [`Learn::models`].
 #[derive(Clone, Debug, Default)]
 pub struct Learn {
     baselines: Baselines,
+    models: Models,
+    outlook: Outlook,
+    learnt: Learnt,
+    saved: Option<Saved>,
     learnt_at: Option<Timestamp>,
     failed_at: Option<Timestamp>,
 }
 
 impl Learn {
     /// Goes on from what was learnt before.
-    pub const fn new(baselines: Baselines) -> Self {
-        Self { baselines, learnt_at: None, failed_at: None }
+    pub fn new(baselines: Baselines, models: Models) -> Self {
+        let mut learn = Self { baselines, models, ..Self::default() };
+        learn.learnt.feedback = Arc::new(learn.models.feedback.rows().to_vec());
+        learn.learnt.log_templates = Arc::new(learn.models.lines.rows());
+        learn
+    }
+
+    /// What was learnt beyond baselines, to be saved.
+    pub const fn models(&self) -> &Models {
+        &self.models
+    }
+
+    /// The tables of what was learnt, as of the last turn.
+    pub const fn learnt(&self) -> &Learnt {
+        &self.learnt
+    }
+
+    /// Notes that the models are about to be saved as a new version.
+    pub const fn begin_version(&mut self) {
+        self.models.version += 1;
+    }
+
+    /// Notes what that version became: bytes and CRC-32.
+    pub fn note_saved(&mut self, bytes: u64, crc: u32) {
+        self.saved = Some(Saved { bytes, crc });
+        self.learnt.models = Arc::new(self.model_rows());
+    }
+
+    /// Takes in what a person said of an incident.
+    pub fn judge(&mut self, judgement: &Judgement) {
+        self.models.feedback.take(judgement);
+        let name: Arc<str> = Arc::from(&*judgement.name);
+        for kind in [Kind::Service, Kind::Program] {
+            let key = (kind, name.clone());
+            match judgement.opinion {
+                Opinion::Dismiss => self.models.watch.accept(&key),
+                Opinion::Confirm => {
+                    self.models.watch.distrust(&key);
+                }
+            }
+        }
+        self.learnt.feedback = Arc::new(self.models.feedback.rows().to_vec());
     }
 
     /// What is normal, as learnt so far.
@@ -49,10 +133,59 @@ impl Learn {
         &self.baselines
     }
 
-    /// One turn: takes a sample of every settled process that is in no trouble.
+    /// One turn: scores every series, then learns from what is in no trouble. Returns what is news: who began to
+    /// differ, what crept.
     ///
     /// `in_trouble` are the culprits and victims of open incidents; `outcomes` those of this turn.
-    pub fn run(&mut self, snapshot: &Snapshot, outcomes: &[Outcome], in_trouble: &[Entity]) {
+    pub fn run(&mut self, snapshot: &Snapshot, outcomes: &[Outcome], in_trouble: &[Entity]) -> Vec<Event> {
+        self.take_baselines(snapshot, outcomes, in_trouble);
+        // In the first turn no rate is known.
+        if snapshot.interval_s <= 0.0 {
+            return Vec::new();
+        }
+        let (anomalies, news) = self.models.watch.run(snapshot, &keys_of(snapshot, in_trouble));
+        if !(anomalies.is_empty() && self.learnt.anomalies.is_empty()) {
+            self.learnt.anomalies = Arc::new(anomalies);
+        }
+        if let Some(rows) = self.outlook.run(snapshot) {
+            self.learnt.forecasts = Arc::new(rows);
+        }
+        if self.models.lines.run(snapshot) {
+            self.learnt.log_templates = Arc::new(self.models.lines.rows());
+        }
+        if self.learnt.models.is_empty() || snapshot.turn.is_multiple_of(MODEL_ROWS_EVERY) {
+            self.learnt.models = Arc::new(self.model_rows());
+        }
+        news
+    }
+
+    fn model_rows(&self) -> Vec<ModelRow> {
+        let known = &self.models.watch.known;
+        let series: usize = known.values().map(|one| one.model.series.len()).sum();
+        let held: usize = known.values().map(|one| one.model.bytes()).sum();
+        let all = ModelRow {
+            name: "all".to_string(),
+            entity: Entity::Machine,
+            metric: None,
+            tier: 0,
+            version: self.models.version,
+            samples: known.values().map(|one| one.model.samples).sum(),
+            size_bytes: self.saved.map_or(held as u64, |one| one.bytes),
+            checksum: self.saved.map(|one| alloc::format!("{:08x}", one.crc)),
+            low: None,
+            high: None,
+            reason: alloc::format!(
+                "{series} series of {} entities and {} kinds of log lines hold {}",
+                known.len(),
+                self.models.lines.kinds(),
+                words::bytes(held as f64)
+            ),
+        };
+        core::iter::once(all).chain(tiers::rows(known)).collect()
+    }
+
+    /// Takes a sample of every settled process that is in no trouble into the baselines.
+    fn take_baselines(&mut self, snapshot: &Snapshot, outcomes: &[Outcome], in_trouble: &[Entity]) {
         let failed = |one: &Outcome| matches!(one.kind, OutcomeKind::Unchanged | OutcomeKind::Relapsed);
         if outcomes.iter().any(failed) {
             self.failed_at = Some(snapshot.at);
@@ -98,6 +231,30 @@ impl Learn {
         }
         running::take(self.baselines.0.entry(key).or_default(), metric, value);
     }
+}
+
+/// The keys under which the models of these entities stand. While anyone is in trouble the machine is too.
+fn keys_of(snapshot: &Snapshot, in_trouble: &[Entity]) -> BTreeSet<Key> {
+    let mut keys = BTreeSet::new();
+    for entity in in_trouble {
+        let name = match entity {
+            Entity::Service(name) => Some((Kind::Service, Arc::from(&**name))),
+            Entity::Process(id) => snapshot.process(*id).map(|one| match &one.service {
+                Some(service) => (Kind::Service, service.clone()),
+                None => (Kind::Program, one.program.clone()),
+            }),
+            Entity::Cgroup(path) => Some((Kind::Cgroup, Arc::from(&**path))),
+            Entity::Program(name) => Some((Kind::Program, Arc::from(&**name))),
+            Entity::Disk(name) => Some((Kind::Disk, Arc::from(&**name))),
+            Entity::Interface(name) => Some((Kind::Interface, Arc::from(&**name))),
+            Entity::Machine | Entity::Filesystem(_) | Entity::Collector(_) => None,
+        };
+        keys.extend(name);
+        if !matches!(entity, Entity::Filesystem(_) | Entity::Collector(_)) {
+            keys.insert((Kind::Machine, Arc::from("machine")));
+        }
+    }
+    keys
 }
 
 /// Whether a process, or the service it belongs to, is among them.

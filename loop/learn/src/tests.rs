@@ -1,4 +1,9 @@
 //! What is learnt, from whom, and from whom never.
+mod feedback;
+mod lines;
+mod outlook;
+mod watch;
+
 use alloc::format;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -10,7 +15,7 @@ use vocab::rows::Process;
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, ProcessId, Timestamp};
 
-use crate::{BASELINES_MAX, Learn};
+use crate::{BASELINES_MAX, Learn, Models};
 
 fn process(pid: u32, program: &str, anon_bytes: u64) -> Process {
     Process {
@@ -68,7 +73,9 @@ fn samples(learn: &Learn, key: &str) -> u64 {
 }
 
 fn run(learn: &mut Learn, turns: core::ops::Range<i64>, row: &Process, in_trouble: &[Entity]) {
-    turns.for_each(|turn| learn.run(&snapshot(turn, Vec::from([row.clone()])), &[], in_trouble));
+    turns.for_each(|turn| {
+        learn.run(&snapshot(turn, Vec::from([row.clone()])), &[], in_trouble);
+    });
 }
 
 #[test]
@@ -146,7 +153,7 @@ fn what_was_learnt_goes_in_and_out() {
         (Arc::from("web"), Metric::AnonBytes),
         Baseline { samples: 70, center: 5.0, spread: 1.0, high: 8.0 },
     );
-    assert_eq!(*Learn::new(known.clone()).baselines(), known);
+    assert_eq!(*Learn::new(known.clone(), Models::default()).baselines(), known);
 }
 
 #[test]

@@ -160,8 +160,16 @@ mod tests {
     }
 
     /// Words of the kernel, or plain English, that carry their unit without a suffix.
-    const WITHOUT_SUFFIX: &[&str] =
-        &["memory_high", "memory_max", "at", "until", "muted_until", "undo_on_death", "io_chars_per_s"];
+    const WITHOUT_SUFFIX: &[&str] = &[
+        "memory_high",
+        "memory_max",
+        "at",
+        "since",
+        "until",
+        "muted_until",
+        "undo_on_death",
+        "io_chars_per_s",
+    ];
 
     /// The unit that the last part of a name promises.
     fn promised(name: &str) -> Option<Unit> {

@@ -27,6 +27,8 @@ pub enum EventKind {
     MemoryExhausted,
     /// A program brought a fatal signal on itself (segmentation fault, abort, …).
     Crash,
+    /// Something differs from what was learnt as normal of it; no trouble by itself.
+    Anomaly,
     /// Homeostat started, stopped, lost something or was told something.
     Own,
 }
@@ -45,6 +47,7 @@ impl EventKind {
             Self::HardwareError => "hardware_error",
             Self::MemoryExhausted => "memory_exhausted",
             Self::Crash => "crash",
+            Self::Anomaly => "anomaly",
             Self::Own => "own",
         }
     }

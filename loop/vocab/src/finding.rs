@@ -60,6 +60,8 @@ words! {
         MemoryThrash = "memory_thrash",
         /// The machine waits for storage instead of working.
         IoThrash = "io_thrash",
+        /// A file system will soon be full if its use goes on rising.
+        DiskFull = "disk_full",
         /// One of our own collectors does not answer.
         CollectorStalled = "collector_stalled",
         /// Homeostat lost something, exceeded its budget or met an error of its own.

@@ -21,6 +21,7 @@ pub mod incident;
 pub mod kernel;
 #[cfg(feature = "kit")]
 pub mod kit;
+pub mod learnt;
 pub mod ledger;
 pub mod outcome;
 pub mod probe;

@@ -1,19 +1,24 @@
 //! One file a table: row struct, column, unit, sentence.
 mod action;
+mod anomaly;
 mod cgroup;
 mod decision;
 mod disk;
 mod event;
 mod evidence;
+mod feedback;
 mod filesystem;
 mod finding;
+mod forecast;
 mod incident;
 mod interface;
 mod kernel;
 mod lease;
+mod log_template;
 mod machine;
 mod map;
 mod metric;
+mod model;
 mod open_file;
 mod outcome;
 mod own;
@@ -23,22 +28,27 @@ mod service;
 mod thread;
 
 pub use action::ActionRow;
+pub use anomaly::AnomalyRow;
 pub use cgroup::Cgroup;
 pub use decision::DecisionRow;
 pub use disk::Disk;
 pub use event::EventRow;
 pub use evidence::EvidenceRow;
+pub use feedback::FeedbackRow;
 pub use filesystem::Filesystem;
 pub use finding::FindingRow;
+pub use forecast::ForecastRow;
 pub use incident::IncidentRow;
 pub use interface::Interface;
 pub use kernel::{
     BlockLatency, BpfProgram, ExecRow, ExitRow, FsLatency, MemoryVictim, OomKillRow, RunqLatency, SignalRow,
 };
 pub use lease::LeaseRow;
+pub use log_template::LogTemplateRow;
 pub use machine::Machine;
 pub use map::Map;
 pub use metric::MetricRow;
+pub use model::ModelRow;
 pub use open_file::OpenFile;
 pub use outcome::OutcomeRow;
 pub use own::SelfRow;
@@ -83,4 +93,9 @@ pub const TABLES: &[TableSpec] = &[
     Capability::SPEC,
     SelfRow::SPEC,
     MetricRow::SPEC,
+    AnomalyRow::SPEC,
+    ForecastRow::SPEC,
+    LogTemplateRow::SPEC,
+    ModelRow::SPEC,
+    FeedbackRow::SPEC,
 ];

@@ -9,17 +9,21 @@ use crate::root;
 /// The layers and the layers each may depend on. What is not listed is forbidden.
 const MAY: &[(&str, &[&str])] = &[
     ("vocab", &[]),
-    ("thinking", &["vocab"]),
+    ("thinking", &["vocab", "models"]),
+    ("models", &[]),
     ("libs", &["libs"]),
     ("observe", &["vocab", "libs"]),
     ("tables", &["vocab", "libs"]),
     ("act", &["vocab", "libs"]),
     ("cycle", &["vocab", "thinking", "observe", "tables", "act", "libs"]),
     ("bin", &["vocab", "thinking", "observe", "tables", "act", "cycle", "libs"]),
-    ("xtask", &["libs", "vocab"]),
+    ("xtask", &["libs", "models", "vocab"]),
     // What is measured as the product does it: from an event to its effect.
-    ("bench", &["libs", "vocab", "act"]),
+    ("bench", &["libs", "models", "vocab", "act"]),
 ];
+
+/// Layers that compute and nothing else: no clock, file or thread can appear in them.
+const PURE: &[&str] = &["vocab", "thinking", "models"];
 
 /// Crates from outside that a thinking crate or vocab may use: none of them has a clock, a file or a thread.
 const PURE_OUTSIDE: &[&str] = &["serde", "libm"];
@@ -83,7 +87,7 @@ pub(super) fn check(workspace: &Workspace) -> Vec<String> {
         for dependency in &package.dependencies {
             broken.extend(check_edge(workspace, name, package, dependency, may));
         }
-        let is_pure = matches!(package.layer.as_str(), "vocab" | "thinking");
+        let is_pure = PURE.contains(&package.layer.as_str());
         if is_pure && !package.root_source.contains("#![no_std]") {
             broken.push(format!("{name}: a thinking crate is #![no_std]; hand in what it needs"));
         }
@@ -109,9 +113,7 @@ fn check_edge(
             "{name} ({}) leans on {dependency} ({}): see ARCHITECTURE.md, Direction",
             package.layer, other.layer
         )),
-        None if matches!(package.layer.as_str(), "vocab" | "thinking")
-            && !PURE_OUTSIDE.contains(&dependency) =>
-        {
+        None if PURE.contains(&package.layer.as_str()) && !PURE_OUTSIDE.contains(&dependency) => {
             Some(format!("{name} thinks and may use {PURE_OUTSIDE:?} from outside, not {dependency}"))
         }
         None => None,

@@ -1,12 +1,14 @@
-//! `homeostat incidents`: what is wrong; `incidents mute N --for 7d` silences one for a time.
+//! `homeostat incidents`: what is wrong; `incidents mute N --for 7d` silences one for a time; `confirm N` and
+//! `dismiss N` teach what was a true one and what a false alarm.
 use clap::{Args, Subcommand};
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
+use super::client::Client;
 use super::context::Context;
 use crate::error::{Exit, UserError};
 use crate::output::{Column, Format, Style, span};
 
-/// List what is wrong, or mute one.
+/// List what is wrong, mute one, or say whether it was true.
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Incidents {
@@ -27,6 +29,16 @@ enum Order {
         #[arg(long = "for", value_name = "TIME", default_value = "7d", value_parser = seconds)]
         time: f64,
     },
+    /// Say that an incident was a true one
+    Confirm {
+        /// Number of the incident
+        id: u64,
+    },
+    /// Say that an incident was a false alarm: the like of it is not told again
+    Dismiss {
+        /// Number of the incident
+        id: u64,
+    },
 }
 
 const COLUMNS: [Column; 7] = [
@@ -45,11 +57,18 @@ const COLUMNS: [Column; 7] = [
 /// No daemon answers, or there is no such incident.
 pub fn run(args: &Incidents, context: &mut Context) -> Result<Exit, UserError> {
     let daemon = context.daemon()?;
-    if let Some(Order::Mute { id, time }) = args.order {
-        let answer = daemon.post("/api/mute", &json!({"incident": id, "for_s": time}))?;
+    if let Some(order) = &args.order {
+        let (answer, said) = match *order {
+            Order::Mute { id, time } => {
+                let answer = daemon.post("/api/mute", &json!({"incident": id, "for_s": time}))?;
+                (answer, format!("incident {id} is muted for {}", span(time)))
+            }
+            Order::Confirm { id } => feedback(&daemon, id, "confirm")?,
+            Order::Dismiss { id } => feedback(&daemon, id, "dismiss")?,
+        };
         match context.out.format() {
             Format::Json => context.out.object(&answer)?,
-            _ => context.out.line(&format!("incident {id} is muted for {}", span(time)))?,
+            _ => context.out.line(&said)?,
         }
         return Ok(Exit::Ok);
     }
@@ -68,6 +87,13 @@ pub fn run(args: &Incidents, context: &mut Context) -> Result<Exit, UserError> {
     ));
     let is_open = rows.iter().any(|row| row["closed_at"].is_null());
     Ok(if is_open { Exit::No } else { Exit::Ok })
+}
+
+/// Tells the daemon what a person thinks of an incident; its answer, and the same in words.
+fn feedback(daemon: &Client, id: u64, opinion: &str) -> Result<(Json, String), UserError> {
+    let answer = daemon.post("/api/feedback", &json!({"incident": id, "opinion": opinion}))?;
+    let follows = answer["feedback"]["sentence"].as_str().unwrap_or("noted").to_owned();
+    Ok((answer, format!("incident {id}: {follows}")))
 }
 
 /// A time as a person writes it, in seconds.

@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
+use cycle::Opinion;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -141,6 +142,15 @@ pub async fn mode(
     Ok(Answer(json!({"mode": mode.as_str(), "before": now.mode.as_str()})))
 }
 
+/// Whether there is such an incident.
+fn known_incident(now: &Published, incident: u64) -> core::result::Result<(), Refusal> {
+    if now.ledger().incidents.iter().any(|row| row.id == incident) {
+        return Ok(());
+    }
+    let hint = "`homeostat incidents --all` lists them";
+    Err(Refusal::new(StatusCode::NOT_FOUND, format!("there is no incident {incident}"), hint))
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Mute {
@@ -157,10 +167,7 @@ pub async fn mute(
     let Mute { incident, for_s } = parse(body)?;
     caller.may_change()?;
     let now = shared.now()?;
-    if !now.ledger().incidents.iter().any(|row| row.id == incident) {
-        let hint = "`homeostat incidents --all` lists them";
-        return Err(Refusal::new(StatusCode::NOT_FOUND, format!("there is no incident {incident}"), hint));
-    }
+    known_incident(&now, incident)?;
     if !(0.0..=366.0 * 86_400.0).contains(&for_s) {
         return Err(Refusal::wrong(
             "an incident is muted for at most a year",
@@ -175,6 +182,34 @@ pub async fn mute(
     let answer = order_and_wait(&shared, &now, Command::Mute(incident, until), is_muted).await;
     let row = answer.ok_or_else(|| late("the mute"))??;
     Ok(Answer(json!({"incident": row})))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Judge {
+    incident: u64,
+    opinion: Opinion,
+}
+
+/// `POST /api/feedback`: `{"incident": 12, "opinion": "dismiss"}`.
+pub async fn feedback(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    body: Body,
+) -> Result {
+    let Judge { incident, opinion } = parse(body)?;
+    caller.may_change()?;
+    let now = shared.now()?;
+    known_incident(&now, incident)?;
+    let since = now.snapshot().at;
+    let is_noted = |now: &Published| {
+        let row =
+            now.turn.learnt.feedback.iter().find(|row| row.incident_id == incident && row.at > since)?;
+        Some(json::object(row))
+    };
+    let answer = order_and_wait(&shared, &now, Command::Judge(incident, opinion), is_noted).await;
+    let row = answer.ok_or_else(|| late("the feedback"))??;
+    Ok(Answer(json!({"feedback": row})))
 }
 
 /// `POST /api/service`: one [`ServiceOp`].

@@ -43,6 +43,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/undo", post(change::undo))
         .route("/api/mode", post(change::mode))
         .route("/api/mute", post(change::mute))
+        .route("/api/feedback", post(change::feedback))
         .route("/api/service", post(change::service))
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_MAX))

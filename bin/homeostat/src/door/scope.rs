@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use tables::View;
+use vocab::learnt::Learnt;
 use vocab::rows::{EventRow, EvidenceRow, Process, Service};
 use vocab::snapshot::Snapshot;
 
@@ -37,11 +38,19 @@ pub fn view_for(caller: Caller, entry: &Entry, now: &Published) -> View {
     let mut ledger = (**now.ledger()).clone();
     ledger.evidence.retain(is_public_evidence);
     let events = now.events().iter().filter(|row| is_public_event(row)).cloned().collect();
-    View::new(
-        Arc::new(snapshot_for(uid, entry.proc_hides, now.snapshot())),
-        Arc::new(ledger),
-        Arc::new(events),
-    )
+    let snapshot = snapshot_for(uid, entry.proc_hides, now.snapshot());
+    let view = View::new(Arc::new(snapshot), Arc::new(ledger), Arc::new(events));
+    view.with_learnt(learnt_for(&now.turn.learnt))
+}
+
+/// What was learnt as a stranger may see it: no lines of logs, nothing about what only an owner may read.
+fn learnt_for(learnt: &Learnt) -> Learnt {
+    let is_public = |column: &str| !OWNER_ONLY.contains(&column);
+    let mut seen = Learnt { log_templates: Arc::default(), ..learnt.clone() };
+    Arc::make_mut(&mut seen.anomalies).retain(|row| is_public(&row.metric));
+    Arc::make_mut(&mut seen.forecasts).retain(|row| is_public(&row.resource));
+    Arc::make_mut(&mut seen.models).retain(|row| row.metric.as_deref().is_none_or(is_public));
+    seen
 }
 
 /// The machine as the user `uid` may see it.
@@ -113,6 +122,6 @@ pub fn is_public_event(row: &EventRow) -> bool {
 pub fn is_public_evidence(row: &EvidenceRow) -> bool {
     let is_owner_only = |column: &str| OWNER_ONLY.contains(&column);
     let table = row.source_table.as_deref().unwrap_or_default();
-    !matches!(table, "threads" | "open_files" | "maps")
+    !matches!(table, "threads" | "open_files" | "maps" | "log_templates")
         && !row.source_column.as_deref().is_some_and(is_owner_only)
 }

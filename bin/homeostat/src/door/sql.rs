@@ -123,7 +123,8 @@ pub async fn post(
 
 /// The tables of one turn.
 pub fn view(now: &Published) -> View {
-    View::new(now.snapshot().clone(), now.ledger().clone(), now.events().clone())
+    let view = View::new(now.snapshot().clone(), now.ledger().clone(), now.events().clone());
+    view.with_learnt(now.turn.learnt.clone())
 }
 
 /// Whether a statement is meant to change something: only UPDATE can.

@@ -6,8 +6,9 @@ use axum::extract::{Query, State};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use vocab::Entity;
+use vocab::learnt::Learnt;
 use vocab::ledger::Ledger;
-use vocab::rows::IncidentRow;
+use vocab::rows::{IncidentRow, ModelRow};
 
 use super::answer::{Answer, Result};
 use super::guard::Caller;
@@ -75,8 +76,16 @@ pub fn summary(now: &Published) -> Json {
         },
         "machine": json::object(&snapshot.machine),
         "pressure": json::array(pressures),
+        "bands": bands(&now.turn.learnt),
         "self": json::array(&ledger.own),
     })
+}
+
+/// The learnt bands of the machine's gauges: lower and upper end by quantity.
+fn bands(learnt: &Learnt) -> Json {
+    let of_machine = learnt.models.iter().filter(|row| row.entity == Entity::Machine);
+    let band = |row: &ModelRow| Some((row.metric.clone()?, json!([row.low?, row.high?])));
+    Json::Object(of_machine.filter(|row| row.name.starts_with("machine ")).filter_map(band).collect())
 }
 
 /// Incidents that need attention: open and not muted; the worst first, then the newest.

@@ -129,6 +129,18 @@ fn carry_out(command: &Command, turn: &mut Turn, mode: &mut Mode) {
             let rows = ledger.incidents.iter_mut().filter(|row| row.id == *id);
             rows.for_each(|row| row.muted_until = Some(*until));
         }
+        Command::Judge(incident_id, opinion) => {
+            let mut learn = learn::Learn::default();
+            learn.judge(&learn::Judgement {
+                incident_id: *incident_id,
+                at: turn.snapshot.at.plus_seconds(1.0),
+                opinion: *opinion,
+                kind: "cpu_hog".to_owned(),
+                name: "backup".to_owned(),
+                cell: Some(("cpu_pct".to_owned(), 80.0)),
+            });
+            turn.learnt = learn.learnt().clone();
+        }
         Command::UndoAll | Command::Change(_) => {}
     }
 }
@@ -186,6 +198,22 @@ fn other_hosts_and_origins_are_refused_even_with_the_token() {
     assert_eq!(ask("Origin", &own), 200);
     let form = [("Authorization", bearer.as_str()), ("Content-Type", "text/plain")];
     assert_eq!(house.ask("POST", "/api/mode", &form, "{\"mode\":\"heal\"}").0, 415);
+}
+
+#[test]
+fn an_incident_is_dismissed_and_what_follows_is_said() {
+    let house = House::new();
+    let judge = |incident: u64| {
+        house.obey(|| house.post("/api/feedback", &json!({"incident": incident, "opinion": "dismiss"})))
+    };
+    let (status, answer) = judge(12);
+    assert_eq!((status, &answer["feedback"]["verdict"]), (200, &json!("dismiss")), "{answer}");
+    assert!(
+        answer["feedback"]["sentence"].as_str().is_some_and(|text| text.contains("below 100 %")),
+        "{answer}"
+    );
+    assert_eq!(judge(99).0, 404);
+    assert_eq!(house.post("/api/feedback", &json!({"incident": 12, "opinion": "maybe"})).0, 400);
 }
 
 #[test]

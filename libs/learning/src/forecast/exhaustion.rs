@@ -53,6 +53,12 @@ impl Filling {
         self.count = self.count.wrapping_add(1);
     }
 
+    /// Highest level at the blocks that began before the last `blocks`; `None` if there is none.
+    pub fn highest_before(&self, blocks: usize) -> Option<f64> {
+        let early = self.levels.len().checked_sub(blocks)?;
+        self.levels.get(..early)?.iter().copied().reduce(f64::max)
+    }
+
     /// When `limit` is reached; `None` while too little is known, or where the level does not clearly rise.
     pub fn until(&self, limit: f64) -> Option<Exhaustion> {
         let room = limit - self.level;

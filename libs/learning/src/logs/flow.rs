@@ -1,11 +1,14 @@
 //! Runs of templates that belong together (a block, a request, an instance): is this run like the normal ones?
 //!
-//! Two surprises are added: how unlikely the run is as a whole under the n-gram model, its beginning and end included,
-//! and how far its counts of templates lie from the nearest counts of a normal run.
+//! Three surprises are added: how unlikely the run is as a whole under the n-gram model, its beginning and end included,
+//! how far its counts of templates lie from the nearest counts of a normal run, and how much they break the relations
+//! that hold between counts in normal runs. The first two know only what was seen: together they claim no less than one
+//! in the runs seen, so that a new mixture of known parts is not condemned by them.
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use crate::logs::relations::Relations;
 use crate::ranks::Ranks;
 use crate::sequence::ngram::Ngrams;
 
@@ -27,6 +30,9 @@ pub struct Flow {
     counts: Vec<(Counts, u32)>,
     order: Ranks,
     amount: Ranks,
+    relations: Relations,
+    relation: Ranks,
+    known_max: f64,
     joint: Ranks,
 }
 
@@ -40,15 +46,22 @@ impl Flow {
         let surprises = held_out(&marked);
         let distances: Vec<f64> = runs.iter().map(|r| nearest(&counts, &count(r), true)).collect();
         let (order, amount) = (Ranks::new(surprises.clone()), Ranks::new(distances.clone()));
-        let sums = surprises.iter().zip(&distances).map(|(s, d)| order.surprise(*s) + amount.surprise(*d));
+        let all: Vec<Counts> = runs.iter().map(|r| count(r)).collect();
+        let broken = held_out_relations(&all);
+        let relation = Ranks::new(broken.clone());
+        let known_max = libm::log(runs.len() as f64 + 1.0);
+        let known = surprises.iter().zip(&distances).map(|(s, d)| order.surprise(*s) + amount.surprise(*d));
+        let sums = known.zip(&broken).map(|(k, b)| k.min(known_max) + relation.surprise(*b));
         let joint = Ranks::new(sums.collect());
-        Flow { ngrams, counts, order, amount, joint }
+        Flow { ngrams, counts, order, amount, relations: Relations::train(&all), relation, known_max, joint }
     }
 
     /// How unusual a run is, in nats.
     pub fn score(&self, run: &[u32]) -> f64 {
         let order = self.order.surprise(total_surprise(&self.ngrams, &mark(run)));
-        order + self.amount.surprise(nearest(&self.counts, &count(run), false))
+        let counts = count(run);
+        let known = order + self.amount.surprise(nearest(&self.counts, &counts, false));
+        known.min(self.known_max) + self.relation.surprise(self.relations.score(&counts))
     }
 
     /// The score that a share `rate` of the normal runs exceeds.
@@ -76,6 +89,19 @@ fn held_out(marked: &[Vec<u32>]) -> Vec<f64> {
         marked.iter().enumerate().filter(|(i, _)| i % FOLDS != fold).for_each(|(_, r)| model.learn(r));
         for (i, run) in marked.iter().enumerate().filter(|(i, _)| i % FOLDS == fold) {
             out[i] = total_surprise(&model, run);
+        }
+    }
+    out
+}
+
+fn held_out_relations(all: &[Counts]) -> Vec<f64> {
+    let mut out = alloc::vec![0.0; all.len()];
+    for fold in 0..FOLDS {
+        let rest: Vec<Counts> =
+            all.iter().enumerate().filter(|(i, _)| i % FOLDS != fold).map(|(_, c)| c.clone()).collect();
+        let model = Relations::train(&rest);
+        for (i, counts) in all.iter().enumerate().filter(|(i, _)| i % FOLDS == fold) {
+            out[i] = model.score(counts);
         }
     }
     out

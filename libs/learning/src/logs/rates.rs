@@ -52,6 +52,11 @@ impl Rates {
         self.rates[index].now += 1;
     }
 
+    /// Lines an interval of one template, as learnt.
+    pub fn mean(&self, template: u32) -> f64 {
+        self.rates.get(template as usize).map_or(0.0, |rate| rate.mean)
+    }
+
     /// Ends an interval: what is odd at `surprise` or more. A silence is told once, when it becomes certain.
     pub fn close(&mut self, surprise: f64) -> Vec<Odd> {
         let mut out = Vec::new();

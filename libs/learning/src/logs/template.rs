@@ -24,8 +24,9 @@ struct Template {
 }
 
 /// All templates of one source.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Miner {
+    bound: usize,
     templates: Vec<Template>,
     groups: BTreeMap<(u32, u64), Vec<u32>>,
 }
@@ -39,7 +40,18 @@ pub struct Parsed {
     pub new: bool,
 }
 
+impl Default for Miner {
+    fn default() -> Self {
+        Self::bounded(MAX_TEMPLATES)
+    }
+}
+
 impl Miner {
+    /// A miner that keeps at most so many templates; lines beyond share template 0.
+    pub fn bounded(bound: usize) -> Self {
+        Self { bound, templates: Vec::new(), groups: BTreeMap::new() }
+    }
+
     /// The template of a line, which may change to fit it.
     pub fn parse(&mut self, line: &str) -> Parsed {
         let mut words = [WILD; MAX_WORDS];
@@ -91,7 +103,7 @@ impl Miner {
     }
 
     fn create(&mut self, key: (u32, u64), words: &[u64], line: &str) -> Parsed {
-        if self.templates.len() >= MAX_TEMPLATES {
+        if self.templates.len() >= self.bound {
             return Parsed { template: 0, new: false };
         }
         let text = line.split_ascii_whitespace().take(MAX_WORDS).map(ToString::to_string).collect();

@@ -14,21 +14,32 @@ pub struct Level {
     seen: f64,
     mean: f64,
     variance: f64,
+    floor: f64,
 }
 
 impl Level {
+    /// A level whose spread is never taken as less than `floor`, in the unit of the series.
+    pub fn with_floor(floor: f64) -> Self {
+        Self { floor, ..Self::default() }
+    }
+
     /// Score of a sample against what came before, then takes it in. 0 for the first.
     pub fn push(&mut self, value: f64) -> f64 {
         if self.seen == 0.0 {
             self.mean = value;
         }
         let deviation = value - self.mean;
-        let score = (deviation / self.spread()).abs().min(CEILING);
+        let score = self.score(value);
         let rate = (1.0 / (self.seen + 2.0)).max(RATE);
         self.seen += 1.0;
         self.mean += rate * deviation;
         self.variance = (1.0 - rate) * (self.variance + rate * deviation * deviation);
         score
+    }
+
+    /// Distance of a value from the slow mean, in slow spreads; nothing is learnt.
+    pub fn score(&self, value: f64) -> f64 {
+        ((value - self.mean) / self.spread()).abs().min(CEILING)
     }
 
     /// Slow mean, in the unit of the series.
@@ -38,7 +49,7 @@ impl Level {
 
     /// Slow standard deviation, never below the floor.
     pub fn spread(&self) -> f64 {
-        libm::sqrt(self.variance).max(FLOOR * self.mean.abs()).max(1e-9)
+        libm::sqrt(self.variance).max(FLOOR * self.mean.abs()).max(self.floor).max(1e-9)
     }
 }
 

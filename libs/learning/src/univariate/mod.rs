@@ -1,5 +1,6 @@
 //! Detectors of one series: two tiers, the same reading. Causal, bounded, one configuration for every series.
 pub mod alarm;
+pub mod band;
 pub mod level;
 pub mod nearest;
 pub mod tail;
@@ -37,13 +38,26 @@ pub struct Tier0 {
     refractory: Refractory,
     range: f64,
     alarm_surprise: f64,
+    is_floored: bool,
 }
 
 impl Tier0 {
     /// A detector that alarms from a surprise on, [`ALARM_SURPRISE`] unless there is a reason.
     pub fn new(alarm_surprise: f64) -> Self {
+        Self::with_floor(alarm_surprise, 0.0)
+    }
+
+    /// The same for a quantity whose differences below `floor` mean nothing.
+    pub fn with_floor(alarm_surprise: f64, floor: f64) -> Self {
         let refractory = Refractory::new(SILENCE);
-        Tier0 { level: Level::default(), tail: Tail::new(0.02), refractory, range: 0.0, alarm_surprise }
+        Tier0 {
+            level: Level::with_floor(floor),
+            tail: Tail::new(0.02),
+            refractory,
+            range: 0.0,
+            alarm_surprise,
+            is_floored: floor > 0.0,
+        }
     }
 
     /// Reads one sample; `None` where it is not finite.
@@ -53,12 +67,33 @@ impl Tier0 {
         }
         let score = self.level.push(value);
         let surprise = self.tail.push(score);
+        let surprise = self.bounded(surprise, score);
         self.range += 0.02 * (score - self.range);
         let alarm = self.refractory.push(surprise >= self.alarm_surprise);
         Some(Reading { surprise, probability: self.tail.probability(surprise), alarm, range: self.range })
     }
 
-    /// The learned band: slow mean and standard deviation.
+    /// How surprising a value would be; nothing is learnt.
+    pub fn surprise(&self, value: f64) -> f64 {
+        if !value.is_finite() {
+            return 0.0;
+        }
+        let score = self.level.score(value);
+        self.bounded(self.tail.surprise(score), score)
+    }
+
+    /// Where differences below a floor mean nothing, no sample is stranger than its distance would be under a normal
+    /// distribution: a series that never moved has no tail to judge by. Less than one in ten is then no surprise.
+    fn bounded(&self, surprise: f64, score: f64) -> f64 {
+        let normal = 0.5 * core::f64::consts::LOG10_E * score * score;
+        match surprise.min(normal) {
+            _ if !self.is_floored => surprise,
+            bounded if bounded < 1.0 => 0.0,
+            bounded => bounded,
+        }
+    }
+
+    /// Slow mean and standard deviation.
     pub fn level(&self) -> &Level {
         &self.level
     }
@@ -112,5 +147,22 @@ impl Tier1 {
         let alarm = self.refractory.push(surprise >= self.alarm_surprise);
         let range = ratios[SCALE_COUNT - 2] + ratios[SCALE_COUNT - 1];
         Some(Reading { surprise, probability: self.joint.probability(surprise), alarm, range })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_constant_with_a_floor_is_not_astonished_by_a_small_step() {
+        let (mut bare, mut floored) = (Tier0::new(3.0), Tier0::with_floor(3.0, 4.0));
+        (0..5_000).for_each(|_| {
+            bare.push(12.0);
+            floored.push(12.0);
+        });
+        assert!(floored.surprise(16.0) < 1.0, "one floor: {}", floored.surprise(16.0));
+        assert!(floored.surprise(40.0) > 6.0, "seven floors: {}", floored.surprise(40.0));
+        assert!(bare.surprise(16.0) > 6.0, "without a floor any step is new");
     }
 }

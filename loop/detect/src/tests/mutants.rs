@@ -32,7 +32,9 @@ impl Detector for Always {
         let processes = context.snapshot.processes.iter().map(vocab::rows::Process::entity);
         let services = context.snapshot.services.iter().map(|one| say::service(&one.name));
         let collectors = ["filesystems", "homeostat"].map(|one| vocab::Entity::Collector(one.to_string()));
-        let mut all: Vec<_> = processes.chain(services).chain(collectors).collect();
+        let disks = context.snapshot.filesystems.iter();
+        let disks = disks.map(|one| vocab::Entity::Filesystem(one.mount_point.to_string()));
+        let mut all: Vec<_> = processes.chain(services).chain(collectors).chain(disks).collect();
         all.dedup();
         detected.findings.extend(all.into_iter().map(|culprit| Finding {
             at: context.snapshot.at,

@@ -92,6 +92,20 @@ in_ledger!(
     ActionRow: actions, OutcomeRow: outcomes, LeaseRow: leases, Capability: capabilities, SelfRow: own
 );
 
+macro_rules! in_learnt {
+    ($($row:ty: $field:ident),*) => {$(
+        impl InView for $row {
+            fn rows(view: &View) -> &[Self] {
+                &view.learnt.$field
+            }
+        }
+    )*};
+}
+in_learnt!(
+    AnomalyRow: anomalies, ForecastRow: forecasts, LogTemplateRow: log_templates, ModelRow: models,
+    FeedbackRow: feedback
+);
+
 impl InView for Machine {
     fn rows(view: &View) -> &[Self] {
         std::slice::from_ref(&view.snapshot.machine)
@@ -149,6 +163,11 @@ pub static SOURCES: &[Source] = &[
     in_view::<Capability>(None, &[]),
     in_view::<SelfRow>(None, &[]),
     Source { spec: MetricRow::SPEC, origin: Origin::Past, sorted_by: None, key: &[] },
+    in_view::<AnomalyRow>(None, &[]),
+    in_view::<ForecastRow>(None, &[]),
+    in_view::<LogTemplateRow>(None, &[]),
+    in_view::<ModelRow>(None, &[]),
+    in_view::<FeedbackRow>(None, &[]),
 ];
 
 /// The source of the table of that name.

@@ -2,6 +2,7 @@
 use std::sync::Arc;
 
 use vocab::event::Event;
+use vocab::learnt::Learnt;
 use vocab::ledger::Ledger;
 use vocab::rows::EventRow;
 use vocab::snapshot::Snapshot;
@@ -16,12 +17,20 @@ pub struct View {
     pub ledger: Arc<Ledger>,
     /// `events`, oldest first.
     pub events: Arc<Vec<EventRow>>,
+    /// What was learnt, as tables.
+    pub learnt: Learnt,
 }
 
 impl View {
     /// The tables of one turn of a running loop.
-    pub const fn new(snapshot: Arc<Snapshot>, ledger: Arc<Ledger>, events: Arc<Vec<EventRow>>) -> Self {
-        Self { snapshot, ledger, events }
+    pub fn new(snapshot: Arc<Snapshot>, ledger: Arc<Ledger>, events: Arc<Vec<EventRow>>) -> Self {
+        Self { snapshot, ledger, events, learnt: Learnt::default() }
+    }
+
+    /// The same with what was learnt.
+    #[must_use]
+    pub fn with_learnt(self, learnt: Learnt) -> Self {
+        Self { learnt, ..self }
     }
 
     /// Whether the machine was read for this view.

@@ -29,6 +29,8 @@ pub fn turn(number: u64, shift: f64) -> Turn {
         ledger: Arc::new(ledger()),
         events: Arc::new(events()),
         change: cycle::Change::default(),
+        learnt: vocab::learnt::Learnt::default(),
+        models: None,
     }
 }
 

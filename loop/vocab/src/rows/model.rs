@@ -1,0 +1,32 @@
+//! Table `models`.
+use alloc::string::String;
+
+use crate::Entity;
+
+table! {
+    /// One model of normal, and why it is as large as it is.
+    models => ModelRow {
+        /// What it models: an entity and a quantity; `all` is the set as saved.
+        name: String => None,
+        /// Who it is about.
+        entity: Entity => None,
+        /// Quantity; NULL for the whole set.
+        metric: Option<String> => None,
+        /// 0: light, for every series; 1: nearest neighbours, for those that matter or are suspicious.
+        tier: u8 => None,
+        /// Raised whenever what was learnt is accepted as a good version.
+        version: u64 => None,
+        /// Samples it was learnt from.
+        samples: u64 => Count,
+        /// Memory it holds; of the set, its size when saved.
+        size_bytes: u64 => Bytes,
+        /// CRC-32 of the set as saved, in hexadecimal.
+        checksum: Option<String> => None,
+        /// Lower end of the learnt band.
+        low: Option<f64> => None,
+        /// Upper end of the learnt band.
+        high: Option<f64> => None,
+        /// Why it has this tier, or what was done with it.
+        reason: String => None,
+    }
+}
