@@ -73,19 +73,10 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     let link = open_link()?;
     let rules = load_rules(settings.config.policies.as_deref())?;
     let mut store = open_store(&settings.paths.state_dir)?;
-    let mode = settings.options.mode.or(settings.config.mode).unwrap_or_default();
-    let ledger = store.recent();
-    let (journal, past) = journal::open(&settings.paths.state_dir, &ledger, start_of_clock);
+    let mut start = remembered(settings, rules, &store);
+    let (journal, past) = journal::open(&settings.paths.state_dir, &start.ledger, start_of_clock);
+    start.next_ids = past.beyond(start.next_ids);
     let notices = notices(&store, &past);
-    let start = Start {
-        rules,
-        mode,
-        own_services_only: settings.options.own_services_only,
-        baselines: learnt(&store),
-        models: models(&store),
-        next_ids: past.beyond(store.next_ids()),
-        ledger,
-    };
     let mut observe = open_observe(&link, start_of_clock, kernel)?;
     let (act, settled, mut capabilities) = open_act(settings, &link, (journal, past), start_of_clock)?;
     capabilities.extend(observe.capabilities());
@@ -120,7 +111,7 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         announcer: &Announcer::start(settings.config.on_incident.clone()),
         link: &link,
         addresses: &addresses,
-        mode,
+        mode: start.mode,
         store_trouble: None,
         between,
     };
@@ -128,6 +119,19 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     history.close();
     // The loop is closed by now; what was learnt is saved.
     if ended.is_ok() && parent.is_gone() { Err(keeper_lost::succeed(ring.as_ref())) } else { ended }
+}
+
+/// What the loop goes on from: the rules, and what the store remembers.
+fn remembered(settings: &Settings, rules: Vec<LoadedRule>, store: &Store) -> Start {
+    Start {
+        rules,
+        mode: settings.options.mode.or(settings.config.mode).unwrap_or_default(),
+        own_services_only: settings.options.own_services_only,
+        baselines: learnt(store),
+        models: models(store),
+        next_ids: store.next_ids(),
+        ledger: store.recent(),
+    }
 }
 
 /// Our programs in the kernel, unless they are not wanted, and the reader of their events.
