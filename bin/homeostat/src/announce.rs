@@ -1,6 +1,7 @@
 //! `on_incident`: one call of the user's command per incident opened, escalated or closed.
 use std::collections::BTreeMap;
-use std::process::{Command, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
@@ -76,6 +77,8 @@ fn call(command: &[String], word: &str, incident: &Incident) -> std::io::Result<
         .arg(word)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
+        // A group of its own, so that what it started ends with it.
+        .process_group(0)
         .spawn()?;
     if let Some(input) = child.stdin.take() {
         // A command that does not read its input is as good as one that does.
@@ -84,11 +87,75 @@ fn call(command: &[String], word: &str, incident: &Incident) -> std::io::Result<
     let end = Instant::now() + TIMEOUT;
     while child.try_wait()?.is_none() {
         if Instant::now() >= end {
-            child.kill()?;
+            end_group(&child);
             child.wait()?;
             return Err(std::io::Error::other("ended after 10 s"));
         }
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok(())
+}
+
+/// Kills a command with all that is left of its group.
+fn end_group(child: &Child) {
+    if let Ok(pid) = i32::try_from(child.id()) {
+        // SAFETY: kill(2) takes plain integers; the child is not reaped, so its pid is its own.
+        unsafe { libc::kill(-pid, libc::SIGKILL) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use vocab::Timestamp;
+    use vocab::incident::IncidentState;
+    use vocab::kit;
+    use vocab::rows::IncidentRow;
+
+    fn row(incident: &Incident, muted_until: Option<Timestamp>) -> Ledger {
+        let row = IncidentRow {
+            id: incident.id,
+            kind: incident.kind.to_string(),
+            state: incident.state.to_string(),
+            culprit: incident.culprit.clone(),
+            name: String::new(),
+            pid: None,
+            victims: String::new(),
+            severity: incident.severity.to_string(),
+            confidence: incident.confidence,
+            opened_at: incident.opened_at,
+            last_seen_at: incident.last_seen_at,
+            closed_at: incident.closed_at,
+            exhaustion_s: None,
+            sentence: String::new(),
+            suggestion: String::new(),
+            recurrences: 0,
+            muted_until,
+        };
+        Ledger { incidents: vec![row], ..Ledger::default() }
+    }
+
+    #[test]
+    fn each_of_opened_escalated_and_closed_is_one_call_and_a_muted_incident_is_none() {
+        let file = std::env::temp_dir().join(format!("homeostat-told-{}", std::process::id()));
+        let script = format!("cat > /dev/null; echo $0 >> {}", file.display());
+        let announcer = Announcer::start(["sh", "-c", &script].map(str::to_owned).to_vec());
+        let incident = kit::incident(1, "a");
+        let worse = Incident { severity: Severity::Critical, ..incident.clone() };
+        let at = Some(Timestamp::from_secs(9));
+        let closed = Incident { closed_at: at, state: IncidentState::Repaired, ..worse.clone() };
+        for one in [&incident, &incident, &worse, &worse, &closed] {
+            announcer.tell(std::slice::from_ref(one), &row(one, None));
+        }
+        let muted = kit::incident(2, "b");
+        announcer.tell(std::slice::from_ref(&muted), &row(&muted, Some(Timestamp::from_secs(100))));
+        let told = || std::fs::read_to_string(&file).unwrap_or_default();
+        let end = Instant::now() + Duration::from_secs(10);
+        while told().lines().count() < 3 && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+        assert_eq!(told(), "opened\nescalated\nclosed\n");
+        std::fs::remove_file(&file).expect("ours");
+    }
 }

@@ -131,7 +131,11 @@ fn read(file: &Path, must_exist: bool) -> Result<Option<toml::Table>, UserError>
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !must_exist => return Ok(None),
         Err(error) => {
             let what = format!("cannot read configuration `{}`: {}", file.display(), words(&error));
-            return Err(UserError::new(what, "check the path, or leave out `--config`"));
+            let hint = match must_exist {
+                true => "check the path, or leave out `--config`",
+                false => "make it readable, or name another file with `--config`",
+            };
+            return Err(UserError::new(what, hint));
         }
     };
     let at = |message: &str| broken(&[file.to_owned()], message);

@@ -16,7 +16,7 @@ use cycle::{Cycle, Start, World, rules};
 use decide::LoadedRule;
 use observe::{EventReader, KernelSide, Observe, ObserveConfig};
 use tables::engine::event_row;
-use tables::{Store, View};
+use tables::{Store, StoreError, View};
 use vocab::Timestamp;
 use vocab::baseline::Baselines;
 use vocab::capability::Capabilities;
@@ -28,7 +28,7 @@ use crate::announce::Announcer;
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::door::{Addresses, Doors, DoorsConfig, Readers};
-use crate::error::UserError;
+use crate::error::{UserError, without_number, words};
 use crate::film::Films;
 use crate::history::History;
 use crate::journal::{self, Journal, Past};
@@ -69,13 +69,13 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     let parent = Parent::now();
     let ring = copy_of_ring();
     let signals = Signals::take().map_err(|error| cannot("receive signals", &error))?;
-    let link =
-        Link::from_env(SOCKET_ENV).ok_or_else(|| cannot("start", &"the daemon is started by its keeper"))?;
+    let link = open_link()?;
     let rules = load_rules(settings.config.policies.as_deref())?;
     let mut store = open_store(&settings.paths.state_dir)?;
     let mode = settings.options.mode.or(settings.config.mode).unwrap_or_default();
     let ledger = store.recent();
-    let (journal, past) = open_journal(&settings.paths.state_dir, &ledger, start_of_clock);
+    let (journal, past) = journal::open(&settings.paths.state_dir, &ledger, start_of_clock);
+    let notices = notices(&store, &past);
     let start = Start {
         rules,
         mode,
@@ -89,12 +89,11 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     capabilities.extend(observe.capabilities());
     let mut history = History::open(&settings.paths.state_dir);
     let (doors, addresses) = open_doors(settings, &link, &store, &history)?;
-    let doors = Arc::new(doors);
+    // Only now: where it does not start at all, the one line that says why is enough.
+    notices.iter().for_each(|notice| eprintln!("homeostat: {notice}"));
     // Last, so that nothing of the start counts against the tick.
     capabilities.push(crate::urgency::take());
-    if let Some(events) = events {
-        listen(events)?;
-    }
+    events.map_or(Ok(()), listen)?;
     let live = Live {
         observe,
         act: Some(act),
@@ -119,6 +118,7 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         link: &link,
         addresses: &addresses,
         mode,
+        store_trouble: None,
     };
     let ended = turn_live(live, start, settings.options.record.as_deref(), &mut after);
     history.close();
@@ -149,6 +149,17 @@ fn turn_live(
     }
 }
 
+fn open_link() -> Result<Link, UserError> {
+    Link::from_env(SOCKET_ENV).ok_or_else(|| cannot("start", &"the daemon is started by its keeper"))
+}
+
+/// What a person should know of how the state folder was found.
+fn notices(store: &Store, past: &Past) -> Vec<String> {
+    // Without a store the folder itself is of no use, which is said already.
+    let past = past.notices.iter().filter(|_| !store.is_in_memory());
+    store.notices().iter().chain(past).map(|notice| without_number(notice)).collect()
+}
+
 /// A second descriptor of the ring, for a keeper to be. It is never closed: that would give up the ring's lock.
 fn copy_of_ring() -> Option<OwnedFd> {
     let fd = std::env::var(RING_ENV).ok()?.parse().ok()?;
@@ -167,6 +178,7 @@ struct After<'a> {
     link: &'a Link,
     addresses: &'a Addresses,
     mode: Mode,
+    store_trouble: Option<String>,
 }
 
 impl After<'_> {
@@ -175,8 +187,9 @@ impl After<'_> {
         self.announcer.tell(&turn.change.incidents, &turn.ledger);
         let noted =
             turn.snapshot.events.iter().filter(|event| is_of_note(event)).map(event_row).collect::<Vec<_>>();
-        // A store that cannot be written keeps its rows in memory and says so in its notices.
-        let _ = self.store.save(&turn.change.rows, &noted);
+        // A store that cannot be written keeps its rows in memory.
+        let saved = self.store.save(&turn.change.rows, &noted);
+        self.tell_of_store(saved);
         self.history.note(&View::new(turn.snapshot.clone(), turn.ledger.clone(), turn.events.clone()));
         self.doors.publish(turn.clone(), mode);
         if turn.snapshot.turn == 1 {
@@ -184,8 +197,21 @@ impl After<'_> {
             banner::print(&turn, self.mode, self.addresses);
             // The keeper only wants to know that we came up; if it is gone, its end of the socket tells us.
             let _ = self.link.ask(&Request::Ready);
-            crate::trim::trim();
+            let _ = crate::trim::trim();
         }
+    }
+}
+
+impl After<'_> {
+    /// Says once that the store cannot be written, and once that it can again.
+    fn tell_of_store(&mut self, saved: Result<(), StoreError>) {
+        let trouble = saved.err().map(|error| error.to_string());
+        match (&trouble, &self.store_trouble) {
+            (Some(trouble), None) => eprintln!("homeostat: {}", without_number(trouble)),
+            (None, Some(_)) => eprintln!("homeostat: the store is written again"),
+            _ => {}
+        }
+        self.store_trouble = trouble;
     }
 }
 
@@ -229,8 +255,10 @@ fn turn_until_end<W: World>(
 pub fn load_rules(folder: Option<&Path>) -> Result<Vec<LoadedRule>, UserError> {
     let mut own = Vec::new();
     if let Some(folder) = folder {
-        let entries = std::fs::read_dir(folder)
-            .map_err(|error| cannot(&format!("read {}", folder.display()), &error))?;
+        let entries = std::fs::read_dir(folder).map_err(|error| {
+            let what = format!("cannot read the rules in `{}`: {}", folder.display(), words(&error));
+            UserError::new(what, "name a folder of `.toml` files; `policies` in the configuration does")
+        })?;
         for entry in entries.filter_map(Result::ok) {
             let name = entry.file_name().to_string_lossy().into_owned();
             if name.ends_with(".toml") {
@@ -245,21 +273,9 @@ pub fn load_rules(folder: Option<&Path>) -> Result<Vec<LoadedRule>, UserError> {
         .map_err(|error| UserError::new(error.to_string(), "policies/README.md shows what a rule may say"))
 }
 
-fn open_journal(dir: &Path, ledger: &Ledger, clock: Timestamp) -> (Journal, Past) {
-    let (journal, past) = journal::open(dir, ledger, clock);
-    for notice in &past.notices {
-        eprintln!("homeostat: {notice}");
-    }
-    (journal, past)
-}
-
 fn open_store(dir: &Path) -> Result<Store, UserError> {
-    let store = Store::open(dir)
-        .map_err(|error| UserError::new(error.to_string(), "`--state-dir DIR` names another folder"))?;
-    for notice in store.notices() {
-        eprintln!("homeostat: {notice}");
-    }
-    Ok(store)
+    Store::open(dir)
+        .map_err(|error| UserError::new(error.to_string(), "`--state-dir DIR` names another folder"))
 }
 
 fn learnt(store: &Store) -> Baselines {
@@ -329,7 +345,7 @@ fn open_doors(
     link: &Link,
     store: &Store,
     history: &History,
-) -> Result<(Doors, Addresses), UserError> {
+) -> Result<(Arc<Doors>, Addresses), UserError> {
     let readers = Readers {
         live: OneShot::open().ok().map(|one| Box::new(one) as Box<dyn tables::Live>),
         past: store.past(),
@@ -337,10 +353,12 @@ fn open_doors(
     };
     let port = settings.options.port.or(settings.config.port);
     let config = DoorsConfig { port, socket: settings.paths.socket(), readers };
-    Doors::start(config, Arc::new(link.clone()))
+    let (doors, addresses) = Doors::start(config, Arc::new(link.clone()))?;
+    Ok((Arc::new(doors), addresses))
 }
 
 /// An error in words.
 pub fn cannot(what: &str, error: &dyn std::fmt::Display) -> UserError {
+    let error = without_number(&error.to_string());
     UserError::new(format!("cannot {what}: {error}"), "`homeostat doctor` shows what this machine allows")
 }

@@ -69,13 +69,22 @@ impl From<io::Error> for UserError {
 
 /// An operating-system error without its number: `permission denied`.
 pub fn words(error: &io::Error) -> String {
-    let text = error.to_string();
-    let text = text.split(" (os error").next().unwrap_or_default();
+    let text = without_number(&error.to_string());
     let mut letters = text.chars();
     match letters.next() {
         Some(first) => first.to_lowercase().chain(letters).collect(),
         None => String::new(),
     }
+}
+
+/// A sentence without the numbers of the system's errors in it.
+pub fn without_number(text: &str) -> String {
+    let mut parts = text.split(" (os error ");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |all, part| match part.split_once(')') {
+        Some((_, rest)) => all + rest,
+        None => all,
+    })
 }
 
 /// The one of `known` that was most likely meant by `word`, if any is near.
@@ -123,5 +132,7 @@ mod tests {
     #[test]
     fn a_system_error_loses_its_number() {
         assert_eq!(words(&io::Error::from_raw_os_error(13)), "permission denied");
+        let text = "the folder (No such file or directory (os error 2)) is of no use";
+        assert_eq!(without_number(text), "the folder (No such file or directory) is of no use");
     }
 }

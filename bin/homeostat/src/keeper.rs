@@ -7,7 +7,7 @@ mod child;
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -38,6 +38,10 @@ const FORGIVEN_AFTER: Duration = Duration::from_secs(60);
 /// Longest wait before the daemon is started again.
 const WAIT_MAX: Duration = Duration::from_secs(30);
 
+/// Program text that a turn used is given back before the next sleep, but no more often than this: it costs about
+/// as much as the turn.
+const TRIM_EVERY: Duration = Duration::from_secs(1);
+
 /// A daemon that was asked to end is killed after so long.
 const END_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -63,6 +67,10 @@ struct Keeper {
     news: OwnedFd,
     /// Changes of the services that the daemon was told of.
     told_changes: u64,
+    /// When memory is given back next; `None` before the first daemon has come up.
+    trim_at: Option<Instant>,
+    /// What is given back, found once.
+    trimmed: Vec<(usize, usize)>,
 }
 
 /// Keeps a daemon with the arguments of this process until it ends or is told to.
@@ -73,6 +81,9 @@ pub fn run(paths: &Paths) -> Result<ExitCode, UserError> {
     let cannot = |what: &str, error: &dyn std::fmt::Display| {
         UserError::new(format!("cannot {what}: {error}"), "`homeostat doctor` shows what this machine allows")
     };
+    if !Path::new("/proc/self/stat").exists() {
+        return Err(UserError::new("there is no /proc to read", "mount it: `mount -t proc proc /proc`"));
+    }
     let ring = open_ring(&paths.ring_name()).map_err(|error| cannot("set up the intent ring", &error))?;
     let signals = Signals::take().map_err(|error| cannot("receive signals", &words(&error)))?;
     let news = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC);
@@ -92,6 +103,8 @@ pub fn run(paths: &Paths) -> Result<ExitCode, UserError> {
         has_adopted: false,
         news: news.map_err(|error| cannot("count news", &words(&error.into())))?,
         told_changes: 0,
+        trim_at: None,
+        trimmed: Vec::new(),
     };
     keeper.run().map_err(|error| cannot("keep the daemon", &words(&error)))?;
     Ok(ExitCode::from(keeper.exit))
@@ -181,8 +194,24 @@ impl Keeper {
         self.ending.is_some() && self.daemon.is_none() && self.supervisor.is_idle()
     }
 
+    /// Gives memory back before a sleep, or lets the sleep end when it is time for it.
+    fn rest(&mut self) -> Option<Instant> {
+        let due = self.trim_at?;
+        if Instant::now() < due {
+            return Some(due);
+        }
+        if self.trimmed.is_empty() {
+            self.trimmed = crate::trim::trim();
+        } else {
+            crate::trim::unmap(&self.trimmed);
+        }
+        self.trim_at = Some(Instant::now() + TRIM_EVERY);
+        None
+    }
+
     /// Sleeps until a descriptor or a deadline calls.
-    fn wait(&self) -> io::Result<()> {
+    fn wait(&mut self) -> io::Result<()> {
+        let trim_at = self.rest();
         let mut fds = self.supervisor.poll_fds();
         fds.push(self.signals.fd());
         if let Some(daemon) = &self.daemon {
@@ -191,8 +220,13 @@ impl Keeper {
         }
         let mut fds =
             fds.into_iter().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)).collect::<Vec<_>>();
-        let deadline =
-            [self.supervisor.next_deadline(), self.start_at, self.lease_check_at(), self.end_check_at()];
+        let deadline = [
+            self.supervisor.next_deadline(),
+            self.start_at,
+            self.lease_check_at(),
+            self.end_check_at(),
+            trim_at,
+        ];
         let wait =
             deadline.into_iter().flatten().min().map(|at| at.saturating_duration_since(Instant::now()));
         // Rounded up, so that a deadline is past when we wake.
@@ -240,7 +274,7 @@ impl Keeper {
             if request == Request::Ready {
                 daemon.is_ready = true;
                 self.adopt(now);
-                crate::trim::trim();
+                self.trim_at = Some(now);
             }
             let answer = self.obey(request, now);
             // A daemon that does not read has died or will be found stuck; either way there is nobody to tell.

@@ -16,7 +16,7 @@ use vocab::rule::Mode;
 use crate::budget::Budget;
 use crate::clock;
 use crate::daemon::{cannot, load_rules};
-use crate::error::{Exit, UserError};
+use crate::error::{Exit, UserError, words as error_words};
 use crate::film;
 use crate::live::Live;
 use crate::output::Format;
@@ -52,8 +52,10 @@ pub struct Replay {
 pub fn record(arguments: &Record, policies: Option<&Path>, format: Format) -> Result<Exit, UserError> {
     let start = Start { rules: load_rules(policies)?, mode: Mode::Advise, ..Start::default() };
     let live = watcher(arguments.seconds)?;
-    let file = File::create(&arguments.file)
-        .map_err(|error| cannot(&format!("write {}", arguments.file.display()), &error))?;
+    let file = File::create(&arguments.file).map_err(|error| {
+        let what = format!("cannot write `{}`: {}", arguments.file.display(), error_words(&error));
+        UserError::new(what, "name a file in a folder that you may write")
+    })?;
     let recorder = Recorder::new(live, BufWriter::new(file), &start);
     let recorder = recorder.map_err(|error| cannot("begin the recording", &error))?;
     let mut cycle = Cycle::new(recorder, start).map_err(|error| cannot("set up SQL", &error))?;
@@ -97,14 +99,17 @@ pub fn replay(arguments: &Replay, state_dir: &Path, format: Format) -> Result<Ex
     let film =
         incident.filter(|_| !arguments.file.exists()).map(|incident| film::path_of(state_dir, incident));
     let path = film.as_ref().unwrap_or(&arguments.file);
-    let file = File::open(path).map_err(|error| cannot(&format!("read {}", path.display()), &error))?;
+    let wrong = |what: &str, error: &dyn std::fmt::Display| {
+        let what = format!("cannot {what} `{}`: {error}", path.display());
+        UserError::new(what, "`homeostat record FILE` writes a recording")
+    };
+    let file = File::open(path).map_err(|error| wrong("read", &error_words(&error)))?;
     if film.is_some() {
         eprintln!("a film begins in the middle of a run: what the stages knew before is missing");
     }
     let rules = arguments.rules.as_deref().map(|folder| load_rules(Some(folder))).transpose()?;
     let began = Instant::now();
-    let replayed = think_again(BufReader::new(file), rules)
-        .map_err(|error| cannot(&format!("replay {}", path.display()), &error))?;
+    let replayed = think_again(BufReader::new(file), rules).map_err(|error| wrong("replay", &error))?;
     let took_s = began.elapsed().as_secs_f64();
     let differing = replayed.differences().count();
     print(arguments, &replayed, format);

@@ -10,15 +10,27 @@ pub fn one_heap() {
     };
 }
 
-/// Unmaps the pages of read-only mapped files; those that are needed again are read from the page cache.
+/// Gives both back. Answers the address ranges that [`unmap`] may take again: a process that maps no other files and
+/// changes no protection later on may keep them.
+pub fn trim() -> Vec<(usize, usize)> {
+    let ranges = untouched(&std::fs::read_to_string("/proc/self/smaps").unwrap_or_default());
+    unmap(&ranges);
+    trim_heap();
+    ranges
+}
+
+/// Unmaps the pages of read-only mapped files; those that are needed again are taken from the page cache.
 ///
 /// Only mappings without a private page are touched: relocated constants look read-only, too, and would be lost.
-pub fn trim() {
-    for (start, end) in untouched(&std::fs::read_to_string("/proc/self/smaps").unwrap_or_default()) {
+pub fn unmap(ranges: &[(usize, usize)]) {
+    for (start, end) in ranges {
         // SAFETY: the range is a read-only mapping of a file in which this process has no page of its own, so
         // every page comes back from the file, unchanged, at its next use.
-        unsafe { libc::madvise(start as *mut c_void, end - start, libc::MADV_DONTNEED) };
+        unsafe { libc::madvise(*start as *mut c_void, end - start, libc::MADV_DONTNEED) };
     }
+}
+
+fn trim_heap() {
     // SAFETY: gives free memory of the heap back to the kernel; what is in use is not touched.
     #[cfg(target_env = "gnu")]
     unsafe {

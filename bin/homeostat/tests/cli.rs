@@ -99,6 +99,53 @@ fn wrong_words_get_one_line_and_the_next_command() {
 }
 
 #[test]
+fn words_that_are_no_numbers_and_files_that_are_no_recordings_are_named() {
+    let help = "`homeostat --help` shows what can be said";
+    error(&["explain", "x"], 2, "invalid value `x` for `<ID>`: it is no number", help);
+    let hint = "`homeostat record FILE` writes a recording";
+    error(&["replay", "/nowhere"], 2, "cannot read `/nowhere`: no such file or directory", hint);
+    error(&["replay", "/bin/sh"], 2, "cannot replay `/bin/sh`: this is not a Homeostat recording", hint);
+    let hint = "name a file in a folder that you may write";
+    error(&["record", "/nowhere/x"], 2, "cannot write `/nowhere/x`: no such file or directory", hint);
+}
+
+#[test]
+fn a_store_that_is_not_ours_is_set_aside_and_said() {
+    let home = Home::new();
+    home.write("homeostat.db", "dear diary");
+    home.write("intents.log", "dear diary");
+    let mut child = home
+        .command(&["run"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let err = BufReader::new(child.stderr.take().expect("piped"));
+    let said = err.lines().map_while(Result::ok).take(2).collect::<Vec<_>>().join("\n");
+    assert!(said.contains("homeostat.db.corrupt-1") && said.contains("intents.log.aside-1"), "{said}");
+    let kept = std::fs::read_to_string(home.0.join("homeostat.db.corrupt-1"));
+    assert_eq!(kept.expect("nothing is overwritten"), "dear diary");
+    drop(Daemon(child));
+}
+
+#[test]
+fn a_broken_rule_names_its_file_and_its_line() {
+    let home = Home::new();
+    let rules = home.0.join("rules");
+    std::fs::create_dir_all(&rules).expect("writable");
+    std::fs::write(rules.join("mine.toml"), "name = 3").expect("writable");
+    let file = home.write("c.toml", &format!("policies = \"{}\"\n", rules.display()));
+    let (exit, out, err) = home.run(&["run", "--config", &file]);
+    assert_eq!((exit, out.as_str()), (2, ""));
+    assert!(err.contains("rule file `mine.toml` cannot be used") && err.contains("line 1"), "{err}");
+    let file = home.write("c.toml", "policies = \"/nowhere\"\n");
+    let (exit, _, err) = home.run(&["run", "--config", &file]);
+    let what = "error: cannot read the rules in `/nowhere`: no such file or directory\n\nhint: ";
+    assert!(exit == 2 && err.starts_with(what), "{err}");
+}
+
+#[test]
 fn sql_garbage_is_explained_without_a_daemon() {
     let hint = "did you mean `processes`? `homeostat tables` lists them";
     error(&["sql", "SELECT * FROM proceses"], 2, "no such table: proceses", hint);

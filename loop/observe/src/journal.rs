@@ -31,7 +31,7 @@ const ARGUMENTS: [&str; 6] = [
     "--quiet",
     "--no-pager",
     "--output=export",
-    "--output-fields=MESSAGE,PRIORITY,_TRANSPORT,_SYSTEMD_UNIT,_PID",
+    "--output-fields=MESSAGE,PRIORITY,_TRANSPORT,_SYSTEMD_UNIT,UNIT,_PID",
 ];
 
 /// The journal, followed.
@@ -151,8 +151,10 @@ fn event(entry: &Entry, at: Timestamp, now_us: u64, find: impl Fn(u32) -> Option
         return None;
     }
     let process = || entry.pid.and_then(find);
-    let entity = match entry.unit.strip_suffix(".service") {
-        Some(_) => Entity::Service(entry.unit.clone()),
+    // What the manager says, it says of a unit; anybody else could claim to.
+    let unit = if entry.pid == Some(1) && !entry.about.is_empty() { &entry.about } else { &entry.unit };
+    let entity = match unit.strip_suffix(".service") {
+        Some(_) => Entity::Service(unit.clone()),
         None => process().unwrap_or(Entity::Machine),
     };
     // Its age by the clock that nobody can set.
@@ -167,7 +169,8 @@ mod tests {
 
     fn entry(unit: &str, message: &str) -> Entry {
         let (unit, message, transport) = (unit.to_owned(), message.to_owned(), "stdout".to_owned());
-        Entry { unit, message, transport, priority: Some(3), pid: Some(7), monotonic_us: Some(5_000_000) }
+        let (priority, pid, monotonic_us) = (Some(3), Some(7), Some(5_000_000));
+        Entry { unit, about: "claimed.service".to_owned(), message, transport, priority, pid, monotonic_us }
     }
 
     #[test]
@@ -182,6 +185,9 @@ mod tests {
         let session = event(&entry("session-3.scope", "x"), at, 7_000_000, find).expect("a line");
         assert_eq!(session.entity, Entity::Service("p7".into()));
         assert_eq!(event(&entry("", "x"), at, 0, |_| None).expect("a line").entity, Entity::Machine);
+        let manager = Entry { pid: Some(1), ..entry("init.scope", "Started claimed.") };
+        let manager = event(&manager, at, 0, find).expect("a line");
+        assert_eq!(manager.entity, Entity::Service("claimed.service".into()));
         assert_eq!(event(&Entry { transport: "kernel".into(), ..entry("", "x") }, at, 0, find), None);
         assert_eq!(event(&entry("web.service", ""), at, 0, find), None);
     }

@@ -12,6 +12,8 @@ const BEGIN: &[u8] = b"\n\n__CURSOR=";
 pub(crate) struct Entry {
     pub message: String,
     pub unit: String,
+    /// The unit that a manager's line is about.
+    pub about: String,
     pub transport: String,
     /// 0 (emergency) to 7 (debug).
     pub priority: Option<u8>,
@@ -95,6 +97,7 @@ impl Entry {
         match name {
             b"MESSAGE" => self.message = text.replace('\n', " "),
             b"_SYSTEMD_UNIT" => self.unit = text.into_owned(),
+            b"UNIT" => self.about = text.into_owned(),
             b"_TRANSPORT" => self.transport = text.into_owned(),
             b"PRIORITY" => self.priority = text.parse().ok().filter(|level| *level <= 7),
             b"_PID" => self.pid = text.parse().ok(),

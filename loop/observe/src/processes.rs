@@ -231,8 +231,7 @@ impl Tracked {
             return Some(self);
         }
         let times = times.or_else(|| if wants_times { proc.schedstat(pid).ok() } else { None });
-        let may_hold_stat = may_hold && (self.stat.threads > 1 || self.is_moved);
-        let stat = held.stat(&mut self.files, pid, may_hold_stat).or_else(|| proc.stat(pid).ok())?;
+        let stat = held.stat(&mut self.files, pid, may_hold).or_else(|| proc.stat(pid).ok())?;
         if stat.start_ticks != self.stat.start_ticks {
             return Self::read(proc, pid, at);
         }

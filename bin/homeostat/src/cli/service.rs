@@ -9,12 +9,38 @@ use crate::door::{ServiceFile, ServiceOp};
 use crate::error::{Exit, UserError, words};
 use crate::output::{Column, Format, Style};
 
+/// A description with every key; all but the first two may be left out.
+const EXAMPLE: &str = r#"A description, every key of it; all but the first two may be left out:
+  name = "web"
+  command = ["/usr/bin/web", "--port", "8080"]
+  user = "www-data"          # of /etc/passwd; takes root
+  directory = "/srv/web"     # else that of the file
+  environment = { LANG = "C" }
+  restart = "on_failure"     # or always, never
+  [back_off]                 # seconds
+  start_s = 0.25
+  max_s = 60
+  reset_after_s = 30
+  [limits]
+  descriptors = 4096
+  memory_bytes = 1000000000  # takes a cgroup
+  nice = 5
+  [stop]
+  signal = 15
+  timeout_s = 5
+  [health]                   # or command = ["check-web"]
+  tcp_port = 8080
+  every_s = 5
+  timeout_s = 2
+Several in one file: each begins with [[service]], and its tables are written [service.limits]."#;
+
 /// Run services under Homeostat's own supervisor.
 #[derive(Subcommand)]
 pub enum Service {
     /// List them
     List,
     /// Start the services that these files describe
+    #[command(after_help = EXAMPLE)]
     Start {
         /// Descriptions in TOML
         #[arg(required = true)]
@@ -90,4 +116,19 @@ fn read(file: &PathBuf) -> Result<ServiceFile, UserError> {
     let text = std::fs::read_to_string(file).map_err(|error| wrong(&error))?;
     let path = std::path::absolute(file).map_err(|error| wrong(&error))?;
     Ok(ServiceFile { path: path.display().to_string(), text })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_is_a_description_with_every_key() {
+        let text = EXAMPLE.lines().filter_map(|line| line.strip_prefix("  ")).collect::<Vec<_>>().join("\n");
+        let service = crate::service_file::parse("/x/web.toml", &text).expect("valid").remove(0);
+        let known = serde_json::to_value(&service).expect("plain data");
+        let written: toml::Table = toml::from_str(&text).expect("valid");
+        let keys = known.as_object().expect("a table").keys();
+        assert!(keys.clone().all(|key| written.contains_key(key)), "{keys:?}");
+    }
 }

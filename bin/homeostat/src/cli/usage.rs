@@ -25,6 +25,7 @@ fn explain(error: &clap::Error) -> UserError {
     let what = text.strip_prefix("error: ").unwrap_or(&text);
     let what = what.split("\n\n").next().unwrap_or_default();
     let what = what.split_whitespace().collect::<Vec<_>>().join(" ").replace('\'', "`");
+    let what = what.replace("invalid digit found in string", "it is no number");
     let suggested =
         [ContextKind::SuggestedArg, ContextKind::SuggestedSubcommand, ContextKind::SuggestedValue];
     let wrong = [ContextKind::InvalidSubcommand, ContextKind::InvalidArg, ContextKind::InvalidValue];
