@@ -4,8 +4,9 @@
 //! look says that what grows is not connections that others opened to it; or nine tenths of the limit are in use.
 //! Quiet twins: a burst of connections (explained by `established`), a pool that fills, a process that always
 //! lived near a small limit. Connections that the peer has closed (`close_wait`) count as leaked, never as load;
-//! connections that it opened itself and keeps are a pool for a minute, and a leak after that.
-use alloc::collections::BTreeMap;
+//! connections that it opened itself and keeps are a pool for a minute, and a leak after that. Files of /proc that an
+//! observer holds, each once and of processes that live, grow with the machine and not by its fault.
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -13,6 +14,7 @@ use alloc::vec::Vec;
 use vocab::finding::{Finding, FindingKind, Severity};
 use vocab::probe::{Probe, ProbeKind, ProbeResult};
 use vocab::rows::{OpenFile, Process};
+use vocab::snapshot::Snapshot;
 use vocab::{Entity, ProcessId, Value};
 
 use crate::envelope::{Envelope, Growth};
@@ -54,6 +56,7 @@ const UNSEEN_S: f64 = 6.0;
 /// The class that is load, and the one that is a pool as long as it is young.
 const ESTABLISHED: &str = "established connections";
 const OUTGOING: &str = "connections that it opened and keeps";
+const WATCHED: &str = "files of processes that it watches";
 /// How long a pool may fill. Unit: s.
 const POOL_S: f64 = 60.0;
 /// Looks asked for in one turn at most.
@@ -186,7 +189,7 @@ impl DescriptorLeak {
                 (&answer.probe.entity, &answer.result)
                 && let Some(suspect) = self.suspects.get_mut(id)
             {
-                let now = classes(files);
+                let now = classes(files, context.snapshot);
                 let first = suspect.looks.take().map_or_else(|| now.clone(), |(first, _, _)| first);
                 suspect.looks = Some((first, context.memory.now_s, now));
             }
@@ -272,7 +275,7 @@ fn grows(
     COARSE_WINDOWS_S.iter().filter_map(|one| envelope.growth(*one, 4, track.first_s)).find(is_enough)
 }
 
-/// Whether established connections explain the growth: by the tables, else by a closer look.
+/// Whether established connections, or the processes it watches, explain the growth: by the tables, else by a closer look.
 fn is_load(suspect: &Suspect, track: &Track, growth: &Growth) -> bool {
     let Some(last) = track.fine.last() else { return false };
     // The table of sockets is read less often than that of processes: a little before the window is fair.
@@ -283,7 +286,8 @@ fn is_load(suspect: &Suspect, track: &Track, growth: &Growth) -> bool {
     }
     let by_table = f64::from(last.established.saturating_sub(before)) >= LOAD_RATIO * growth.grown;
     let by_look = suspect.looks.as_ref().is_some_and(|(first, _, now)| {
-        let of = |classes: &Classes| f64::from(classes.get(ESTABLISHED).copied().unwrap_or(0));
+        let count = |classes: &Classes, class| f64::from(classes.get(class).copied().unwrap_or(0));
+        let of = |classes: &Classes| count(classes, ESTABLISHED) + count(classes, WATCHED);
         let total = |classes: &Classes| classes.values().copied().map(f64::from).sum::<f64>();
         let grown = total(now) - total(first);
         let is_early = grown < LOOK_GROWN_MIN && last.established == 0;
@@ -308,9 +312,14 @@ fn grew(suspect: &Suspect, class: &str) -> bool {
 }
 
 /// Counts open files by what leaks are made of.
-fn classes(files: &[OpenFile]) -> Classes {
+fn classes(files: &[OpenFile], snapshot: &Snapshot) -> Classes {
     let mut classes = Classes::new();
+    let mut seen = BTreeSet::new();
     for file in files {
+        if watched(&file.target).is_some_and(|pid| snapshot.has_pid(pid)) && seen.insert(&file.target) {
+            *classes.entry(WATCHED.to_string()).or_default() += 1;
+            continue;
+        }
         let class = match (file.kind.as_str(), file.tcp_state.as_deref()) {
             (_, Some("established")) if file.is_outgoing == Some(true) => OUTGOING.to_string(),
             (_, Some("established")) => ESTABLISHED.to_string(),
@@ -323,6 +332,11 @@ fn classes(files: &[OpenFile]) -> Classes {
         *classes.entry(class).or_default() += 1;
     }
     classes
+}
+
+/// The process whose file below /proc this is.
+fn watched(target: &str) -> Option<u32> {
+    target.strip_prefix("/proc/")?.split_once('/')?.0.parse().ok()
 }
 
 /// The class that grew most between the first and the latest look, and by how much.

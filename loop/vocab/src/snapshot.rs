@@ -74,6 +74,11 @@ impl Snapshot {
         self.processes.get(index).filter(|one| one.start_ticks == id.start_ticks)
     }
 
+    /// Whether a process of that id is alive.
+    pub fn has_pid(&self, pid: u32) -> bool {
+        self.processes.binary_search_by_key(&pid, |one| one.pid).is_ok()
+    }
+
     /// The service of that name.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|one| &*one.name == name)

@@ -1,6 +1,6 @@
 //! Scenes of descriptors that leak, and of descriptors that only look so.
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use vocab::Entity;
@@ -60,6 +60,35 @@ fn answer(snapshot: &mut Snapshot, asked: &[Probe], now: Open) {
     }
 }
 
+/// A process that holds files of /proc on a machine on which processes are started all the time. `file` is the file
+/// with that index, if it is held when so many were started.
+fn observer(name: &str, expect: Expect, file: fn(u32, u32) -> Option<(String, u32)>) -> Scene {
+    Scene::new(DescriptorLeak, name, 140, expect, move |turn, asked| {
+        let started = 20 + ramp(3.0, f64::from(turn), 35.0);
+        let files: Vec<_> = (0..started).filter_map(|index| file(index, started)).collect();
+        let mut one = server(100, "web", turn);
+        one.descriptors = Some(12 + files.len() as u64);
+        one.descriptor_limit = Some(1_024);
+        let mut processes = Vec::from([one]);
+        processes.extend((0..started).map(|index| server(1_000 + index, "job", turn)));
+        let mut snapshot = with(turn, processes);
+        for probe in asked.iter().filter(|one| one.kind == ProbeKind::Descriptors) {
+            let open = |(target, index): &(String, u32)| OpenFile {
+                pid: 100,
+                descriptor: 12 + *index,
+                kind: "file".to_string(),
+                target: target.as_str().into(),
+                inode: None,
+                tcp_state: None,
+                is_outgoing: None,
+            };
+            let result = Ok(ProbeResult::Descriptors(files.iter().map(open).collect()));
+            snapshot.answers.push(ProbeAnswer { probe: probe.clone(), at: snapshot.at, result });
+        }
+        snapshot
+    })
+}
+
 fn fires(span: core::ops::RangeInclusive<u32>) -> Expect {
     Expect::Fires(Entity::Service("web".to_string()), span)
 }
@@ -106,7 +135,16 @@ pub fn scenes() -> Vec<Scene> {
         20_000,
         |t| Open { files: ramp(20.0, t, 0.0), ..Open::default() },
     ));
+    scenes.push(observer("an observer that opens one file again and again", fires(40..=70), |index, _| {
+        Some(("/proc/100/stat".to_string(), index))
+    }));
+    scenes.push(observer("an observer that keeps files of the dead", fires(40..=70), |index, alive| {
+        Some((format!("/proc/{}/stat", 5_000 + index), index)).filter(|_| index < alive)
+    }));
     scenes.extend(twins());
+    scenes.push(observer("an observer that holds a file of each process", Expect::Silent, |index, alive| {
+        Some((format!("/proc/{}/stat", 1_000 + index), index)).filter(|_| index < alive)
+    }));
     scenes
 }
 
