@@ -48,6 +48,9 @@ use crate::{banner, clock};
 /// Turns between two writes of what was learnt.
 const LEARNT_EVERY: u64 = 60;
 
+/// Turns after which memory is given back that was used once: program text of a question, pages of the heap.
+const TRIM_EVERY: u64 = 60;
+
 /// All a run needs to know.
 pub struct Settings {
     /// What was asked for.
@@ -217,6 +220,8 @@ impl After<'_> {
             banner::print(&turn, self.mode, self.addresses);
             // The keeper only wants to know that we came up; if it is gone, its end of the socket tells us.
             let _ = self.link.ask(&Request::Ready);
+        }
+        if turn.snapshot.turn % TRIM_EVERY == 1 {
             let _ = crate::trim::trim();
         }
     }
