@@ -364,13 +364,12 @@ fn accuse(context: &Context<'_>, entity: &Entity, suspect: &Suspect<'_>) -> Opti
     }
     let process = suspect.process;
     let mut evidence = Vec::from([usage(suspect), ground(suspect)]);
-    let whom: Vec<_> = victims.iter().map(|one| alloc::string::ToString::to_string(&one.entity)).collect();
+    // Whom it hurts is for explain to say, which knows their names.
     let sentence = format!(
-        "{} takes {:.0} % of a CPU, wants {:.0} %, and hurts {}",
+        "{} takes {:.0} % of a CPU and wants {:.0} %",
         say::who(process),
         process.cpu_pct.unwrap_or(0.0),
         suspect.demand_pct,
-        whom.join(", ")
     );
     let entities = victims.iter().map(|one| one.entity.clone()).collect();
     evidence.extend(victims.into_iter().map(|one| one.evidence));
