@@ -107,6 +107,8 @@ pub fn run(paths: &Paths) -> Result<ExitCode, UserError> {
         trimmed: Vec::new(),
     };
     keeper.run().map_err(|error| cannot("keep the daemon", &words(&error)))?;
+    // A run that ends by itself leaves no memory behind in which nothing stands.
+    keeper.ring.discard_if_unused();
     Ok(ExitCode::from(keeper.exit))
 }
 

@@ -22,6 +22,7 @@ mod stage;
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{Ordering, fence};
 
@@ -102,7 +103,9 @@ impl Ring {
     /// # Errors
     /// [`RingError::NoPlace`] where no such place is a tmpfs; then the keeper hands in a memfd.
     pub fn open_default(name: &str) -> Result<Self, RingError> {
-        Self::from_file(place::open(name)?)
+        let ring = Self::from_file(place::open(name)?)?;
+        // Who ended just now may have removed it between.
+        if ring.file.metadata()?.nlink() > 0 { Ok(ring) } else { Self::from_file(place::open(name)?) }
     }
 
     /// The ring in that file, which is made if it is missing. The caller vouches that it is on a tmpfs.
@@ -220,6 +223,13 @@ impl Ring {
     /// Gives a slot back.
     pub fn free(&self, slot: Slot) {
         self.words(slot)[0].store(0, Ordering::Release);
+    }
+
+    /// Removes the file of a ring in which nothing stands; whether it did. What stands is there for the next start.
+    pub fn discard_if_unused(&self) -> bool {
+        let Ok(_lock) = self.lock() else { return false };
+        let is_unused = self.slots().all(|(_, content)| content == Content::OtherBoot);
+        is_unused && place::remove(&self.file)
     }
 
     fn words(&self, slot: Slot) -> &Words {

@@ -37,6 +37,15 @@ pub(super) fn open_file(path: &Path) -> Result<File, RingError> {
     Ok(options.custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC).open(path)?)
 }
 
+/// Removes the file that is open here, if it still stands where it was opened; whether it did.
+pub(super) fn remove(file: &File) -> bool {
+    let Ok(path) = std::fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())) else { return false };
+    let is_it = |found: std::fs::Metadata| {
+        file.metadata().is_ok_and(|own| own.ino() == found.ino() && own.dev() == found.dev())
+    };
+    std::fs::symlink_metadata(&path).is_ok_and(is_it) && std::fs::remove_file(&path).is_ok()
+}
+
 /// Whether the folder is on a tmpfs, and ours alone; it is made if its parent is on a tmpfs.
 fn own_folder(folder: &Path, user: u32) -> io::Result<bool> {
     let parent = folder.parent().unwrap_or(folder);

@@ -67,6 +67,18 @@ fn a_slot_of_another_boot_is_void() {
 }
 
 #[test]
+fn a_ring_is_removed_only_when_nothing_stands_in_it() {
+    let path = std::env::temp_dir().join(format!("homeostat-ring-{}", std::process::id()));
+    let ring = Ring::open(&path).unwrap();
+    let slot = ring.intend(&record(1, "a")).unwrap();
+    assert!(!ring.discard_if_unused() && path.exists());
+    ring.free(slot);
+    assert!(ring.discard_if_unused() && !path.exists());
+    assert!(!ring.discard_if_unused(), "it is gone");
+    assert!(!Ring::memfd().unwrap().discard_if_unused(), "memory without a file");
+}
+
+#[test]
 fn a_foreign_file_is_left_alone() {
     let ring = Ring::memfd().unwrap();
     ring.map.words()[0].store(MAGIC + 1, Ordering::Relaxed);
