@@ -1,15 +1,18 @@
 //! Detector `own_trouble`: Homeostat itself is late, over its budget or loses rows, and goes on doing so.
 //!
 //! Symptom, over thirty turns: every third tick is missed, or the budget is exceeded though all is shed that can be,
-//! or a collector drops rows in every second turn. Quiet twin: one late tick, a machine that was suspended, a short
-//! overload, a slow machine on which shedding keeps the budget (a row of `self`, and nobody's trouble).
-use alloc::collections::VecDeque;
+//! or a collector drops more rows than it delivers in every second turn. Quiet twin: one late tick, a machine that was
+//! suspended, a short overload, a storm of events beyond the bound, a slow machine on which shedding keeps the budget
+//! (rows of `self`, and nobody's trouble).
+use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use vocab::budget::{CPU_SHARE_MAX, SHED_LEVEL_MAX, tick_s};
 use vocab::finding::{Finding, FindingKind, Severity};
+use vocab::sample::CollectorSample;
 use vocab::{Entity, Value};
 
 use crate::{Context, Detected, Detector, say};
@@ -38,7 +41,8 @@ struct Turn {
 #[derive(Default)]
 pub struct OwnTrouble {
     turns: VecDeque<Turn>,
-    dropped: u64,
+    /// Rows that each collector has dropped so far.
+    dropped: BTreeMap<Arc<str>, u64>,
     usual_s: Option<f64>,
 }
 
@@ -49,7 +53,6 @@ impl Detector for OwnTrouble {
 
     fn run(&mut self, context: &Context<'_>, detected: &mut Detected) {
         let snapshot = context.snapshot;
-        let dropped = snapshot.collectors.iter().map(|one| one.dropped).fold(0, u64::saturating_add);
         if snapshot.interval_s > 0.0 {
             // The shortest interval seen is that of one tick: lateness and shedding only make them longer.
             let usual_s = self.usual_s.unwrap_or(f64::INFINITY).min(snapshot.interval_s.max(0.05));
@@ -58,14 +61,14 @@ impl Detector for OwnTrouble {
         if self.turns.len() == TURNS {
             self.turns.pop_front();
         }
+        let is_dropping = self.loses_most(&snapshot.collectors);
         self.turns.push_back(Turn {
             interval_s: snapshot.interval_s,
             tick_s: f64::from(tick_s(snapshot.own.shed_level)),
             shed_level: snapshot.own.shed_level,
             cpu_us: snapshot.own.cpu_us,
-            is_dropping: dropped > self.dropped,
+            is_dropping,
         });
-        self.dropped = dropped;
         detected.findings.extend(self.troubles(context).into_iter().next());
     }
 }
@@ -91,15 +94,26 @@ impl OwnTrouble {
             troubles.push(finding(context, "interval_s", Value::from(context.snapshot.interval_s), sentence));
         }
         if dropping >= DROPPED_MIN {
-            let sentence =
-                format!("losing rows: {} so far, in {dropping} of its last {TURNS} turns", self.dropped);
-            troubles.push(finding(context, "dropped", Value::from(self.dropped), sentence));
+            let dropped = self.dropped.values().copied().fold(0, u64::saturating_add);
+            let sentence = format!("losing rows: {dropped} so far, in {dropping} of its last {TURNS} turns");
+            troubles.push(finding(context, "dropped", Value::from(dropped), sentence));
         }
         troubles
     }
 }
 
 impl OwnTrouble {
+    /// Whether a collector dropped more rows in this turn than it delivered.
+    fn loses_most(&mut self, collectors: &[CollectorSample]) -> bool {
+        let mut loses = false;
+        for one in collectors {
+            let before = self.dropped.insert(one.name.clone(), one.dropped);
+            let lost = one.dropped.saturating_sub(before.unwrap_or(one.dropped));
+            loses |= lost > u64::from(one.rows);
+        }
+        loses
+    }
+
     /// CPU time of one core over all turns kept, if all was shed in each of them.
     fn share_with_all_shed(&self) -> Option<f64> {
         let (first, last) = (self.turns.front()?, self.turns.back()?);

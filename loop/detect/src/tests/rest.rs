@@ -182,6 +182,17 @@ fn own() -> Vec<Scene> {
             snapshot
         }));
     }
+    for (name, rows, lost, expect) in [
+        ("a collector that loses most rows", 100, 400, Expect::Fires(homeostat(), 30..=50)),
+        ("a storm of events beyond the bound", 400, 100, Expect::Silent),
+    ] {
+        shedding.push(Scene::new(OwnTrouble, name, 90, expect, move |turn, _| {
+            let dropped = u64::from(turn.saturating_sub(20)) * lost;
+            let (name, stalled_s, error) = ("kernel".into(), None, None);
+            let one = CollectorSample { name, cpu_us: 10, rows, stalled_s, dropped, error };
+            Snapshot { collectors: Vec::from([one]), ..machine(turn) }
+        }));
+    }
     let mut scenes = Vec::from([
         collector("a dead mount", Expect::Fires(filesystems, 25..=26), |turn| {
             (turn > 20).then(|| f64::from(turn - 20))
