@@ -1,14 +1,17 @@
 //! A folder of fixture files for tests; it is removed when dropped.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// A temporary folder tree.
 pub(crate) struct Tree(PathBuf);
 
 impl Tree {
-    /// An empty folder whose name holds `label` and this process' id.
+    /// An empty folder of its own, whose name holds `label` and this process' id.
     pub(crate) fn new(label: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("kernfs-{label}-{}", std::process::id()));
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let (pid, number) = (std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+        let path = std::env::temp_dir().join(format!("kernfs-{label}-{pid}-{number}"));
         std::fs::create_dir_all(&path).unwrap();
         Self(path)
     }

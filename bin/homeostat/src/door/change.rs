@@ -21,7 +21,7 @@ use super::answer::{Answer, Refusal, Result};
 use super::guard::Caller;
 use super::service::ServiceOp;
 use super::sql::aside;
-use super::state::{Published, Shared};
+use super::state::{EFFECT_WAIT, Published, Shared};
 use super::{Command, json};
 
 type Body = core::result::Result<Bytes, BytesRejection>;
@@ -36,7 +36,8 @@ pub fn parse<T: DeserializeOwned>(body: Body) -> core::result::Result<T, Refusal
 }
 
 fn late(what: &str) -> Refusal {
-    let what = format!("the loop has not answered within 5 s; {what} may still happen");
+    let what =
+        format!("the loop has not answered within {} s; {what} may still happen", EFFECT_WAIT.as_secs());
     Refusal::new(StatusCode::GATEWAY_TIMEOUT, what, "`homeostat status` tells whether the loop turns")
 }
 

@@ -23,8 +23,8 @@ const HISTORY_MAX: usize = 600;
 /// Streams of turn summaries at one time.
 const STREAMS_MAX: usize = 16;
 
-/// How long a changing request waits for its effect.
-pub const EFFECT_WAIT: Duration = Duration::from_secs(5);
+/// How long a changing request waits for its effect: two of the longest ticks, and some.
+pub const EFFECT_WAIT: Duration = Duration::from_secs(12);
 
 /// The last turn, as everyone reads it.
 #[derive(Debug)]
