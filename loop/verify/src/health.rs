@@ -25,7 +25,12 @@ pub(crate) fn look(trial: &Trial, context: &mut Context<'_>) -> Result<(), Strin
         return Ok(());
     }
     let incident = &trial.incident;
-    for entity in core::iter::once(&incident.culprit).chain(&incident.victims) {
+    // A victim in trouble of its own is healed, or not, by its own incident.
+    let has_own_trouble = |entity: &Entity| {
+        context.incidents.iter().any(|one| one.is_open() && one.id != incident.id && one.culprit == *entity)
+    };
+    let victims = incident.victims.iter().filter(|one| **one != incident.culprit && !has_own_trouble(one));
+    for entity in core::iter::once(&incident.culprit).chain(victims) {
         is_well(context.snapshot, entity)?;
         is_unaccused(context.findings, entity, incident.kind)?;
     }

@@ -124,6 +124,28 @@ fn a_service_that_does_not_serve_is_not_repaired() {
 }
 
 #[test]
+fn a_victim_in_trouble_of_its_own_is_judged_by_its_own_incident() {
+    let hurt = Incident { victims: vec![kit::service_entity("b")], ..incident() };
+    let own = Incident { id: 99, culprit: kit::service_entity("b"), ..incident() };
+    let decision = decision(RESTART, Proves::Repaired);
+    let outcomes_with = |incidents: &[Incident]| {
+        let mut verify = Verify::new();
+        let mut outcomes = Vec::new();
+        for second in 0..40 {
+            let effects = if second == 0 { vec![effect(0, &decision, ActionState::Final)] } else { vec![] };
+            let mut snapshot = well(second);
+            snapshot.services.push(kit::service("b", "backing_off"));
+            let mut says = Says(true);
+            let mut context = Context { snapshot: &snapshot, findings: &[], incidents, query: &mut says };
+            outcomes.extend(verify.run(core::slice::from_ref(&decision), &effects, &mut context).outcomes);
+        }
+        kinds(&outcomes)
+    };
+    assert_eq!(outcomes_with(core::slice::from_ref(&hurt)), [OutcomeKind::Unchanged]);
+    assert_eq!(outcomes_with(&[hurt, own]), [OutcomeKind::Repaired]);
+}
+
+#[test]
 fn a_service_that_is_still_accused_is_not_repaired() {
     let finding = kit::finding(0, FindingKind::Stalled, "a");
     let (_, outcomes) = play(RESTART, Proves::Repaired, |_| true, well, &[finding]);
