@@ -75,7 +75,8 @@ fn a_full_map_is_counted_and_never_exceeded() {
         Command::new("/bin/true").status().unwrap();
     }
     let tick = drain(&mut kernel);
-    assert_eq!(tick.sched.len(), 8);
+    // An entry that a program holds while it is drained may be missing; one too many never is there.
+    assert!((6..=8).contains(&tick.sched.len()), "{} entries", tick.sched.len());
     assert!(tick.lost.map_full > 0, "{:?}", tick.lost);
     Command::new("/bin/true").status().unwrap();
     assert!(!drain(&mut kernel).sched.is_empty(), "after a drain there is room again");
