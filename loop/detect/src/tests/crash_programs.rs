@@ -79,7 +79,7 @@ fn twins() -> [Scene; 5] {
         }),
         scene("tests of which some crash on purpose", Expect::Silent, |turn| {
             let what = if turn.is_multiple_of(3) { ends(0) } else { crashes(6) };
-            Vec::from([event(100 + turn, "/work/target/tests", what)])
+            Vec::from([event(100 + turn, "/build/target/tests", what)])
         }),
         scene("two crashes", Expect::Silent, |turn| {
             let is_one = turn == 20 || turn == 30;
