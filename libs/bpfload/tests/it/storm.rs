@@ -71,14 +71,14 @@ fn of_a_fork_storm_every_exit_is_received_or_counted_as_lost() {
 fn a_full_map_is_counted_and_never_exceeded() {
     let Some(_one) = kernel_lock() else { return };
     let Some(mut kernel) = load(Object::Sched, &["sched_switch"], |o| o.processes = 8) else { return };
-    for _ in 0..20 {
-        Command::new("/bin/true").status().unwrap();
-    }
+    // Not every process waits long enough to be noted: on a quiet machine a third of them.
+    let run = |count: u32| (0..count).for_each(|_| drop(Command::new("/bin/true").status().unwrap()));
+    run(400);
     let tick = drain(&mut kernel);
     // An entry that a program holds while it is drained may be missing; one too many never is there.
     assert!((6..=8).contains(&tick.sched.len()), "{} entries", tick.sched.len());
     assert!(tick.lost.map_full > 0, "{:?}", tick.lost);
-    Command::new("/bin/true").status().unwrap();
+    run(20);
     assert!(!drain(&mut kernel).sched.is_empty(), "after a drain there is room again");
 }
 
