@@ -2,13 +2,15 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tables::View;
 use tables::history::{Keeper, Reader, Upkeep};
 use vocab::sample::CollectorSample;
+
+use crate::shared::lock;
 
 /// Time between two looks at what the files need.
 const EVERY: Duration = Duration::from_secs(5);
@@ -28,7 +30,7 @@ pub struct Health {
 impl Health {
     /// The history as one of our collectors: what it sheds, and whether it fails.
     pub fn sample(&self) -> CollectorSample {
-        let trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let trouble = lock(&self.trouble);
         CollectorSample {
             name: "history".into(),
             cpu_us: 0,
@@ -41,7 +43,7 @@ impl Health {
 
     /// Notes what an upkeep met; a person reads each new trouble once.
     fn note(&self, met: Option<String>) {
-        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trouble = lock(&self.trouble);
         match (met, trouble.as_mut()) {
             (None, _) => *trouble = None,
             (Some(why), Some((_, known))) if *known == why => {}
@@ -119,9 +121,8 @@ fn keep_up(upkeep: &Upkeep, health: &Health, stopped: &Receiver<()>) {
         }
         let done = upkeep.maintain(at_ms);
         if done.sealed > 0 || !done.compacted.is_empty() {
-            // SAFETY: no arguments that could be wrong; glibc gives back what compaction took for a moment.
-            unsafe { libc::malloc_trim(0) };
-            crate::trim::trim();
+            // What compaction took for a moment.
+            let _ = crate::trim::trim();
         }
         health.note(done.notes.into_iter().next());
     }

@@ -1,6 +1,6 @@
 //! The live machine as the loop's world: observe's eyes, act's hands, the doors' ears, a steady tick.
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use act::{Act, Order};
@@ -21,6 +21,7 @@ use crate::clock;
 use crate::door::Doors;
 use crate::history::Health;
 use crate::keeper_lost::Parent;
+use crate::shared::lock;
 use crate::signals::Signals;
 
 /// The live machine.
@@ -122,7 +123,7 @@ impl World for Live {
             }
         }
         if let Some(act) = &mut self.act {
-            effects.extend(act.lock().unwrap_or_else(PoisonError::into_inner).run(now, standing));
+            effects.extend(lock(act).run(now, standing));
         }
         effects
     }

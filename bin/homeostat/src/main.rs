@@ -27,6 +27,7 @@ mod record;
 mod reflex;
 mod rescue;
 mod service_file;
+mod shared;
 mod signals;
 mod stall_trigger;
 mod trim;

@@ -3,7 +3,7 @@
 //! A rule is compiled to a predicate over the event and what is known of processes since the last turn; its target is
 //! prepared every turn, so that the event costs two looks, the intent in the ring and one write.
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use act::{Act, Prepared};
 use bpfload::{Event as Raw, Kind};
@@ -15,6 +15,7 @@ use vocab::{Entity, ProcessId, Timestamp};
 
 use crate::clock;
 use crate::numbers::Numbers;
+use crate::shared::lock;
 
 /// Effects that wait for the next tick.
 const EFFECTS_MAX: usize = 64;
@@ -151,8 +152,4 @@ fn intent(rule: &Reflex, service: &str, main: ProcessId) -> Intent {
         lease_s: rule.lease_s,
         undo_on_death: true,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use act::{Act, Order};
@@ -20,6 +20,7 @@ use vocab::{Entity, Timestamp};
 
 use crate::clock;
 use crate::numbers::Numbers;
+use crate::shared::lock;
 use crate::stall_trigger::StallTrigger;
 
 /// Candidates that are looked at closely.
@@ -108,10 +109,6 @@ impl Rescue {
     pub fn take_effects(&self) -> Vec<Effect> {
         std::mem::take(&mut lock(&self.told).effects)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// One domain under watch.

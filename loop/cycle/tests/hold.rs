@@ -1,21 +1,21 @@
 //! A made-up leak that only a throttle stops: contained, released step by step, throttled again when it returns.
+mod made;
+
 use std::collections::BTreeMap;
 
 use act::Order;
 use cycle::world::{Command, Recheck};
 use cycle::{Cycle, Start, World, rules};
+use made::MB;
 use vocab::action::{ActionState, Effect, Intent, Level};
-use vocab::capability::{Capabilities, Capability};
+use vocab::capability::Capabilities;
 use vocab::decision::Decision;
 use vocab::incident::IncidentState;
 use vocab::probe::Probe;
 use vocab::rule::Mode;
-use vocab::sample::{
-    MachineSample, ProcessDetail, ProcessInfo, ProcessStat, Sample, ServiceSample, ServiceState,
-};
+use vocab::sample::Sample;
 use vocab::{ProcessId, Timestamp};
 
-const MB: u64 = 1_000_000;
 const MAIN: ProcessId = ProcessId { pid: 100, start_ticks: 500 };
 
 const RULE: &str = r#"
@@ -53,57 +53,11 @@ impl Throttled {
     }
 
     fn sample(&self) -> Sample {
-        let rss_bytes = self.anon_bytes + 8 * MB;
-        let stat = ProcessStat {
-            pid: MAIN.pid,
-            start_ticks: MAIN.start_ticks,
-            ppid: 1,
-            state: b'S',
-            user_ticks: self.turn,
-            threads: 4,
-            rss_bytes,
-            ..ProcessStat::default()
-        };
-        let detail = ProcessDetail {
-            id: MAIN,
-            anon_bytes: Some(self.anon_bytes + self.turn % 3 * 4096),
-            swap_bytes: Some(0),
-            descriptors: Some(12),
-            read_bytes: Some(0),
-            write_bytes: Some(0),
-            io_chars: Some(self.turn * 1_000),
-            io_calls: Some(self.turn * 10),
-            voluntary_switches: Some(self.turn * 20),
-        };
-        let mut machine = MachineSample { cpus: 2, ticks_per_second: 100, ..MachineSample::default() };
-        machine.uptime_s = 1_000.0 + self.turn as f64;
-        machine.memory.total_bytes = 16_000 * MB;
-        machine.memory.available_bytes = 12_000 * MB;
-        Sample {
-            at: Timestamp::from_secs(1_700_000_000 + self.turn as i64),
-            turn: self.turn,
-            machine,
-            processes: vec![stat],
-            process_infos: vec![info()],
-            process_details: vec![detail],
-            services: vec![service()],
-            ..Sample::default()
-        }
+        made::sample(self.turn, MAIN, self.anon_bytes)
     }
 
     fn effect(&self, now: Timestamp, state: ActionState) -> Option<Effect> {
-        let intent = self.intent.clone()?;
-        let (before, after, because, lease_until) = (None, None, None, None);
-        Some(Effect {
-            action_id: intent.action_id,
-            intent,
-            at: now,
-            state,
-            before,
-            after,
-            because,
-            lease_until,
-        })
+        Some(made::effect(self.intent.clone()?, now, state))
     }
 
     fn obey(&mut self, now: Timestamp, order: Order) -> Option<Effect> {
@@ -123,35 +77,6 @@ impl Throttled {
     }
 }
 
-fn info() -> ProcessInfo {
-    ProcessInfo {
-        id: MAIN,
-        name: "ledger".into(),
-        exe: Some("/usr/bin/ledger".into()),
-        command: Some("ledger".into()),
-        uid: 1_000,
-        cgroup: None,
-        unit: None,
-        service: Some("ledger".into()),
-        is_kernel: false,
-        descriptor_limits: Some((1_024, 4_096)),
-    }
-}
-
-fn service() -> ServiceSample {
-    ServiceSample {
-        name: "ledger".into(),
-        state: ServiceState::Running,
-        main: Some(MAIN),
-        cgroup: None,
-        starts: 1,
-        failures: 0,
-        last_exit: None,
-        back_off_s: 0.25,
-        is_healthy: None,
-    }
-}
-
 impl World for Throttled {
     fn look(&mut self, turn: u64, _: &[Probe]) -> Option<Sample> {
         self.turn = turn;
@@ -167,16 +92,7 @@ impl World for Throttled {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities(vec![Capability {
-            name: "throttle_memory".to_owned(),
-            kind: "actuator".to_owned(),
-            is_available: true,
-            can_apply: Some(true),
-            can_undo: Some(true),
-            lost: None,
-            reason: None,
-            remedy: None,
-        }])
+        made::capabilities("throttle_memory", Some(true))
     }
 
     fn change(&mut self, now: Timestamp, orders: Vec<Order>, _: &[Decision], _: Recheck<'_>) -> Vec<Effect> {

@@ -1,24 +1,24 @@
 //! A made-up machine with a leaking service, thought through live, recorded, and thought through again: the same
 //! incidents and decisions, byte for byte; other rules, other decisions.
+mod made;
+
 use act::Order;
 use cycle::film::{Filmed, Reel};
 use cycle::recording::{Header, Reader, Thought, Writer};
 use cycle::replay::{Recorder, replay};
 use cycle::world::{Command, Recheck};
 use cycle::{Cycle, Opinion, Start, World, rules};
+use made::MB;
 use vocab::action::{ActionState, Effect};
-use vocab::capability::{Capabilities, Capability};
+use vocab::capability::Capabilities;
 use vocab::decision::{Decision, Verdict};
 use vocab::outcome::OutcomeKind;
 use vocab::probe::Probe;
 use vocab::rule::{ActuatorKind, Mode};
-use vocab::sample::{
-    MachineSample, ProcessDetail, ProcessInfo, ProcessStat, Sample, ServiceSample, ServiceState,
-};
+use vocab::sample::Sample;
 use vocab::{ProcessId, Timestamp};
 
 const TURNS: u64 = 150;
-const MB: u64 = 1_000_000;
 
 /// One service whose memory grows by 4 MB a second from second 30 on, until it is restarted.
 struct Leaky {
@@ -39,79 +39,9 @@ impl Leaky {
         }
     }
 
-    fn anon_bytes(&self) -> u64 {
-        let seconds = self.grows_since.map_or(0, |since| self.turn.saturating_sub(since));
-        // A little life, as every program has.
-        50 * MB + 4 * MB * seconds + self.turn % 3 * 4096
-    }
-
     fn sample(&self) -> Sample {
-        let id = self.main;
-        let rss_bytes = self.anon_bytes() + 8 * MB;
-        let stat = ProcessStat {
-            pid: id.pid,
-            start_ticks: id.start_ticks,
-            ppid: 1,
-            state: b'S',
-            user_ticks: self.turn,
-            threads: 4,
-            rss_bytes,
-            ..ProcessStat::default()
-        };
-        let detail = ProcessDetail {
-            id,
-            anon_bytes: Some(self.anon_bytes()),
-            swap_bytes: Some(0),
-            descriptors: Some(12),
-            read_bytes: Some(0),
-            write_bytes: Some(0),
-            io_chars: Some(self.turn * 1_000),
-            io_calls: Some(self.turn * 10),
-            voluntary_switches: Some(self.turn * 20),
-        };
-        let mut machine = MachineSample { cpus: 2, ticks_per_second: 100, ..MachineSample::default() };
-        machine.uptime_s = 1_000.0 + self.turn as f64;
-        machine.memory.total_bytes = 16_000 * MB;
-        machine.memory.available_bytes = 12_000 * MB;
-        Sample {
-            at: Timestamp::from_secs(1_700_000_000 + self.turn as i64),
-            turn: self.turn,
-            machine,
-            processes: vec![stat],
-            process_infos: vec![self.info()],
-            process_details: vec![detail],
-            services: vec![self.service()],
-            ..Sample::default()
-        }
-    }
-
-    fn info(&self) -> ProcessInfo {
-        ProcessInfo {
-            id: self.main,
-            name: "ledger".into(),
-            exe: Some("/usr/bin/ledger".into()),
-            command: Some("ledger".into()),
-            uid: 1_000,
-            cgroup: None,
-            unit: None,
-            service: Some("ledger".into()),
-            is_kernel: false,
-            descriptor_limits: Some((1_024, 4_096)),
-        }
-    }
-
-    fn service(&self) -> ServiceSample {
-        ServiceSample {
-            name: "ledger".into(),
-            state: ServiceState::Running,
-            main: Some(self.main),
-            cgroup: None,
-            starts: 1,
-            failures: 0,
-            last_exit: None,
-            back_off_s: 0.25,
-            is_healthy: None,
-        }
+        let seconds = self.grows_since.map_or(0, |since| self.turn.saturating_sub(since));
+        made::sample(self.turn, self.main, 50 * MB + 4 * MB * seconds)
     }
 }
 
@@ -127,16 +57,7 @@ impl World for Leaky {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities(vec![Capability {
-            name: ActuatorKind::RestartService.to_string(),
-            kind: "actuator".to_owned(),
-            is_available: true,
-            can_apply: Some(true),
-            can_undo: None,
-            lost: None,
-            reason: None,
-            remedy: None,
-        }])
+        made::capabilities(&ActuatorKind::RestartService.to_string(), None)
     }
 
     fn change(
@@ -154,18 +75,7 @@ impl World for Leaky {
             recheck(decision, &self.sample()).expect("nothing changed since");
             self.main = ProcessId { pid: 101, start_ticks: 100_000 + self.turn * 100 };
             self.grows_since = None;
-            let (before, after, because, lease_until) = (None, None, None, None);
-            let state = ActionState::Final;
-            effects.push(Effect {
-                action_id: intent.action_id,
-                intent,
-                at: now,
-                state,
-                before,
-                after,
-                because,
-                lease_until,
-            });
+            effects.push(made::effect(intent, now, ActionState::Final));
         }
         effects
     }

@@ -1,5 +1,5 @@
 //! SQL for people: an engine of the doors' own over the last turn, apart from the loop's.
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use axum::Extension;
 use axum::body::Bytes;
@@ -15,6 +15,7 @@ use super::answer::{Answer, Refusal, Result};
 use super::guard::Caller;
 use super::state::{Published, Shared};
 use super::{change, json, scope};
+use crate::shared::lock;
 
 /// What is wrong with a statement, and what to write instead: the engine says both in one line.
 pub fn error_and_hint(error: &QueryError) -> (&str, &str) {
@@ -65,7 +66,7 @@ impl SqlDesk {
         work: impl FnOnce(&mut Engine) -> core::result::Result<T, QueryError>,
     ) -> core::result::Result<T, Refusal> {
         let slot = if caller == Caller::Owner { &self.owner } else { &self.stranger };
-        let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slot = lock(slot);
         let mut engine = match slot.take() {
             Some(engine) => engine,
             None => self.engine(caller).map_err(|error| refusal(&error))?,
@@ -80,7 +81,7 @@ impl SqlDesk {
     fn engine(&self, caller: Caller) -> core::result::Result<Engine, QueryError> {
         let mut engine = Engine::new()?;
         if caller == Caller::Owner {
-            let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut readers = lock(&self.readers);
             if let Some(live) = readers.live.take() {
                 engine.set_live(live);
             }

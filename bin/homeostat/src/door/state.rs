@@ -1,6 +1,6 @@
 //! What the doors share: the last turn, a little history, and the orders that wait for the loop.
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
@@ -13,6 +13,7 @@ use super::answer::Refusal;
 use super::service::ServiceControl;
 use super::sql::SqlDesk;
 use crate::door::{Command, Turn};
+use crate::shared::lock;
 
 /// Orders that may wait for the loop; one that finds no room is refused.
 const COMMANDS_MAX: usize = 64;
@@ -95,7 +96,7 @@ impl Shared {
 
     /// Makes `turn` the last one. Never waits for a reader of an earlier one.
     pub fn publish(&self, turn: Arc<Turn>, mode: Mode) {
-        let mut history = locked(&self.history);
+        let mut history = lock(&self.history);
         if history.len() >= HISTORY_MAX {
             history.pop_front();
         }
@@ -114,7 +115,7 @@ impl Shared {
 
     /// The points of the small graphs, oldest first.
     pub fn history(&self) -> Vec<Point> {
-        locked(&self.history).iter().copied().collect()
+        lock(&self.history).iter().copied().collect()
     }
 
     /// Hands an order to the loop.
@@ -122,7 +123,7 @@ impl Shared {
     /// # Errors
     /// Too many wait already.
     pub fn order(&self, commands: Vec<Command>) -> Result<(), Refusal> {
-        let mut waiting = locked(&self.commands);
+        let mut waiting = lock(&self.commands);
         if waiting.len() + commands.len() > COMMANDS_MAX {
             let status = axum::http::StatusCode::SERVICE_UNAVAILABLE;
             return Err(Refusal::new(
@@ -137,7 +138,7 @@ impl Shared {
 
     /// The orders that wait, oldest first.
     pub fn take_commands(&self) -> Vec<Command> {
-        std::mem::take(&mut *locked(&self.commands))
+        std::mem::take(&mut *lock(&self.commands))
     }
 
     /// Waits until `seen` finds what it looks for in a turn after `after`; `None` if that takes too long.
@@ -155,11 +156,6 @@ impl Shared {
         };
         tokio::time::timeout(EFFECT_WAIT, look).await.ok().flatten()
     }
-}
-
-/// A lock whose holder cannot have left it half-changed: every critical section here is one call.
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn point(snapshot: &Snapshot) -> Point {
