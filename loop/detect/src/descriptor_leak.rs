@@ -285,16 +285,12 @@ fn is_load(suspect: &Suspect, track: &Track, growth: &Growth) -> bool {
         return false;
     }
     let by_table = f64::from(last.established.saturating_sub(before)) >= LOAD_RATIO * growth.grown;
-    let by_look = suspect.looks.as_ref().is_some_and(|(first, _, now)| {
-        let count = |classes: &Classes, class| f64::from(classes.get(class).copied().unwrap_or(0));
-        let of = |classes: &Classes| count(classes, ESTABLISHED) + count(classes, WATCHED);
-        let total = |classes: &Classes| classes.values().copied().map(f64::from).sum::<f64>();
-        let grown = total(now) - total(first);
-        let is_early = grown < LOOK_GROWN_MIN && last.established == 0;
+    let by_look = by_looks(suspect, &[ESTABLISHED, WATCHED]).is_some_and(|look| {
+        let is_early = look.all_grown < LOOK_GROWN_MIN && last.established == 0;
         if is_early {
-            of(now) >= LOAD_RATIO * growth.grown
+            look.now >= LOAD_RATIO * growth.grown
         } else {
-            of(now) - of(first) >= LOAD_RATIO * grown.max(1.0)
+            look.grown >= LOAD_RATIO * look.all_grown.max(1.0)
         }
     });
     // A fast rise is judged by a look, for the table of sockets may lag; one that cannot be had is not waited for.
@@ -304,11 +300,28 @@ fn is_load(suspect: &Suspect, track: &Track, growth: &Growth) -> bool {
 
 /// Whether that class makes up most of the growth between the first and the latest look.
 fn grew(suspect: &Suspect, class: &str) -> bool {
-    let Some((first, _, now)) = &suspect.looks else { return false };
-    let of = |classes: &Classes| f64::from(classes.get(class).copied().unwrap_or(0));
-    let total = |classes: &Classes| classes.values().copied().map(f64::from).sum::<f64>();
-    let grown = total(now) - total(first);
-    grown >= LOOK_GROWN_MIN && of(now) - of(first) >= LOAD_RATIO * grown
+    by_looks(suspect, &[class])
+        .is_some_and(|look| look.all_grown >= LOOK_GROWN_MIN && look.grown >= LOAD_RATIO * look.all_grown)
+}
+
+/// What the first and the latest look say of some classes together.
+struct Looks {
+    /// How many there are now.
+    now: f64,
+    /// How many more than at first.
+    grown: f64,
+    /// How many more there are of all classes.
+    all_grown: f64,
+}
+
+fn by_looks(suspect: &Suspect, names: &[&str]) -> Option<Looks> {
+    let (first, _, now) = suspect.looks.as_ref()?;
+    let of = |classes: &Classes| {
+        names.iter().filter_map(|name| classes.get(*name)).map(|one| f64::from(*one)).sum()
+    };
+    let all = |classes: &Classes| classes.values().copied().map(f64::from).sum::<f64>();
+    let (before, count): (f64, f64) = (of(first), of(now));
+    Some(Looks { now: count, grown: count - before, all_grown: all(now) - all(first) })
 }
 
 /// Counts open files by what leaks are made of.
