@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use vocab::baseline::Baselines;
 use vocab::capability::Capabilities;
 use vocab::finding::{Finding, FindingKind};
+use vocab::kit;
 use vocab::learnt::Learnt;
 use vocab::probe::Probe;
 use vocab::rows::{Pressure, Process, Service};
@@ -200,28 +201,12 @@ pub fn born(mut process: Process, birth: u32, turn: u32) -> Process {
 /// The row of a service of our own supervisor that runs.
 pub fn service(name: &str, main_pid: Option<u32>) -> Service {
     Service {
-        name: name.into(),
-        manager: "homeostat".to_string(),
-        state: "running".to_string(),
         main_pid,
         main_start_ticks: main_pid.map(|pid| u64::from(pid) * 100),
         up_s: Some(100.0),
-        processes: 1,
-        cgroup: None,
-        cpu_pct: None,
-        run_delay_pct: None,
-        anon_bytes: None,
-        descriptors: None,
-        accept_backlog: None,
-        unread_connections: None,
         starts: Some(1),
         failures: Some(0),
-        exit_code: None,
-        exit_signal: None,
-        exit_age_s: None,
-        exit_ran_s: None,
-        back_off_s: None,
-        is_healthy: None,
+        ..kit::service(name, "running")
     }
 }
 

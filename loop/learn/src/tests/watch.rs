@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use learning::rng::Rng;
 use vocab::Entity;
 use vocab::event::Event;
+use vocab::kit;
 use vocab::rows::Service;
 use vocab::snapshot::Snapshot;
 
@@ -13,28 +14,15 @@ use crate::{Learn, Models};
 
 fn service(name: &str, cpu_pct: f64, anon_mib: f64) -> Service {
     Service {
-        name: name.into(),
-        manager: "homeostat".to_string(),
-        state: "running".to_string(),
         main_pid: None,
         main_start_ticks: None,
-        up_s: None,
         processes: 3,
-        cgroup: None,
         cpu_pct: Some(cpu_pct),
         run_delay_pct: Some(0.5),
         anon_bytes: Some((anon_mib * 1_048_576.0) as u64),
         descriptors: Some(40),
         accept_backlog: Some(0),
-        unread_connections: None,
-        starts: None,
-        failures: None,
-        exit_code: None,
-        exit_signal: None,
-        exit_age_s: None,
-        exit_ran_s: None,
-        back_off_s: None,
-        is_healthy: None,
+        ..kit::service(name, "running")
     }
 }
 
