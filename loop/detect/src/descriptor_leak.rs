@@ -61,6 +61,8 @@ const WATCHED: &str = "files of processes that it watches";
 const POOL_S: f64 = 60.0;
 /// Looks asked for in one turn at most.
 const LOOKS_A_TURN: u32 = 2;
+/// Descriptors of one process that may be looked at a second: 2 us each.
+const LINKS_A_SECOND: f64 = 100.0;
 /// Growth that stands still for so long is over. Unit: s.
 const QUIET_S: f64 = 20.0;
 
@@ -114,7 +116,7 @@ impl Detector for DescriptorLeak {
             if suspect.held.as_mut().is_some_and(|held| !held.goes_on(track, open, near_s.is_some(), now_s)) {
                 *suspect = Suspect::default();
             }
-            let is_due = suspect.asked_s.is_none_or(|asked_s| now_s - asked_s >= suspect.pause_s());
+            let is_due = suspect.asked_s.is_none_or(|asked_s| now_s - asked_s >= suspect.pause_s(open));
             if is_due && looks_left > 0 && (rises(track, open) || near_s.is_some()) {
                 looks_left -= 1;
                 suspect.asked_s = Some(now_s);
@@ -147,9 +149,10 @@ impl Detector for DescriptorLeak {
 }
 
 impl Suspect {
-    /// Looks are taken soon while judgement is open, seldom afterwards. Unit: s.
-    const fn pause_s(&self) -> f64 {
-        if self.held.is_some() { 30.0 } else { 3.0 }
+    /// Looks are taken soon while judgement is open, seldom afterwards, and the more there is to look at the more
+    /// seldom. Unit: s.
+    fn pause_s(&self, open: f64) -> f64 {
+        if self.held.is_some() { 30.0 } else { (open / LINKS_A_SECOND).clamp(3.0, 15.0) }
     }
 }
 

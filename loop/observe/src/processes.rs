@@ -52,7 +52,8 @@ pub(crate) struct Tracked {
     stat_next: Timestamp,
     comm: Comm,
     session: i32,
-    descriptors: Option<u64>,
+    /// How many descriptors it had at the last closer look.
+    pub(crate) descriptors: Option<u64>,
     /// Whether it was first seen in this tick.
     is_new: bool,
     /// Whether it used the CPU or memory in this tick.

@@ -168,13 +168,8 @@ impl Sockets {
             !self.owners.contains_key(inode) && self.misses.get(inode).is_none_or(|n| *n < MISSES_MAX)
         }));
         let mut links = 0;
-        for one in processes.all() {
-            if self.unknown.is_empty() {
-                break;
-            }
-            if !one.is_unscanned || one.is_denied || one.info.is_kernel {
-                continue;
-            }
+        for index in self.likely_owners(processes.all()) {
+            let Some(one) = processes.all().get_mut(index).filter(|_| !self.unknown.is_empty()) else { break };
             if links >= bounds.descriptors {
                 report.dropped += 1;
                 continue;
@@ -186,6 +181,19 @@ impl Sockets {
         for inode in &self.unknown {
             *self.misses.entry(*inode).or_default() += 1;
         }
+    }
+
+    /// Processes to look through, by their place in the table: who holds sockets already first, then by how little a
+    /// look costs, for the search ends with the last socket found.
+    fn likely_owners(&self, processes: &[Tracked]) -> Vec<usize> {
+        let holders: HashSet<u32> = self.owners.values().map(|(id, _)| id.pid).collect();
+        let may_own = |one: &Tracked| one.is_unscanned && !one.is_denied && !one.info.is_kernel;
+        let indexes = processes.iter().enumerate().filter(|(_, one)| may_own(one));
+        let mut ranked: Vec<_> = indexes
+            .map(|(index, one)| (!holders.contains(&one.stat.pid), one.descriptors.unwrap_or(0), index))
+            .collect();
+        ranked.sort_unstable();
+        ranked.into_iter().map(|(_, _, index)| index).collect()
     }
 
     /// Looks through the descriptors of one process; answers how many there were.
