@@ -87,21 +87,26 @@ impl ProcFs {
         self.numbers(pid, "task", |tid| tids.push(tid))
     }
 
-    /// Reads one thread: `stat`, `status`, `wchan` and `syscall`.
+    /// Reads one thread: `stat`, `status`, `syscall`, and `wchan` where the call says nothing or it cannot be interrupted.
     pub fn thread(&mut self, task: TaskId) -> Result<Thread> {
         let page_bytes = self.page_bytes();
         let stat = crate::Stat::parse(self.of_task(task, "stat")?, page_bytes);
         let stat = parsed("stat", stat)?;
         let status = crate::Status::parse(self.of_task(task, "status")?);
+        let voluntary_switches = parsed("status", status)?.voluntary_ctxt_switches;
+        let syscall = self.permitted(task, "syscall")?.and_then(Syscall::parse);
+        // The name costs the kernel a search through its symbols.
+        let is_told = stat.state == b'S' && matches!(syscall, Some(Syscall::In { .. }));
+        let wchan = if is_told { None } else { self.permitted(task, "wchan")?.and_then(parse_wchan) };
         Ok(Thread {
             tid: task.tid,
             comm: stat.comm,
             state: stat.state,
             utime_ticks: stat.utime_ticks,
             stime_ticks: stat.stime_ticks,
-            voluntary_switches: parsed("status", status)?.voluntary_ctxt_switches,
-            wchan: self.permitted(task, "wchan")?.and_then(parse_wchan),
-            syscall: self.permitted(task, "syscall")?.and_then(Syscall::parse),
+            voluntary_switches,
+            wchan,
+            syscall,
         })
     }
 

@@ -17,7 +17,7 @@ table! {
         cpu_time_s: f64 => Seconds,
         /// Times it gave up the CPU since its start.
         voluntary_switches: Option<u64> => Count,
-        /// Kernel function it sleeps in.
+        /// Kernel function it sleeps in, where its system call is not known or it cannot be interrupted.
         wait_channel: Option<Arc<str>> => None,
         /// Number of the system call it is in.
         system_call: Option<i64> => None,
