@@ -61,8 +61,8 @@ const WATCHED: &str = "files of processes that it watches";
 const POOL_S: f64 = 60.0;
 /// Looks asked for in one turn at most.
 const LOOKS_A_TURN: u32 = 2;
-/// Descriptors of one process that may be looked at a second: 2 us each.
-const LINKS_A_SECOND: f64 = 100.0;
+/// Descriptors of one process that may be looked at a second, 2 us each.
+const LINKS_A_SECOND: f64 = 30.0;
 /// Growth that stands still for so long is over. Unit: s.
 const QUIET_S: f64 = 20.0;
 
@@ -152,7 +152,7 @@ impl Suspect {
     /// Looks are taken soon while judgement is open, seldom afterwards, and the more there is to look at the more
     /// seldom. Unit: s.
     fn pause_s(&self, open: f64) -> f64 {
-        if self.held.is_some() { 30.0 } else { (open / LINKS_A_SECOND).clamp(3.0, 15.0) }
+        if self.held.is_some() { 30.0 } else { (open / LINKS_A_SECOND).clamp(3.0, 30.0) }
     }
 }
 
