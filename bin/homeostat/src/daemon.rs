@@ -213,7 +213,8 @@ impl After<'_> {
         // A store that cannot be written keeps its rows in memory.
         let saved = self.store.save(&turn.change.rows, &noted);
         self.tell_of_store(saved);
-        self.history.note(&View::new(turn.snapshot.clone(), turn.ledger.clone(), turn.events.clone()));
+        let view = View::new(turn.snapshot.clone(), turn.ledger.clone(), turn.events.clone());
+        self.history.note(&view.with_learnt(turn.learnt.clone()));
         self.doors.publish(turn.clone(), mode);
         if turn.snapshot.turn == 1 {
             // Only now does everything that the banner promises answer.

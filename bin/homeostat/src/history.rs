@@ -41,16 +41,19 @@ impl Health {
         }
     }
 
-    /// Notes what an upkeep met; a person reads each new trouble once.
+    /// Notes what an upkeep met; a person reads once that it fails, and once that it does no more.
     fn note(&self, met: Option<String>) {
         let mut trouble = lock(&self.trouble);
         match (met, trouble.as_mut()) {
-            (None, _) => *trouble = None,
-            (Some(why), Some((_, known))) if *known == why => {}
-            (Some(why), known) => {
+            (None, None) => {}
+            (None, Some(_)) => {
+                eprintln!("homeostat: the history is written again");
+                *trouble = None;
+            }
+            (Some(why), Some((_, known))) => *known = why,
+            (Some(why), None) => {
                 eprintln!("homeostat: the history fails: {why}");
-                let since = known.map_or_else(Instant::now, |(since, _)| *since);
-                *trouble = Some((since, why));
+                *trouble = Some((Instant::now(), why));
             }
         }
     }
@@ -109,7 +112,12 @@ impl History {
         let Some(Open { keeper, stop, thread }) = self.open else { return };
         drop(stop);
         let _ = thread.join();
-        keeper.close(self.health.at_ms.load(Ordering::Relaxed));
+        let left = keeper.close(self.health.at_ms.load(Ordering::Relaxed));
+        if let Some(why) = left.first() {
+            eprintln!(
+                "homeostat: the history is not all in files ({why}); the next start takes over what is left in memory"
+            );
+        }
     }
 }
 

@@ -5,6 +5,8 @@
 //! The rows of `actions` may lag behind a power cut; the journal may not.
 mod file;
 #[cfg(test)]
+mod power_cut;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;

@@ -22,6 +22,7 @@ mod numbers;
 mod oneshot;
 mod options;
 mod output;
+mod parquet;
 mod paths;
 mod record;
 mod reflex;

@@ -1,4 +1,5 @@
-//! The history of the real daemon: kills lose no turn, damage is one clear line, and the rest stays readable.
+//! The history of the real daemon: kills lose no turn; damage, a full and a read-only disk are one clear line, and the
+//! rest stays readable.
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -37,19 +38,29 @@ impl Running {
 
     /// What the daemon said on standard error.
     fn said(&self) -> String {
-        fs::read_to_string(self.folder.join("said")).unwrap_or_default()
+        fs::read_to_string(said_in(&self.folder)).unwrap_or_default()
     }
+
+    fn kill_daemon(&self) {
+        kill(self.daemon().expect("a daemon"), libc::SIGKILL);
+    }
+}
+
+/// Beside the state folder, which may be full.
+fn said_in(folder: &Path) -> PathBuf {
+    folder.with_extension("said")
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         self.end();
         let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_file(said_in(&self.folder));
     }
 }
 
 fn start(folder: &Path) -> Child {
-    let said = fs::File::options().create(true).append(true).open(folder.join("said")).expect("writable");
+    let said = fs::File::options().create(true).append(true).open(said_in(folder)).expect("writable");
     let mut command = Command::new(HOMEOSTAT);
     command.args(["run", "--mode", "observe", "--state-dir"]).arg(folder);
     command.stdout(Stdio::null()).stderr(said).spawn().expect("the binary was built for this test")
@@ -171,7 +182,7 @@ fn a_file_of_a_later_version_is_one_line_and_is_left_alone() {
     let file = fs::File::options().write(true).open(&path).expect("ours");
     file.write_all_at(&9_u32.to_le_bytes(), 8).expect("writable");
     let before = fs::read(&path).expect("ours");
-    fs::write(folder.join("said"), "").expect("writable");
+    fs::write(said_in(&folder), "").expect("writable");
     running.keeper = start(&folder);
     wait("the daemon notes turns", || turns(&folder, i64::MAX).0 >= 2);
     let said = running.said();
@@ -195,6 +206,114 @@ fn a_history_that_cannot_be_written_is_one_line_and_a_finding() {
     assert!(ask(&running.folder, &["sql", "SELECT count(*) FROM metrics"]).2.contains("cannot be read here"));
 }
 
+/// What a Python program prints; `None` where it or one of its modules is missing.
+fn python(script: &str, input: &[u8]) -> Option<String> {
+    let mut command = Command::new("python3");
+    command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().ok()?;
+    let mut to = child.stdin.take()?;
+    // It may end before it has read anything.
+    let _ = std::io::Write::write_all(&mut to, input);
+    drop(to);
+    let output = child.wait_with_output().ok()?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if said.contains("ModuleNotFoundError") {
+        return None;
+    }
+    assert!(output.status.success(), "{said}");
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program).args(arguments).output().expect(program);
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
+}
+
+#[test]
+fn a_full_disk_is_one_line_and_nothing_is_lost_when_there_is_room_again() {
+    match powercut::alone("a_full_disk_is_one_line_and_nothing_is_lost_when_there_is_room_again") {
+        None => {}
+        Some(Ok(())) => return,
+        Some(Err(why)) => return eprintln!("skipped: {why}"),
+    }
+    let folder = std::env::temp_dir().join(format!("homeostat-history-full-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("temporary folder");
+    run("mount", &["-t", "tmpfs", "-o", "size=6m", "none", &folder.display().to_string()]);
+    let mut running = Running { keeper: start(&folder), folder: folder.clone() };
+    wait("turns are kept", || turns(&folder, i64::MAX).0 >= 4);
+    // What does not fit is refused.
+    let _ = fs::write(folder.join("filler"), vec![0; 8 << 20]);
+    let before = turns(&folder, i64::MAX);
+    running.kill_daemon();
+    wait("it goes on without room", || turns(&folder, i64::MAX).1 > before.1 + 3_000_000_000);
+    running.end();
+    let said = running.said();
+    let lines = |word: &str| said.lines().filter(|line| line.contains(word)).count();
+    assert!(
+        said.contains("the history is not all in files (cannot write `fresh.tmp`: no room left on the disk)"),
+        "{said}"
+    );
+    // The other line comes only where five minutes begin meanwhile.
+    assert!(lines("the history is not all in files") == 1 && lines("the history fails") <= 1, "{said}");
+    let before = turns(&folder, i64::MAX);
+
+    fs::remove_file(folder.join("filler")).expect("ours");
+    running.keeper = start(&folder);
+    wait("a new run notes turns", || turns(&folder, i64::MAX).1 > before.1);
+    running.end();
+    assert_eq!(turns(&folder, before.1), before, "turns that waited for room are lost");
+    let (code, check, _) = ask(&folder, &["store", "check"]);
+    assert!(code == 0 && check.contains("everything is as it was written"), "{check}");
+    run("umount", &[&folder.display().to_string()]);
+}
+
+#[test]
+fn a_disk_that_becomes_read_only_is_one_line_and_nothing_is_lost_after_its_repair() {
+    match powercut::alone("a_disk_that_becomes_read_only_is_one_line_and_nothing_is_lost_after_its_repair") {
+        None => {}
+        Some(Ok(())) => return,
+        Some(Err(why)) => return eprintln!("skipped: {why}"),
+    }
+    let folder = std::env::temp_dir().join(format!("homeostat-history-ro-{}", std::process::id()));
+    let image = folder.with_extension("image");
+    let (mounted, image) = (folder.display().to_string(), image.display().to_string());
+    fs::create_dir_all(&folder).expect("temporary folder");
+    fs::File::create(&image).and_then(|file| file.set_len(64 << 20)).expect("writable");
+    run("mkfs.ext4", &["-q", "-F", &image]);
+    let device = run("losetup", &["--find", "--show", &image]);
+    run("mount", &["-o", "errors=remount-ro", &device, &mounted]);
+    let mut running = Running { keeper: start(&folder), folder: folder.clone() };
+    wait("turns are kept", || turns(&folder, i64::MAX).0 >= 4);
+    // What the kernel does when the disk under a file system fails.
+    let trigger = format!("/sys/fs/ext4/{}/trigger_fs_error", device.trim_start_matches("/dev/"));
+    fs::write(trigger, "1").expect("ext4 has it");
+    wait("one line", || running.said().contains("the history fails: cannot write"));
+    let found = || ask(&folder, &["sql", "--plain", "SELECT sentence FROM findings"]).1;
+    wait("a finding", || found().contains("collector history fails: cannot write"));
+    let before = turns(&folder, i64::MAX);
+    wait("turns go on", || turns(&folder, i64::MAX).0 > before.0 + 7);
+    let said = running.said();
+    assert!(
+        said.matches("the history fails").count() == 1 && said.contains("the disk is read-only"),
+        "{said}"
+    );
+    running.end();
+    let before = turns(&folder, i64::MAX);
+
+    run("umount", &[&mounted]);
+    run("fsck.ext4", &["-f", "-y", &device]);
+    run("mount", &[&device, &mounted]);
+    running.keeper = start(&folder);
+    wait("a new run notes turns", || turns(&folder, i64::MAX).1 > before.1);
+    running.end();
+    assert_eq!(turns(&folder, before.1), before, "turns that waited for the disk are lost");
+    let (code, check, _) = ask(&folder, &["store", "check"]);
+    assert!(code == 0 && check.contains("everything is as it was written"), "{check}");
+    run("umount", &[&mounted]);
+    run("losetup", &["--detach", &device]);
+    fs::remove_file(image).expect("ours");
+}
+
 #[test]
 fn what_is_exported_is_what_is_kept() {
     let running = some_turns("history-export");
@@ -207,15 +326,30 @@ fn what_is_exported_is_what_is_kept() {
     // Another reader than ours: the CSV of Python's standard library.
     let script =
         "import csv, sys; print(sum(1 for row in csv.DictReader(sys.stdin) if float(row['value']) * 0 == 0))";
-    let python =
-        Command::new("python3").args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-    let Ok(mut python) = python else {
-        eprintln!("skipped: there is no python3 to read it back");
-        return;
-    };
-    std::io::Write::write_all(&mut python.stdin.take().expect("piped"), csv.as_bytes()).expect("it reads");
-    let output = python.wait_with_output().expect("it ends");
-    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), all[0].to_string());
+    match python(script, csv.as_bytes()) {
+        Some(found) => assert_eq!(found, all[0].to_string()),
+        None => eprintln!("skipped: there is no python3 to read it back"),
+    }
+    let file = running.folder.join("past.parquet");
+    let (code, _, said) = ask(&running.folder, &["export", "--parquet", &file.display().to_string()]);
+    assert_eq!(code, 0, "{said}");
+    // Row by row what the CSV says, so every page, name and run is read.
+    let script = format!(
+        "import csv, io, sys, pyarrow.parquet as pq
+f = pq.read_table('{}')
+t = {{name: f.column(name).cast('int64').to_pylist() if name == 'at_ns' else f.column(name).to_pylist() for name in f.column_names}}
+rows = list(csv.DictReader(io.StringIO(sys.stdin.read())))
+same = all(int(r['at_ns']) == a and r['entity'] == e and r['series'] == s and float(r['value']) == v
+    and int(r['samples']) == n and float(r['least']) == l and float(r['last']) == x
+    for r, a, e, s, v, n, l, x in zip(rows, t['at_ns'], t['entity'], t['series'],
+        t['value'], t['samples'], t['least'], t['last']))
+print(len(t['value']) == len(rows) and same)",
+        file.display()
+    );
+    match python(&script, csv.as_bytes()) {
+        Some(found) => assert_eq!(found, "True"),
+        None => eprintln!("skipped: there is no python3 with pyarrow to read it back"),
+    }
     let (code, stats, _) = ask(&running.folder, &["store", "stats"]);
     assert!(code == 0 && stats.contains("fresh"), "{stats}");
     assert_eq!(ask(&std::env::temp_dir().join("homeostat-nobody"), &["store", "stats"]).0, 2);

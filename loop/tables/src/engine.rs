@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags, Statement};
 use vocab::Value;
+use vocab::ledger::Ledger;
 use vocab::query::{Query, QueryError};
 
 pub use functions::human_bytes;
@@ -121,6 +122,11 @@ impl Engine {
     /// Hands in the reader of the past: people then see stored rows of the loop's tables too.
     pub fn set_past(&mut self, past: Box<dyn Past>) {
         self.shared.state().past = Some(past);
+    }
+
+    /// One stored incident with all that belongs to it, where a reader of the past was handed in.
+    pub fn past_incident(&mut self, id: u64) -> Option<Ledger> {
+        self.shared.state().past.as_mut()?.incident(id)
     }
 
     /// The rows of one SELECT, for a person.

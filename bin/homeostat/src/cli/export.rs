@@ -1,23 +1,24 @@
-//! `homeostat export`: the numbers of the past as CSV, for anyone else's tools.
+//! `homeostat export`: the numbers of the past as CSV or Parquet, for anyone else's tools.
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use tables::history::{Wish, each_series};
+use tables::history::{Points, Reader, Wish, each_series};
+use vocab::Value;
 
 use super::context::Context;
 use super::incidents::seconds;
 use super::store::reader;
 use crate::error::{Exit, UserError};
+use crate::parquet::{Parquet, Point};
 
 /// Write the numbers of the past into a file.
 #[derive(Args)]
 pub struct Export {
-    /// File to write; `-` is standard output
-    #[arg(long, value_name = "FILE")]
-    csv: PathBuf,
+    #[command(flatten)]
+    to: To,
     /// Only the last 30m, 12h, 7d; absent: everything
     #[arg(long, value_name = "TIME", value_parser = seconds)]
     last: Option<f64>,
@@ -32,45 +33,43 @@ pub struct Export {
     series: Option<String>,
 }
 
+/// The kind of file.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct To {
+    /// CSV file to write; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Parquet file to write; `-` is standard output
+    #[arg(long, value_name = "FILE")]
+    parquet: Option<PathBuf>,
+}
+
 /// Writes them, oldest first, slice by slice: memory holds a few megabytes however much it is.
 ///
 /// # Errors
 /// There is no history, or the file cannot be written.
 pub fn run(args: &Export, context: &mut Context) -> Result<Exit, UserError> {
     let reader = reader(context)?;
+    let file = args.to.csv.as_ref().or(args.to.parquet.as_ref()).cloned().unwrap_or_default();
     let cannot = |error: io::Error| {
-        UserError::new(format!("cannot write `{}`: {error}", args.csv.display()), "name a file you may write")
+        UserError::new(format!("cannot write `{}`: {error}", file.display()), "name a file you may write")
     };
-    let to: Box<dyn Write> = if args.csv.as_os_str() == "-" {
+    let to: Box<dyn Write> = if file.as_os_str() == "-" {
         Box::new(io::stdout().lock())
     } else {
-        Box::new(File::create(&args.csv).map_err(cannot)?)
+        Box::new(File::create(&file).map_err(cannot)?)
     };
-    let mut to = BufWriter::new(to);
+    let to = BufWriter::new(to);
     let wish = Wish {
         from_ms: args.last.map_or(i64::MIN, |last_s| now_ms() - (last_s * 1e3) as i64),
         step_ms: args.step.unwrap_or(0).saturating_mul(1000),
         entity: args.entity.as_deref(),
         series: args.series.as_deref(),
     };
-    let mut rows = 0_u64;
-    let mut write = || -> Result<(), Box<dyn std::error::Error>> {
-        writeln!(to, "at_ns,entity,series,value,least,greatest,last,samples")?;
-        each_series(&reader, &wish, |entity, series, points| {
-            let (entity, series) = (field(entity), field(series));
-            for n in 0..points.len() {
-                let at_ns = points.at_ms(n).saturating_mul(1_000_000);
-                let [least, greatest, last, samples] = points.bounds(n);
-                let value = points.value(n);
-                writeln!(to, "{at_ns},{entity},{series},{value},{least},{greatest},{last},{samples}")?;
-            }
-            rows += points.len() as u64;
-            Ok(())
-        })?;
-        Ok(to.flush()?)
-    };
-    match write() {
-        Ok(()) => {
+    let written = if args.to.csv.is_some() { csv(&reader, &wish, to) } else { parquet(&reader, &wish, to) };
+    match written {
+        Ok(rows) => {
             context.remark(&format!("{rows} rows"));
             Ok(Exit::Ok)
         }
@@ -79,6 +78,51 @@ pub fn run(args: &Export, context: &mut Context) -> Result<Exit, UserError> {
             Ok(error) => Err(cannot(*error)),
             Err(error) => Err(UserError::new(error.to_string(), "`homeostat store check` names damage")),
         },
+    }
+}
+
+/// Rows written, or why no more.
+type Written = Result<u64, Box<dyn std::error::Error>>;
+
+fn csv(reader: &Reader, wish: &Wish<'_>, mut to: impl Write) -> Written {
+    let mut rows = 0_u64;
+    writeln!(to, "at_ns,entity,series,value,least,greatest,last,samples")?;
+    each_series(reader, wish, |entity, series, points| {
+        let (entity, series) = (field(entity), field(series));
+        for n in 0..points.len() {
+            let at_ns = points.at_ms(n).saturating_mul(1_000_000);
+            let [least, greatest, last, samples] = points.bounds(n);
+            let value = points.value(n);
+            writeln!(to, "{at_ns},{entity},{series},{value},{least},{greatest},{last},{samples}")?;
+        }
+        rows += points.len() as u64;
+        Ok(())
+    })?;
+    to.flush()?;
+    Ok(rows)
+}
+
+fn parquet(reader: &Reader, wish: &Wish<'_>, to: impl Write) -> Written {
+    let mut rows = 0_u64;
+    let mut file = Parquet::new(to)?;
+    each_series(reader, wish, |entity, series, points| {
+        for n in 0..points.len() {
+            file.push(entity, series, point(points, n))?;
+        }
+        rows += points.len() as u64;
+        Ok(())
+    })?;
+    file.finish()?;
+    Ok(rows)
+}
+
+fn point(points: &Points, n: usize) -> Point {
+    let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
+    let [least, greatest, last, samples] = points.bounds(n);
+    Point {
+        at_ns: points.at_ms(n).saturating_mul(1_000_000),
+        values: [points.value(n), least, greatest, last].map(|value| number(&value)),
+        samples: samples.as_f64().map_or(0, |samples| samples as i64),
     }
 }
 

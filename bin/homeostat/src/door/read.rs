@@ -7,12 +7,12 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use vocab::ledger::Ledger;
-use vocab::rows::{EvidenceRow, TABLES};
+use vocab::rows::{EvidenceRow, IncidentRow, TABLES};
 
 use super::answer::{Answer, Refusal, Result};
 use super::guard::Caller;
 use super::state::Shared;
-use super::{json, scope, status};
+use super::{json, scope, sql, status};
 
 /// Which incidents are asked for.
 #[derive(Default, Deserialize)]
@@ -32,30 +32,41 @@ pub async fn incidents(State(shared): State<Arc<Shared>>, Query(which): Query<Wh
     Ok(Answer(json!({"incidents": json::array(rows)})))
 }
 
-/// `GET /api/incidents/N`: one incident with all that belongs to it.
+/// `GET /api/incidents/N`: one incident with all that belongs to it; one that memory holds no more, from the store.
 pub async fn incident(
     State(shared): State<Arc<Shared>>,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
 ) -> Result {
     let now = shared.now()?;
-    let ledger = now.ledger();
-    let found = id.parse().ok().and_then(|id: u64| ledger.incidents.iter().find(|row| row.id == id));
-    let row = found.ok_or_else(|| {
+    let wanted: Option<u64> = id.parse().ok();
+    if let Some(row) = now.ledger().incidents.iter().find(|row| Some(row.id) == wanted) {
+        return Ok(whole(now.ledger(), row, caller));
+    }
+    let past = match wanted {
+        Some(id) => sql::aside(move || Ok(shared.sql.past_incident(caller, id))).await?,
+        None => None,
+    };
+    let found = past.as_ref().and_then(|past| Some(whole(past, past.incidents.first()?, caller)));
+    found.ok_or_else(|| {
         let hint = "`homeostat incidents --all` lists them";
         Refusal::new(StatusCode::NOT_FOUND, format!("there is no incident {id}"), hint)
-    })?;
+    })
+}
+
+/// An incident with its causes, evidence, alternatives, and what was decided and done.
+fn whole(ledger: &Ledger, row: &IncidentRow, caller: Caller) -> Answer {
     let is_for_caller = |row: &&EvidenceRow| caller == Caller::Owner || scope::is_public_evidence(row);
     let evidence = ledger.evidence.iter().filter(|one| one.incident_id == row.id).filter(is_for_caller);
     let evidence = evidence.collect::<Vec<_>>();
-    Ok(Answer(json!({
+    Answer(json!({
         "incident": json::object(row),
         "causes": with_role(&evidence, "cause"),
         "cells": with_role(&evidence, "cell"),
         "alternatives": with_role(&evidence, "alternative"),
         "decisions": json::array(ledger.decisions.iter().filter(|one| one.incident_id == row.id)),
         "actions": actions_of(ledger, Some(row.id)),
-    })))
+    }))
 }
 
 fn with_role(evidence: &[&EvidenceRow], role: &str) -> Json {

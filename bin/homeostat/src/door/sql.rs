@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tables::engine::Past;
 use tables::{Engine, Live, ResultSet, View, Write};
+use vocab::ledger::Ledger;
 use vocab::query::QueryError;
 
 use super::answer::{Answer, Refusal, Result};
@@ -53,6 +54,12 @@ impl SqlDesk {
 
     fn select(&self, caller: Caller, view: View, sql: &str) -> core::result::Result<ResultSet, Refusal> {
         self.with(caller, view, |engine| engine.select(sql))
+    }
+
+    /// One stored incident with all that belongs to it, which memory holds no more; for the owner.
+    pub fn past_incident(&self, caller: Caller, id: u64) -> Option<Ledger> {
+        let found = self.with(caller, View::default(), |engine| Ok(engine.past_incident(id)));
+        found.ok().flatten()
     }
 
     fn plan(&self, view: View, sql: &str) -> core::result::Result<Vec<Write>, Refusal> {

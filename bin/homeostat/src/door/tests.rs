@@ -46,9 +46,13 @@ impl House {
     }
 
     fn empty() -> Self {
+        Self::with(Readers::default())
+    }
+
+    fn with(readers: Readers) -> Self {
         let number = HOUSES.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("homeostat-doors-{}-{number}", std::process::id()));
-        let config = DoorsConfig { port: None, socket: dir.join("h.sock"), readers: Readers::default() };
+        let config = DoorsConfig { port: None, socket: dir.join("h.sock"), readers };
         let (doors, addresses) = Doors::start(config, Arc::new(OneService)).expect("a port is free");
         Self { doors, url: addresses.url, dir }
     }
@@ -293,6 +297,31 @@ fn an_incident_comes_with_all_that_belongs_to_it() {
     let (_, status) = house.get("/api/status?history=1");
     assert_eq!((&status["is_healthy"], &status["counts"]["incidents"]), (&json!(false), &json!(2)));
     assert_eq!(status["history"].as_array().map(Vec::len), Some(120));
+}
+
+#[test]
+fn an_incident_that_memory_holds_no_more_comes_from_the_store() {
+    let dir = std::env::temp_dir().join(format!("homeostat-doors-past-{}", std::process::id()));
+    let mut store = tables::Store::open(&dir).expect("a new one");
+    let turn = made_up::turn(1, 1.0);
+    let mut old = (*turn.ledger).clone();
+    old.incidents.retain(|row| row.id == 12);
+    old.incidents.iter_mut().for_each(|row| row.id = 3);
+    old.evidence.retain(|row| row.incident_id == 12);
+    old.evidence.iter_mut().for_each(|row| row.incident_id = 3);
+    old.decisions.iter_mut().for_each(|row| row.incident_id = 3);
+    old.actions.iter_mut().for_each(|row| row.incident_id = Some(3));
+    store.save(&old, &[]).expect("writable");
+    let house = House::with(Readers { past: store.past(), ..Readers::default() });
+    house.doors.publish(Arc::new(turn), Mode::Advise);
+    let (status, answer) = house.get("/api/incidents/3");
+    let count = |name: &str| answer[name].as_array().map_or(0, Vec::len);
+    assert_eq!((status, &answer["incident"]["id"]), (200, &json!(3)));
+    assert_eq!((count("causes"), count("cells"), count("alternatives")), (4, 3, 2));
+    assert_eq!((count("decisions"), count("actions")), (old.decisions.len(), old.actions.len()));
+    assert_eq!(house.get("/api/incidents/4").0, 404);
+    drop(store);
+    std::fs::remove_dir_all(dir).expect("ours");
 }
 
 #[test]

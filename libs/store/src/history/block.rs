@@ -2,7 +2,9 @@
 //!
 //! Header of 112 bytes: magic, version, tier, columns, series, ticks, payload groups, step in ms, generations from and to,
 //! first tick, least and greatest time, samples, length of times, axes, keys, directory, groups and payload, CRC of the
-//! five parts before the payload, CRC of the header. The parts:
+//! five parts before the payload as they are stored, their length where they are packed together with LZ4 (version 2;
+//! names and directories of one kind of thing repeat each other, and are most of a block of things that live short),
+//! CRC of the header. The parts:
 //!
 //! - times: one integer chunk, shared by all series;
 //! - axes: for series that miss ticks, runs of (ticks skipped, ticks present); axis 0 is every tick and is not stored;
@@ -21,7 +23,10 @@ use crate::bytes::{push_varint, take, take_varint, u16_at, u32_at, u64_at, unzig
 use crate::codec::{self, Effort, Kind, Scratch, Summary};
 
 pub(super) const MAGIC: u32 = 0x6b6c_6268;
-pub(super) const VERSION: u16 = 1;
+/// Of a block whose parts are packed; 1 where they are not.
+const PACKED: u16 = 2;
+/// LZ4 cannot make more of a byte than this: nothing that claims more is unpacked.
+const PACKED_RATIO_MAX: usize = 256;
 pub(super) const HEAD: usize = 112;
 /// Series whose payload shares a CRC. Four bytes for 32 chunks keeps it under 0.0005 B a sample in an hour's chunk.
 const GROUP: u32 = 32;
@@ -51,11 +56,18 @@ pub(super) struct Header {
     pub parts: [u32; 5],
     pub payload: u32,
     pub meta_crc: u32,
+    /// Length of the parts as they are stored; 0 where they are not packed.
+    pub packed: u32,
 }
 
 impl Header {
     /// Bytes between header and payload.
     pub fn meta_bytes(&self) -> usize {
+        if self.packed == 0 { self.part_bytes() } else { self.packed as usize }
+    }
+
+    /// Bytes of all parts before the payload.
+    pub fn part_bytes(&self) -> usize {
         self.parts.iter().map(|p| *p as usize).sum()
     }
 
@@ -67,7 +79,8 @@ impl Header {
     fn write(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(HEAD);
         out.extend_from_slice(&MAGIC.to_le_bytes());
-        out.extend_from_slice(&VERSION.to_le_bytes());
+        let version = if self.packed == 0 { 1 } else { PACKED };
+        out.extend_from_slice(&version.to_le_bytes());
         out.extend_from_slice(&[self.columns, 0]);
         for word in [self.step_ms, self.series, self.ticks, self.groups] {
             out.extend_from_slice(&word.to_le_bytes());
@@ -77,7 +90,8 @@ impl Header {
         {
             out.extend_from_slice(&long.to_le_bytes());
         }
-        for word in self.parts.into_iter().chain([self.payload, self.first_tick, self.meta_crc]) {
+        for word in self.parts.into_iter().chain([self.payload, self.first_tick, self.meta_crc, self.packed])
+        {
             out.extend_from_slice(&word.to_le_bytes());
         }
         out.resize(HEAD - 4, 0);
@@ -89,7 +103,7 @@ impl Header {
     /// Reads a header; `None` where there is none or it is damaged.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let head = bytes.get(..HEAD)?;
-        if u32_at(head, 0)? != MAGIC || u16_at(head, 4)? != VERSION {
+        if u32_at(head, 0)? != MAGIC || !(1..=PACKED).contains(&u16_at(head, 4)?) {
             return None;
         }
         if crc32fast::hash(&head[..HEAD - 4]) != u32_at(head, HEAD - 4)? {
@@ -112,6 +126,7 @@ impl Header {
             payload: part(5),
             first_tick: part(6),
             meta_crc: part(7),
+            packed: part(8),
         })
     }
 }
@@ -246,8 +261,10 @@ impl Builder {
         let codec = codec::encode(Kind::Int, &bits, self.effort, &mut self.scratch, &mut times);
         times[0] = codec;
         let parts = [&times, &self.axes, &self.keys, &self.directory, &self.groups];
-        let mut hasher = crc32fast::Hasher::new();
-        parts.iter().for_each(|part| hasher.update(part));
+        let lengths = parts.map(|part| part.len() as u32);
+        let plain = parts.map(Vec::as_slice).concat();
+        let packed = lz4_flex::block::compress(&plain);
+        let (meta, packed) = if packed.len() < plain.len() { (&packed, packed.len()) } else { (&plain, 0) };
         let header = Header {
             columns: if self.step_ms == 0 { 1 } else { TIER_COLUMNS as u8 },
             step_ms: self.step_ms,
@@ -259,12 +276,13 @@ impl Builder {
             t_min: self.times.first().copied().unwrap_or(0),
             t_max: self.times.last().copied().unwrap_or(0),
             samples: self.samples,
-            parts: parts.map(|part| part.len() as u32),
+            parts: lengths,
             payload: self.payload.len() as u32,
-            meta_crc: hasher.finalize(),
+            meta_crc: crc32fast::hash(meta),
+            packed: packed as u32,
         };
         let mut out = header.write();
-        parts.iter().for_each(|part| out.extend_from_slice(part));
+        out.extend_from_slice(meta);
         out.extend_from_slice(&self.payload);
         out
     }
@@ -333,6 +351,14 @@ impl Meta {
     pub fn parse(header: Header, bytes: Vec<u8>) -> Option<Self> {
         let columns = usize::from(header.columns);
         if bytes.len() != header.meta_bytes() || crc32fast::hash(&bytes) != header.meta_crc {
+            return None;
+        }
+        let bytes = match header.packed {
+            0 => bytes,
+            _ if header.part_bytes() > bytes.len() * PACKED_RATIO_MAX => return None,
+            _ => lz4_flex::block::decompress(&bytes, header.part_bytes()).ok()?,
+        };
+        if bytes.len() != header.part_bytes() {
             return None;
         }
         if header.ticks as usize > codec::CHUNK_MAX || !matches!(columns, 1 | TIER_COLUMNS) {

@@ -20,7 +20,8 @@ use crate::error::{Result, StoreError};
 use crate::medium::{Medium, MediumFile};
 
 const MAGIC: &[u8; 8] = b"hsthist\n";
-const VERSION: u32 = 1;
+/// Format of the files written. Version 1 had no packed blocks; it is read, and not appended to.
+pub(super) const VERSION: u32 = 2;
 const FILE_HEAD: usize = 32;
 
 /// What the rows of a file are.
@@ -70,6 +71,7 @@ impl Tier {
 pub(super) struct ColdFile {
     pub name: String,
     pub tier: Tier,
+    pub version: u32,
     pub generations: (u64, u64),
     pub blocks: Vec<(u64, block::Header)>,
     /// Bytes up to the end of the last block.
@@ -90,9 +92,9 @@ pub(super) fn tier_of(name: &str) -> Option<Tier> {
         .find(|tier| stem.strip_prefix(tier.word()).is_some_and(|rest| rest.starts_with('-')))
 }
 
-fn file_head() -> Vec<u8> {
+fn file_head(version: u32) -> Vec<u8> {
     let mut head = MAGIC.to_vec();
-    head.extend_from_slice(&VERSION.to_le_bytes());
+    head.extend_from_slice(&version.to_le_bytes());
     head.resize(FILE_HEAD - 4, 0);
     let crc = crc32fast::hash(&head);
     head.extend_from_slice(&crc.to_le_bytes());
@@ -113,12 +115,13 @@ pub(super) fn open(medium: &dyn Medium, name: &str, tier: Tier, notes: &mut Vec<
     if found > VERSION {
         return Err(StoreError::Newer { name: name.to_owned(), found, known: VERSION });
     }
-    if head[..] != file_head() {
+    if head[..] != file_head(found) {
         notes.push(damaged(0, "the header fails its checksum").to_string());
     }
     let mut cold = ColdFile {
         name: name.to_owned(),
         tier,
+        version: found,
         generations: (u64::MAX, 0),
         blocks: Vec::new(),
         end: 0,
@@ -225,7 +228,8 @@ impl ColdFile {
     pub fn in_memory(medium: &dyn Medium, blocks: &[Vec<u8>]) -> Result<Self> {
         let name = file_name(Tier::Fresh, (0, 0));
         let (tier, generations) = (Tier::Fresh, (u64::MAX, 0));
-        let mut file = Self { name, tier, generations, blocks: Vec::new(), end: 0, bytes: 0 };
+        let mut file =
+            Self { name, tier, version: VERSION, generations, blocks: Vec::new(), end: 0, bytes: 0 };
         file.append(medium, blocks)?;
         Ok(file)
     }
@@ -290,7 +294,7 @@ impl<'a> NewFile<'a> {
     pub fn create(medium: &'a dyn Medium, tier: Tier) -> Result<Self> {
         let spare = format!("{}.tmp", tier.word());
         let file = medium.create(&spare)?;
-        file.write_at(&file_head(), 0)?;
+        file.write_at(&file_head(VERSION), 0)?;
         Ok(Self { medium, file, spare, at: FILE_HEAD as u64 })
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError};
 use super::cold::{self, ColdFile, Tier, file_name};
 use super::hot::Hot;
 use super::{Catalog, DAY_MS, History, block, gather, merge};
-use crate::error::Result;
+use crate::error::{Result, StoreError};
 use crate::log::Log;
 
 const HOUR_MS: i64 = 3_600_000;
@@ -51,7 +51,11 @@ impl History {
         let mut keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         let (Some(keeper), Some(hot)) = (keeper.as_mut(), &self.hot) else { return done };
         self.note(self.seal(hot, keeper, &mut done), &mut done);
-        self.note(self.write_tail(hot, keeper, now_ms, &mut done), &mut done);
+        let tailed = match self.write_tail(hot, keeper, now_ms, &mut done) {
+            Err(StoreError::Stopped { .. }) => self.reopen_tail(keeper),
+            tailed => tailed,
+        };
+        self.note(tailed, &mut done);
         self.note(self.compact_due(now_ms, false, &mut done), &mut done);
         self.note(self.release(now_ms, &mut done), &mut done);
         done
@@ -108,12 +112,15 @@ impl History {
         let files = self.files();
         let hour = |at_ms: i64| at_ms.div_euclid(HOUR_MS);
         let newest = files.iter().filter(|f| f.tier == Tier::Fresh).max_by_key(|f| f.generations);
-        let open = newest.filter(|f| f.span().is_some_and(|(from, _)| hour(from) == hour(first.t_min)));
+        let open = newest.filter(|f| {
+            f.version == cold::VERSION && f.span().is_some_and(|(from, _)| hour(from) == hour(first.t_min))
+        });
         let mut file = match open {
             Some(file) => ColdFile::clone(file),
             None => ColdFile {
                 name: self.fresh_name(first.generations.0)?,
                 tier: Tier::Fresh,
+                version: cold::VERSION,
                 generations: (u64::MAX, 0),
                 blocks: Vec::new(),
                 end: 0,
@@ -150,6 +157,21 @@ impl History {
         self.tail_part(keeper, &generation, number, from..to, done)?;
         keeper.tailed = (number, to);
         keeper.tailed_ms = now_ms;
+        Ok(())
+    }
+
+    /// Opens the tail's log again after a failed write and goes on behind what the disk holds of it.
+    fn reopen_tail(&self, keeper: &mut Keeper) -> Result<()> {
+        let (mut tailed, mut firsts) = ((0, 0), Vec::<(u64, u64)>::new());
+        let (tail, _) = Log::open(self.medium.clone(), self.options.log, |seq, record| {
+            let Some(header) = block::Header::parse(record) else { return };
+            let number = header.generations.1;
+            if firsts.last().is_none_or(|(g, _)| *g != number) {
+                firsts.push((number, seq));
+            }
+            tailed = tailed.max((number, (header.first_tick + header.ticks) as usize));
+        })?;
+        *keeper = Keeper { tail, tailed, tailed_ms: i64::MIN, firsts };
         Ok(())
     }
 

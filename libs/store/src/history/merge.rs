@@ -1,7 +1,7 @@
 //! Compaction: several files become one of longer chunks, and the rows of the next tier.
 //!
-//! Memory is bounded by the directories of the inputs: the series are merged in the order of their keys, one at a time,
-//! and a block is written whenever enough has gathered.
+//! Memory is bounded: the series are merged in the order of their keys, one at a time, a block is written whenever enough
+//! has gathered, and of the inputs only so many are open together as have [`OPEN_BYTES`] of directories.
 
 use std::sync::Arc;
 
@@ -14,6 +14,9 @@ use crate::medium::{Medium, MediumFile};
 /// A block is closed at this many series or bytes; either keeps a look-up of one series cheap.
 const BLOCK_SERIES: u32 = 4096;
 const BLOCK_BYTES: usize = 1 << 20;
+/// Names and directories of the inputs that are merged together. An ordinary hour is all of it; where thousands of
+/// processes came and went, it becomes several rows of blocks.
+const OPEN_BYTES: usize = if cfg!(test) { 16 << 10 } else { 4 << 20 };
 
 /// A row of a tier.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,7 +48,11 @@ pub(super) fn raw(
     let files = open_all(medium, inputs)?;
     let mut samples = Sink::create(medium, Tier::Raw)?;
     let mut minutes = Sink::create(medium, Tier::Minute)?;
-    for mut group in chains(streams(inputs, &files, notes)) {
+    for mut group in chains(streams(inputs, &files)) {
+        open_streams(&mut group, notes);
+        if group.is_empty() {
+            continue;
+        }
         let mut times = Vec::new();
         for stream in &mut group {
             stream.offset = times.len() as u32;
@@ -88,7 +95,8 @@ pub(super) fn minutes(
     notes: &mut Vec<String>,
 ) -> Result<Vec<(Tier, String)>> {
     let files = open_all(medium, inputs)?;
-    let mut group = streams(inputs, &files, notes);
+    let mut group = streams(inputs, &files);
+    open_streams(&mut group, notes);
     let mut sinks = [Sink::create(medium, Tier::Minute)?, Sink::create(medium, Tier::Hour)?];
     let times: Vec<i64> = group.iter().flat_map(|s| s.times.iter().copied()).collect();
     let generations = generations(&group);
@@ -155,11 +163,7 @@ fn open_all(medium: &dyn Medium, inputs: &[Arc<ColdFile>]) -> Result<Vec<Box<dyn
     inputs.iter().map(|input| medium.open_to_read(&input.name)).collect()
 }
 
-fn streams<'a>(
-    inputs: &'a [Arc<ColdFile>],
-    files: &'a [Box<dyn MediumFile>],
-    notes: &mut Vec<String>,
-) -> Vec<Stream<'a>> {
+fn streams<'a>(inputs: &'a [Arc<ColdFile>], files: &'a [Box<dyn MediumFile>]) -> Vec<Stream<'a>> {
     let mut streams: Vec<Stream<'a>> = Vec::new();
     for (input, file) in inputs.iter().zip(files) {
         let mut last = None;
@@ -180,24 +184,29 @@ fn streams<'a>(
             last = Some(same);
         }
     }
-    streams.iter_mut().for_each(|stream| stream.advance(notes));
-    streams.retain(|stream| stream.open.is_some());
     streams
 }
 
-/// Streams whose times follow each other; a clock that went back or a full chunk begins the next chain.
+/// Puts every stream at its first series; those of which nothing can be read go.
+fn open_streams(streams: &mut Vec<Stream<'_>>, notes: &mut Vec<String>) {
+    streams.iter_mut().for_each(|stream| stream.advance(notes));
+    streams.retain(|stream| stream.open.is_some());
+}
+
+/// Streams whose times follow each other; a clock that went back, a full chunk or full memory begins the next chain.
 fn chains(streams: Vec<Stream<'_>>) -> Vec<Vec<Stream<'_>>> {
     let mut chains: Vec<Vec<Stream<'_>>> = Vec::new();
-    let (mut end, mut ticks) = (i64::MIN, 0);
+    let (mut end, mut ticks, mut bytes) = (i64::MIN, 0, 0);
     for stream in streams {
-        let (Some(first), Some(last)) = (stream.times.first().copied(), stream.times.last().copied()) else {
-            continue;
-        };
-        ticks += stream.times.len();
+        let Some((_, header)) = stream.blocks.first() else { continue };
+        let (first, last, own_ticks) = (header.t_min, header.t_max, header.ticks as usize);
+        // One block of a stream is open at a time.
+        let own_bytes = stream.blocks.iter().map(|(_, header)| header.part_bytes()).max().unwrap_or(0);
+        (ticks, bytes) = (ticks + own_ticks, bytes + own_bytes);
         match chains.last_mut() {
-            Some(chain) if first > end && ticks <= CHUNK_MAX => chain.push(stream),
+            Some(chain) if first > end && ticks <= CHUNK_MAX && bytes <= OPEN_BYTES => chain.push(stream),
             _ => {
-                ticks = stream.times.len();
+                (ticks, bytes) = (own_ticks, own_bytes);
                 chains.push(vec![stream]);
             }
         }

@@ -298,10 +298,31 @@ fn a_file_of_a_later_version_is_named_and_left_alone() {
     disk.damage(&name, |bytes| bytes[8] = 7);
     let before = disk.files()[&name].clone();
     let mut machine = machine.kill();
-    let line = format!("`{name}` has format version 7, this program knows up to 1");
+    let line = format!("`{name}` has format version 7, this program knows up to 2");
     assert_eq!(machine.opened.notes, [line]);
     machine.run(130..400, 3);
     assert!(disk.files()[&name] == before);
+}
+
+#[test]
+fn a_file_of_the_version_before_is_read_and_not_appended_to() {
+    let (mut machine, disk) = machine();
+    machine.run(0..130, 1);
+    let name = disk.files().into_keys().find(|name| name.ends_with(".hst")).unwrap();
+    disk.damage(&name, |bytes| {
+        bytes[8] = 1;
+        let crc = crc32fast::hash(&bytes[..28]);
+        bytes[28..32].copy_from_slice(&crc.to_le_bytes());
+    });
+    let before = disk.files()[&name].clone();
+    let mut machine = machine.kill();
+    assert_eq!(machine.opened.notes, [""; 0]);
+    machine.run(130..300, 1);
+    // As no later block goes into it, it is compacted like a file whose hour is over.
+    assert!(disk.files().get(&name).is_none_or(|now| *now == before));
+    assert_eq!(machine.all(), machine.truth);
+    assert_eq!(machine.history.compact(START + 300_000).notes, [""; 0]);
+    assert_eq!(machine.all(), machine.truth);
 }
 
 #[test]
@@ -394,4 +415,42 @@ fn many_short_lived_series_stay_within_bounds() {
     let stats = machine.history.stats().unwrap();
     let raw = stats.tiers[1];
     assert!(raw.bytes / raw.values < 24, "{stats}");
+}
+
+#[test]
+fn a_series_that_ended_is_given_up_within_its_generation_and_may_come_back() {
+    let options = HistoryOptions { generation_ms: 3_600_000, ..options() };
+    let hot = Hot::anonymous(HotSize { key_bytes: 1 << 20, tick_bytes: 1 << 20 }).unwrap();
+    let (history, mut writer, _) = History::open(Arc::new(MemoryMedium::default()), hot, options).unwrap();
+    let mut truth = Vec::new();
+    for second in 0..400 {
+        writer.begin_tick(START + second * 1000);
+        for n in 0..20 {
+            let series = writer.series(format!("process/{second}.{n}").as_bytes(), Kind::Int).unwrap();
+            assert!(writer.push_int(series, n));
+        }
+        // Away for longer than a series may be, then back with another value.
+        if second % 200 < 10 {
+            let series = writer.series(b"now and then", Kind::Int).unwrap();
+            assert!(writer.push_int(series, second / 100));
+            truth.push((START + second * 1000, second as u64 / 100));
+        }
+        writer.end_tick();
+        assert!(writer.live_series() <= 2 * 64 * 20 + 1, "{} at {second}", writer.live_series());
+    }
+    let mut found = Vec::new();
+    let query = Query::new(Select::Key(b"now and then"), START, i64::MAX);
+    let mut read = |history: &History| {
+        found.clear();
+        let scanned = history.samples(&query, |chunk| {
+            found.extend(chunk.times.iter().copied().zip(chunk.values.iter().copied()));
+        });
+        assert_eq!(scanned.unwrap().notes, [""; 0]);
+        found.clone()
+    };
+    assert_eq!(read(&history), truth);
+    writer.finish();
+    assert_eq!(history.maintain(START + 400_000).notes, [""; 0]);
+    assert_eq!(read(&history), truth);
+    assert_eq!(history.shed().samples(), 0);
 }

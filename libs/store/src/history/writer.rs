@@ -10,10 +10,16 @@ use super::hot::{Generation, Hot};
 use crate::codec::Kind;
 use crate::error::{Result, StoreError};
 
+/// Ticks between two looks for series that came to an end; one that has had no sample for so long is given up.
+const ABSENT_TICKS: u64 = 64;
+
+/// Slots by which the table of live series grows: twice as many would be 64 bytes a series for nothing.
+const SLOTS_AT_ONCE: usize = 1024;
+
 /// Longest key, in bytes.
 pub const KEY_MAX: usize = 1024;
 
-/// A live series as its writer names it; given up when it was not written for a whole generation.
+/// A live series as its writer names it; given up when it was not written for 64 ticks or a whole generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Series {
     slot: u32,
@@ -207,12 +213,17 @@ impl Writer {
     fn new_slot(&mut self, key: &[u8], kind: Kind) -> u32 {
         let key: Arc<[u8]> = key.into();
         let slot = self.free.pop().unwrap_or_else(|| {
+            if self.slots.len() == self.slots.capacity() {
+                self.slots.reserve_exact(SLOTS_AT_ONCE);
+            }
             self.slots.push(Slot::new(key.clone(), kind));
             self.slots.len() as u32 - 1
         });
         let own = &mut self.slots[slot as usize];
         let stamp = own.stamp;
-        *own = Slot { stamp, used: self.number, is_free: false, ..Slot::new(key.clone(), kind) };
+        // Its last tick is one that is over, so that it does not count as met in this one.
+        let tick = self.tick.saturating_sub(1);
+        *own = Slot { stamp, used: self.number, tick, is_free: false, ..Slot::new(key.clone(), kind) };
         self.by_key.insert(key, slot);
         slot
     }
@@ -237,6 +248,11 @@ impl Writer {
         self.last_ms = at_ms;
         self.tick += 1;
         (self.met, self.is_partial) = (0, false);
+        if self.tick.is_multiple_of(ABSENT_TICKS) {
+            let tick = self.tick;
+            // One that still stands in the memory could not be ended there for want of room.
+            self.give_up(|slot| !slot.stands && tick - slot.tick > ABSENT_TICKS);
+        }
     }
 
     fn is_due(&self, at_ms: i64) -> bool {
@@ -262,11 +278,15 @@ impl Writer {
         self.which = (self.which + 1) & 1;
         self.began_ms = Some(at_ms);
         self.standing = 0;
-        for (n, slot) in
-            self.slots.iter_mut().enumerate().filter(|(_, slot)| slot.used < old && !slot.is_free)
+        self.give_up(|slot| slot.used < old);
+    }
+
+    /// Makes room in the table of live series.
+    fn give_up(&mut self, is_over: impl Fn(&Slot) -> bool) {
+        for (n, slot) in self.slots.iter_mut().enumerate().filter(|(_, slot)| !slot.is_free && is_over(slot))
         {
             self.by_key.remove(&slot.key);
-            (slot.is_free, slot.stamp) = (true, slot.stamp.wrapping_add(1));
+            *slot = Slot { stamp: slot.stamp.wrapping_add(1), ..Slot::new(Arc::default(), slot.kind) };
             self.free.push(n as u32);
         }
     }

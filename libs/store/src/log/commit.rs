@@ -1,4 +1,8 @@
 //! Group commit: a caller that finds the log idle writes itself, the others wait and share the next write.
+//!
+//! Whoever waits sleeps by itself. When a write ends, those whose records it held are woken and return without taking the
+//! lock again, and of those who wait for the next one only one is woken, to write it: on a busy machine a crowd that is
+//! woken for nothing but a lock costs everyone a turn of the scheduler.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -42,6 +46,14 @@ pub struct LogStats {
 #[derive(Default)]
 struct Ticket {
     first: OnceLock<Result<u64>>,
+    /// Callers that sleep until it is done, or until one of them is to write it. Only touched under the log's lock.
+    asleep: Mutex<Vec<thread::Thread>>,
+}
+
+impl Ticket {
+    fn asleep(&self) -> MutexGuard<'_, Vec<thread::Thread>> {
+        self.asleep.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// The segment being written. Only the leader holds it.
@@ -160,7 +172,10 @@ impl Log {
         let mut state = self.shared.lock();
         while state.pending.len() + bytes > limit && state.stopped.is_none() {
             state = match state.active.is_some() {
-                true => self.shared.lead(state),
+                true => {
+                    self.shared.lead(state);
+                    self.shared.lock()
+                }
                 false => self.shared.wait(state),
             };
         }
@@ -169,15 +184,25 @@ impl Log {
         let place = u64::from(state.pending_records);
         state.pending_records += 1;
         let ticket = Arc::clone(&state.ticket);
+        let number = || ticket.first.get().map(|first| first.clone().map(|first| first + place));
         loop {
-            if let Some(first) = ticket.first.get() {
-                return first.clone().map(|first| first + place);
+            if let Some(number) = number() {
+                return number;
             }
             state.may_write()?;
-            state = match state.active.is_some() {
-                true => self.shared.lead(state),
-                false => self.shared.wait(state),
-            };
+            if state.active.is_some() {
+                self.shared.lead(state);
+            } else {
+                ticket.asleep().push(thread::current());
+                drop(state);
+                // May wake for no reason, and then only sleeps again.
+                thread::park();
+            }
+            // Without the lock where it need not be taken again.
+            if let Some(number) = number() {
+                return number;
+            }
+            state = self.shared.lock();
         }
     }
 
@@ -258,8 +283,8 @@ impl Shared {
     }
 
     /// Writes everything pending as one batch. Called with an idle log.
-    fn lead<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        let Some(mut active) = state.active.take() else { return state };
+    fn lead(&self, mut state: MutexGuard<'_, State>) {
+        let Some(mut active) = state.active.take() else { return };
         std::mem::swap(&mut state.pending, &mut active.buffer);
         batch::start(&mut state.pending);
         let records = std::mem::take(&mut state.pending_records);
@@ -280,8 +305,15 @@ impl Shared {
         }
         let _ = ticket.first.set(written.map(|()| first));
         state.active = Some(active);
+        let mut awake = std::mem::take(&mut *ticket.asleep());
+        match state.stopped {
+            // Nobody will write the next batch: all are told.
+            Some(_) => awake.append(&mut state.ticket.asleep()),
+            None => awake.extend(state.ticket.asleep().pop()),
+        }
         self.done.notify_all();
-        state
+        drop(state);
+        awake.iter().for_each(thread::Thread::unpark);
     }
 
     fn write(&self, active: &mut Active, records: u32, first: u64) -> Result<()> {

@@ -55,10 +55,12 @@ impl FileMedium {
         let direct = measure(folder, OFlags::DIRECT | OFlags::DSYNC);
         let buffered = measure(folder, OFlags::DSYNC);
         let way = match (direct, buffered) {
-            (Some(direct), Some(buffered)) if buffered < direct => DurableWay::Buffered,
-            (Some(_), _) => DurableWay::Direct,
-            (None, Some(_)) => DurableWay::Buffered,
-            (None, None) => DurableWay::None,
+            (Ok(direct), Ok(buffered)) if buffered < direct => DurableWay::Buffered,
+            (Ok(_), _) => DurableWay::Direct,
+            (Err(_), Ok(_)) => DurableWay::Buffered,
+            // A full disk has no room to try anything; what is there can be written, and there may be room later.
+            (_, Err(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)) => DurableWay::Buffered,
+            (Err(_), Err(_)) => DurableWay::None,
         };
         Ok(Self { folder: folder.to_owned(), way })
     }
@@ -99,14 +101,14 @@ impl FileMedium {
     }
 }
 
-/// Median time of a durable write of one page over zeros, or `None` where the file system refuses.
-fn measure(folder: &Path, flags: OFlags) -> Option<Duration> {
+/// Median time of a durable write of one page over zeros, or why the file system refuses.
+fn measure(folder: &Path, flags: OFlags) -> std::result::Result<Duration, io::ErrorKind> {
     let path = folder.join(format!("probe-{}.tmp", std::process::id()));
-    let times = probe(&path, flags).ok();
+    let times = probe(&path, flags).map_err(|error| error.kind());
     let _ = fs::remove_file(&path);
     let mut times = times?;
     times.sort();
-    times.get(times.len() / 2).copied()
+    times.get(times.len() / 2).copied().ok_or(io::ErrorKind::Other)
 }
 
 fn probe(path: &Path, flags: OFlags) -> io::Result<Vec<Duration>> {

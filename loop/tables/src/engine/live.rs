@@ -2,6 +2,7 @@
 use std::sync::Arc;
 
 use vocab::Value;
+use vocab::ledger::Ledger;
 use vocab::rows::{Map, OpenFile, Process, Thread};
 use vocab::snapshot::Snapshot;
 use vocab::table::Row;
@@ -26,6 +27,8 @@ pub trait Past: Send {
     /// Stored rows of that table, oldest first, bounded by the store; the engine drops those that the ledger
     /// has too. `None` for a table that is not stored.
     fn rows(&mut self, table: &str) -> Option<Arc<dyn Cells>>;
+    /// One incident, with its evidence, decisions, actions and outcomes; `None` if none of that number is stored.
+    fn incident(&mut self, id: u64) -> Option<Ledger>;
 }
 
 /// Rows whose type is forgotten.

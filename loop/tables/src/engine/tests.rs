@@ -5,6 +5,7 @@ mod reads;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use vocab::ledger::Ledger;
 use vocab::rows::{IncidentRow, Map, OpenFile, Process, Thread};
 use vocab::sample::{CgroupSample, MachineSample, ProcessInfo, ProcessStat, Sample};
 use vocab::snapshot::Snapshot;
@@ -143,5 +144,9 @@ impl Past for Stored {
     fn rows(&mut self, table: &str) -> Option<Arc<dyn Cells>> {
         (table == "incidents")
             .then(|| -> Arc<dyn Cells> { Arc::new((1..=5).map(incident).collect::<Vec<_>>()) })
+    }
+
+    fn incident(&mut self, _: u64) -> Option<Ledger> {
+        None
     }
 }

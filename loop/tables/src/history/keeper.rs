@@ -58,6 +58,7 @@ impl Keeper {
         if medium.way() == DurableWay::None {
             return Err(format!("{} cannot be written", dir.join(FOLDER).display()));
         }
+        place::sweep();
         let mut found = Err("there is no place for shared memory".to_owned());
         for path in place::hot_places(dir) {
             found = Hot::open(&path, place::HOT).map(|opened| (opened, path)).map_err(words);
@@ -66,6 +67,7 @@ impl Keeper {
             }
         }
         let ((hot, given_up), path) = found?;
+        place::claim(&path, hot.file(), dir);
         let (keeper, mut notes) = Self::over(Arc::new(medium), hot)?;
         notes.extend(given_up);
         Ok((Self { hot: Some(path), ..keeper }, notes))
@@ -86,20 +88,20 @@ impl Keeper {
     /// Compacts everything that is there; the names of the files made, and what went wrong.
     pub fn compact(self) -> (Vec<String>, Vec<String>) {
         let now_ms = self.history.span_ms().map_or(0, |(_, last)| last);
-        let done = self.history.compact(now_ms);
-        self.close(now_ms);
+        let mut done = self.history.compact(now_ms);
+        done.notes.extend(self.close(now_ms));
         (done.compacted, done.notes)
     }
 
-    /// Puts everything into files and takes the shared memory away, where nothing is left in it.
-    pub fn close(mut self, now_ms: i64) {
+    /// Puts everything into files and takes the shared memory away, where nothing is left in it; what went wrong.
+    pub fn close(mut self, now_ms: i64) -> Vec<String> {
         self.writer.finish();
         let done = self.history.maintain(now_ms);
         let is_empty = self.history.stats().is_ok_and(|stats| stats.hot_samples == 0);
         if let (Some(path), true, []) = (&self.hot, is_empty, &done.notes[..]) {
-            // Left behind, it is begun anew by the next run.
-            let _ = std::fs::remove_file(path);
+            place::remove(path);
         }
+        done.notes
     }
 
     /// A reader beside it.
@@ -115,6 +117,16 @@ impl Keeper {
     /// Samples that found no room since the start.
     pub fn shed(&self) -> u64 {
         self.history.shed().samples()
+    }
+
+    /// Series that were refused since the start, because there were too many.
+    pub fn shed_series(&self) -> u64 {
+        self.history.shed().series()
+    }
+
+    /// Series that live now, and rows that have some.
+    pub fn live(&self) -> (usize, usize) {
+        (self.writer.live_series(), self.rows.len())
     }
 
     /// Takes one turn. Never waits: what finds no room is left out and counted.
@@ -147,6 +159,9 @@ impl Keeper {
             let (kind, bits, text) = match kept.cell(view, row, column.index) {
                 Value::Null => continue,
                 Value::Int(value) => (Kind::Int, value as u64, None),
+                Value::Real(value) if column.name == "probability" => {
+                    (Kind::Float, two_digits(value).to_bits(), None)
+                }
                 Value::Real(value) => (Kind::Float, rounded(value).to_bits(), None),
                 Value::Text(text) => (Kind::Int, 1, Some(text)),
             };
@@ -164,6 +179,16 @@ impl Keeper {
             }
         }
     }
+}
+
+/// Two digits of a chance, however small: it is its order that tells.
+pub(super) fn two_digits(chance: f64) -> f64 {
+    if chance > 0.0 && chance.is_finite() {
+        let digits = 1 - chance.log10().floor() as i32;
+        // Read back from its text, so that it is the short decimal that the codec knows.
+        return format!("{chance:.*}", usize::try_from(digits).unwrap_or(0)).parse().unwrap_or(chance);
+    }
+    0.0
 }
 
 /// Six digits and at most three decimals: more than any of these rates is worth, and a fraction of the room.

@@ -12,6 +12,9 @@ use crate::engine::source::{Origin, SOURCES, Source};
 /// Columns that only count the time since an instant: the instants are kept.
 const COUNTING: &[&str] = &["age_s", "up_s", "exit_age_s"];
 
+/// Columns of a score that follow from the model: kept is that somebody differed, in what, and how strange it was.
+const OF_THE_MODEL: &[&str] = &["low", "high", "samples", "since", "sentence"];
+
 /// A live table with a history.
 pub struct Kept {
     /// Its declaration.
@@ -55,6 +58,7 @@ const RULES: &[Rule] = &[
     ("filesystems", "filesystem:", &["mount_point"], None),
     ("interfaces", "interface:", &["name"], None),
     ("findings", "", &["culprit"], Some("kind")),
+    ("anomalies", "", &["entity"], None),
     ("leases", "action:", &["action_id"], None),
     ("self", "self:", &["name"], None),
 ];
@@ -100,7 +104,9 @@ impl Kept {
         let spec = &source.spec;
         let is_kept = |index: &usize| {
             let name = spec.columns[*index].name;
-            !key.contains(index) && qualifier != Some(*index) && !COUNTING.contains(&name) && name != "at"
+            let is_of_model = spec.name == "anomalies" && OF_THE_MODEL.contains(&name);
+            let is_left_out = COUNTING.contains(&name) || name == "at" || is_of_model;
+            !key.contains(index) && qualifier != Some(*index) && !is_left_out
         };
         let column = |index: usize| {
             let column = &spec.columns[index];
@@ -124,6 +130,7 @@ impl Kept {
             "filesystems" => "is_read_only",
             "interfaces" => "receive_bytes_per_s",
             "findings" => "confidence",
+            "anomalies" => "probability",
             "leases" => "undo_on_death",
             _ => "unit",
         };

@@ -1,6 +1,7 @@
 //! Where the history lies, and how much of it there may be.
-use std::fs::DirBuilder;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 
 use store::history::{HistoryOptions, HotSize};
@@ -8,6 +9,9 @@ use store::log::LogOptions;
 
 /// Folder of the files in the state folder.
 pub const FOLDER: &str = "history";
+/// How the names of a memory and of what says whose it is end: a link to its state folder.
+const MEMORY: &str = "history";
+const OWNER: &str = "owner";
 /// Room in shared memory.
 pub const HOT: HotSize = HotSize { key_bytes: 384 << 10, tick_bytes: 2 << 20 };
 
@@ -23,6 +27,14 @@ pub(super) fn options() -> HistoryOptions {
 /// A folder in memory is one of ours or is passed over. Killing every process leaves the memory; a power cut takes it,
 /// and the tail in the files stands in.
 pub fn hot_places(dir: &Path) -> Vec<PathBuf> {
+    let name = format!("{}.{MEMORY}", name_of(dir));
+    let mut places: Vec<_> = folders().map(|folder| folder.join(&name)).collect();
+    places.push(dir.join(FOLDER).join("hot"));
+    places
+}
+
+/// Folders of ours that are in memory, the best first.
+fn folders() -> impl Iterator<Item = PathBuf> {
     let user = rustix::process::geteuid();
     let first = if user.is_root() {
         Some(PathBuf::from("/run"))
@@ -31,13 +43,46 @@ pub fn hot_places(dir: &Path) -> Vec<PathBuf> {
     };
     let folders = first.map(|parent| parent.join("homeostat")).into_iter();
     let folders = folders.chain([PathBuf::from(format!("/dev/shm/homeostat-{}", user.as_raw()))]);
-    let name = format!("{}.history", name_of(dir));
-    let mut places: Vec<_> = folders
-        .filter(|folder| is_ours_in_memory(folder, user.as_raw()))
-        .map(|folder| folder.join(&name))
-        .collect();
-    places.push(dir.join(FOLDER).join("hot"));
-    places
+    folders.filter(move |folder| is_ours_in_memory(folder, user.as_raw()))
+}
+
+/// Marks the memory as in use as long as `file` is open, and says beside it whose it is.
+pub(super) fn claim(path: &Path, file: &File, dir: &Path) {
+    // Without a mark nobody takes it away, which costs memory only.
+    let _ = file.try_lock();
+    let owner = path.with_extension(OWNER);
+    if path.extension().is_some_and(|word| word == MEMORY) && fs::symlink_metadata(&owner).is_err() {
+        let _ = std::path::absolute(dir).and_then(|dir| symlink(dir, owner));
+    }
+}
+
+/// Takes the memory away, and what says whose it is.
+pub(super) fn remove(path: &Path) {
+    // Left behind, it is begun anew by the next run, or swept.
+    let _ = fs::remove_file(path);
+    if path.extension().is_some_and(|word| word == MEMORY) {
+        let _ = fs::remove_file(path.with_extension(OWNER));
+    }
+}
+
+/// Takes away what killed daemons left in memory whose state folder is gone, too; what any process uses stays. Where a
+/// folder was only unmounted, the tail in its files stands in, as after a power cut.
+pub(super) fn sweep() {
+    folders().for_each(|folder| sweep_folder(&folder));
+}
+
+fn sweep_folder(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        let owner = entry.path();
+        let Ok(dir) = fs::read_link(&owner) else { continue };
+        let is_owner = owner.extension().is_some_and(|word| word == OWNER);
+        let is_gone = || matches!(fs::metadata(&dir), Err(error) if error.kind() == io::ErrorKind::NotFound);
+        let memory = owner.with_extension(MEMORY);
+        let is_free = || File::open(&memory).map_or(true, |file| file.try_lock().is_ok());
+        if is_owner && is_gone() && is_free() {
+            remove(&memory);
+        }
+    }
 }
 
 /// One name a state folder, so that a second Homeostat has its own.
@@ -64,4 +109,34 @@ fn is_ours_in_memory(folder: &Path, user: u32) -> bool {
     let _ = DirBuilder::new().mode(0o700).create(folder);
     let found = std::fs::symlink_metadata(folder);
     found.is_ok_and(|found| found.is_dir() && found.uid() == user && found.mode() & 0o022 == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_goes_when_its_state_folder_and_its_process_are_gone() {
+        let base = std::env::temp_dir().join(format!("homeostat-sweep-{}", std::process::id()));
+        let (memories, state) = (base.join("memory"), base.join("state"));
+        fs::create_dir_all(&memories).expect("temporary folder");
+        fs::create_dir_all(&state).expect("temporary folder");
+        let path = memories.join("a.history");
+        let stranger = memories.join("b.history");
+        fs::write(&stranger, "whose is not known").expect("writable");
+        let file = File::create(&path).expect("writable");
+        claim(&path, &file, &state);
+        let left = |what: &str| {
+            sweep_folder(&memories);
+            assert!(stranger.exists(), "{what}");
+            path.exists()
+        };
+        assert!(left("the state is there"));
+        fs::remove_dir_all(&state).expect("ours");
+        assert!(left("a process uses it"));
+        drop(file);
+        assert!(!left("nobody is left"));
+        assert_eq!(fs::read_dir(&memories).expect("ours").count(), 1, "its link went with it");
+        fs::remove_dir_all(&base).expect("ours");
+    }
 }

@@ -7,11 +7,12 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use store::history::Hot;
 use store::medium::MemoryMedium;
-use vocab::rows::{FindingRow, LeaseRow, Pressure, SelfRow};
+use vocab::learnt::Learnt;
+use vocab::rows::{AnomalyRow, FindingRow, LeaseRow, Pressure, SelfRow};
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, Timestamp, Value};
 
-use super::keeper::rounded;
+use super::keeper::{rounded, two_digits};
 use super::kept::KEPT;
 use super::{Keeper, Reader, key, place};
 use crate::engine::tests::{machine, refused, select};
@@ -66,7 +67,25 @@ fn view(second: i64) -> View {
         own: vec![own()],
         ..Ledger::default()
     };
-    View::new(Arc::new(snapshot), Arc::new(ledger), Arc::default())
+    // Strange now and then, and each time less probable.
+    let anomalies = if second % 100 < 20 { vec![anomaly(second)] } else { Vec::new() };
+    let learnt = Learnt { anomalies: Arc::new(anomalies), ..Learnt::default() };
+    View::new(Arc::new(snapshot), Arc::new(ledger), Arc::default()).with_learnt(learnt)
+}
+
+fn anomaly(second: i64) -> AnomalyRow {
+    AnomalyRow {
+        entity: Entity::Service("web".to_owned()),
+        name: "web".to_owned(),
+        metric: "cpu_pct".to_owned(),
+        value: second as f64,
+        low: 0.0,
+        high: 1.0,
+        probability: 1.0 / (1_000.0 + second as f64),
+        samples: 1_000,
+        since: Timestamp::from_secs(START_S),
+        sentence: "web differs".to_owned(),
+    }
 }
 
 fn finding(second: i64) -> FindingRow {
@@ -126,7 +145,7 @@ fn no_two_columns_share_an_id_and_every_table_has_a_column_that_tells_who_was_th
             assert!(!column.id.contains(&0), "{}.{}", kept.spec.name, column.name);
         }
     }
-    assert_eq!(KEPT.len(), 11);
+    assert_eq!(KEPT.len(), 12);
 }
 
 #[test]
@@ -162,7 +181,7 @@ fn what_was_noted_is_what_the_tables_at_an_instant_show() {
                 select(&mut engine, &format!("SELECT {what} FROM {table} {young} ORDER BY {order}"));
             for cell in now.iter_mut().flatten() {
                 if let Value::Real(value) = cell {
-                    *value = rounded(*value);
+                    *value = if table == "anomalies" { two_digits(*value) } else { rounded(*value) };
                 }
             }
             assert_eq!(past, now, "{table} at {second}");
@@ -210,7 +229,19 @@ fn metrics_are_found_by_time_entity_and_series_raw_and_in_steps() {
     let groups = "SELECT count(DISTINCT entity) FROM metrics WHERE series = 'cpu_pct' AND step_s = 60";
     assert_eq!(select(&mut engine, groups), [[Value::Int(1)]], "only one process has it");
     assert!(refused(&mut engine, "SELECT * FROM metrics WHERE step_s = 0").contains("from 1 on"));
-    assert_eq!(select(&mut engine, "SELECT * FROM metrics WHERE entity = NULL").len(), 0);
+    // What no name can be is nowhere; a second name of the same column is looked at, too.
+    for wanted in
+        ["entity = NULL", "entity = ''", "entity = 5", "series = x''", "entity = 'machine' AND entity = 'x'"]
+    {
+        assert_eq!(
+            select(&mut engine, &format!("SELECT * FROM metrics WHERE {wanted}")).len(),
+            0,
+            "{wanted}"
+        );
+    }
+    let either =
+        "SELECT count(*) FROM metrics WHERE entity IN ('x', 'machine') AND series IN ('load_1', 'load_5')";
+    assert_eq!(select(&mut engine, either), [[Value::Int(800)]]);
 }
 
 #[test]
@@ -234,6 +265,18 @@ fn rows_of_a_table_are_found_by_their_key_and_by_the_stable_names() {
     let minute =
         "SELECT state, cpu_pct FROM processes_history WHERE pid = 3 AND step_s = 60 ORDER BY at LIMIT 1";
     assert_eq!(select(&mut engine, minute), [[Value::from("S"), Value::Real(29.5)]]);
+}
+
+#[test]
+fn a_score_is_kept_while_somebody_differs_and_only_then() {
+    let (_world, keeper) = noted(400);
+    let mut engine = engine(keeper.reader());
+    let sql = "SELECT count(*), max(probability), min(metric), max(low) FROM anomalies_history WHERE entity = 'service:web'";
+    let row = [Value::Int(80), Value::Real(0.001), Value::from("cpu_pct"), Value::Null];
+    assert_eq!(select(&mut engine, sql), [row]);
+    let sql =
+        "SELECT min(value), count(*) FROM metrics WHERE entity = 'service:web' AND series = 'probability'";
+    assert_eq!(select(&mut engine, sql), [[Value::Real(0.000_76), Value::Int(80)]]);
 }
 
 #[test]
@@ -274,6 +317,13 @@ fn rates_keep_six_digits_and_three_decimals() {
         (-98_765_432.1, -98_765_400.0),
     ] {
         assert_eq!(rounded(value).to_bits(), f64::to_bits(kept), "{value}");
+    }
+}
+
+#[test]
+fn a_chance_keeps_two_digits_however_small() {
+    for (chance, kept) in [(0.012_34, 0.012), (6.283e-7, 6.3e-7), (1.0, 1.0), (9.99e-5, 1e-4), (0.0, 0.0)] {
+        assert_eq!(two_digits(chance).to_bits(), f64::to_bits(kept), "{chance}");
     }
 }
 

@@ -15,7 +15,7 @@ pub trait Stored: Row {
 }
 
 /// A number as text that sorts as numbers do.
-fn number(id: u64) -> String {
+pub fn number(id: u64) -> String {
     format!("{id:020}")
 }
 

@@ -25,8 +25,9 @@ fn operator(op: IndexConstraintOp, role: Role) -> Option<char> {
     }
 }
 
-/// Notes every comparison the history can use; SQLite checks all of them again. The plan is the mask of used columns,
-/// then a comparison a word.
+/// Notes every comparison the history can use; SQLite checks them again, but for the first name of an entity and of a
+/// series of `metrics`: copying both texts for every row would be most of the work. The plan is the mask of used
+/// columns, then a comparison a word.
 pub fn best_index(table: &PastTable, info: &mut IndexInfo) -> Result<bool> {
     let mut chosen = Vec::new();
     let mut is_open = false;
@@ -49,12 +50,18 @@ pub fn best_index(table: &PastTable, info: &mut IndexInfo) -> Result<bool> {
     let mut rows = ROWS_OF_TABLE;
     let mut plan = info.col_used().to_string();
     let mut place = 0;
+    let mut exact = Vec::new();
     for (index, sign, column, role) in chosen {
         if info.collation(index)? != "BINARY" {
             continue;
         }
         place += 1;
-        info.constraint_usage(index).set_argv_index(place);
+        let mut usage = info.constraint_usage(index);
+        usage.set_argv_index(place);
+        if matches!(role, Role::Entity | Role::Series) && !exact.contains(&role) {
+            usage.set_omit(true);
+            exact.push(role);
+        }
         plan.push_str(&format!(" {sign}{column}"));
         rows /= match (sign, role) {
             ('=', Role::At) => 1e4,
@@ -134,6 +141,13 @@ impl Wanted {
                     _ => number.map(Value::from),
                 };
             }
+            // These columns are texts, and none of them is empty or reads as a number.
+            (Role::Entity | Role::Series, "=", _) => match value {
+                ValueRef::Text(text) if !text.is_empty() => {
+                    self.equal.push((column, Equal::Text(String::from_utf8_lossy(text).into_owned())));
+                }
+                _ => self.is_void = true,
+            },
             (_, "=", _) => match value {
                 ValueRef::Integer(value) => self.equal.push((column, Equal::Int(value))),
                 ValueRef::Text(text) => {

@@ -3,7 +3,7 @@ use std::collections::{HashSet, VecDeque};
 
 use super::plan::{Equal, Wanted};
 use super::{PastTable, Role, Shape};
-use crate::history::kept::{KEPT, Kept, column_of};
+use crate::history::kept::{KEPT, Kept, column_of, kept};
 use crate::history::{Ask, Points, Reader, Series, Which, parts, write_key};
 use vocab::Value;
 use vocab::table::ColumnType;
@@ -113,14 +113,22 @@ impl Walk {
                 0 => (at_ms.saturating_sub(AT_AGE_MS), at_ms.saturating_add(1)),
                 _ => (start, start.saturating_add(i64::from(step_ms))),
             };
-            let series = self.read(from_ms, to_ms, step_ms)?.unwrap_or_default();
-            let last =
-                series.iter().filter_map(|one| one.points.len().checked_sub(1).map(|n| one.points.at_ms(n)));
-            if let Some(last) = last.max() {
+            if let Some(last) = self.last_tick(from_ms, to_ms, step_ms)? {
+                let series = self.read(from_ms, to_ms, step_ms)?.unwrap_or_default();
                 return Ok(series.into_iter().filter_map(|one| only(one, last)).collect());
             }
         }
         Ok(Vec::new())
+    }
+
+    /// The last tick in a span, or the last step: the machine is in every one. Nothing of another table in it means that
+    /// nothing stood there, not that nothing is known.
+    fn last_tick(&self, from_ms: i64, to_ms: i64, step_ms: u32) -> Result<Option<i64>, String> {
+        let machine = kept("machine").and_then(|kept| Some(write_key("machine", None, kept.always()?)));
+        let which = Which::Keys(machine.into_iter().collect());
+        let found = self.reader.read(&Ask { which: &which, from_ms, to_ms, step_ms })?.unwrap_or_default();
+        let last = |one: &Series| one.points.len().checked_sub(1).map(|n| one.points.at_ms(n));
+        Ok(found.iter().filter_map(last).max())
     }
 
     fn read(&self, from_ms: i64, to_ms: i64, step_ms: u32) -> Result<Option<Vec<Series>>, String> {
