@@ -58,6 +58,7 @@ impl Observe {
     /// There is no proc file system at the place named; nothing can be observed without one.
     pub fn open(config: ObserveConfig) -> Result<Self, kernfs::Error> {
         let mut proc = ProcFs::open(&config.proc_root)?;
+        let counts_tcp = !config.kernel.as_ref().is_some_and(|one| one.runs("tcp_retransmit_skb"));
         Ok(Self {
             slow: Slow::open(&config, &mut proc),
             proc,
@@ -67,7 +68,7 @@ impl Observe {
             postponed: Vec::new(),
             turn: 0,
             ledger: Ledger::default(),
-            machine: MachineReader::default(),
+            machine: MachineReader::new(counts_tcp),
             processes: Processes::new(&config.proc_root),
             kernel_log: config.kernel_log.as_deref().map(KernelLog::open),
             journal: config.journal.as_deref().map(Journal::new),

@@ -69,3 +69,26 @@ fn what_ran_has_waited_and_the_programs_have_their_rows() {
     assert_eq!(stat.id(), of_child.id, "both sides name one process");
     assert!(kernel.programs.is_none(), "costs are read every ten seconds");
 }
+
+#[test]
+fn connections_that_ended_are_counted_and_software_interrupts_are_timed_for_one_tick_of_ten() {
+    let Some(mut observe) = watching() else { return };
+    let mut samples = vec![tick(&mut observe, 1)];
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    for _ in 0..20 {
+        let near = std::net::TcpStream::connect(address).expect("loopback");
+        drop((near, listener.accept().expect("connected")));
+    }
+    samples.push(tick(&mut observe, 2));
+    samples.push(tick(&mut observe, 3));
+    let kernel = |one: &Sample| one.kernel.clone().expect("programs run");
+    let closed: u64 = samples.iter().flat_map(|one| kernel(one).net).map(|one| one.closed).sum();
+    assert!(closed >= 20, "{closed}");
+    let timed: Vec<_> = samples.iter().map(|one| kernel(one).softirqs.is_some()).collect();
+    assert_eq!(timed, [false, true, false], "attached in the first tick, taken off in the second");
+    let net_rx = kernel(&samples[1]).softirqs.expect("timed")[3];
+    assert!(net_rx.count() > 0, "loopback is received by software interrupts");
+    assert!(samples[2].machine.softirqs[3] > samples[0].machine.softirqs[3]);
+    assert_eq!(samples[2].machine.tcp, None, "counted by cgroup instead");
+}

@@ -2,8 +2,10 @@
 //!
 //! Pure: the same samples give the same snapshots, whatever the clock says. What is kept between ticks is
 //! bounded by what the latest sample names; the dead are forgotten at once.
+mod interrupts;
 mod kernel;
 mod machine;
+mod network;
 mod process;
 mod program;
 mod rate;
@@ -14,8 +16,10 @@ use vocab::Timestamp;
 use vocab::sample::Sample;
 use vocab::snapshot::Snapshot;
 
+use interrupts::InterruptDeriver;
 use kernel::KernelDeriver;
 use machine::MachineDeriver;
+use network::NetworkDeriver;
 use process::ProcessDeriver;
 use rate::Interval;
 use resource::ResourceDeriver;
@@ -28,6 +32,8 @@ pub struct Deriver {
     processes: ProcessDeriver,
     resources: ResourceDeriver,
     kernel: KernelDeriver,
+    network: NetworkDeriver,
+    interrupts: InterruptDeriver,
 }
 
 impl Deriver {
@@ -68,6 +74,8 @@ impl Deriver {
             ..Snapshot::default()
         };
         self.kernel.fill(sample, &mut snapshot);
+        snapshot.tcp_sockets = self.network.rows(sample, &snapshot);
+        snapshot.softirq_time = self.interrupts.rows(sample);
         snapshot
     }
 }
