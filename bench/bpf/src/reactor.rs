@@ -118,7 +118,7 @@ impl Path {
         };
         let ready = prepared.take().ok_or("nothing is prepared")?;
         *number += 1;
-        let struck = act.strike(&ready, *number, Timestamp::default())?;
+        let struck = act.strike(&ready, (*number, 0), Timestamp::default())?;
         let took_ns = now_ns() - at_ns;
         let effect = act.look_again(struck, Timestamp::default());
         let undo = Order::Undo { action_id: *number, because: "measured".to_owned() };

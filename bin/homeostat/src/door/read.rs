@@ -53,7 +53,7 @@ pub async fn incident(
         "causes": with_role(&evidence, "cause"),
         "cells": with_role(&evidence, "cell"),
         "alternatives": with_role(&evidence, "alternative"),
-        "decisions": json::array(ledger.decisions.iter().filter(|one| one.incident_id == row.id)),
+        "decisions": json::array(ledger.decisions.iter().filter(|one| one.incident_id == Some(row.id))),
         "actions": actions_of(ledger, Some(row.id)),
     })))
 }
