@@ -6,15 +6,25 @@ use std::sync::Arc;
 
 use bpfload::{Hist, Kernel, Lost, Object, Options, State, Tick};
 use vocab::capability::Capability;
-use vocab::kernel::{self, BlockSample, FsSample, KernelSample, NetSample, ProgramSample, WaitSample};
+use vocab::kernel::{
+    self, BlockSample, CallSample, CallsSample, FsSample, KernelSample, NetSample, ProgramSample, WaitSample,
+};
 use vocab::{ProcessId, Timestamp};
 
 use crate::kernel_events::{EventReader, Queue};
 use crate::ledger::Report;
 
 /// What the daemon loads.
-const OBJECTS: [Object; 7] =
-    [Object::Sched, Object::Block, Object::Fs, Object::Net, Object::Reclaim, Object::Softirq, Object::Events];
+const OBJECTS: [Object; 8] = [
+    Object::Sched,
+    Object::Block,
+    Object::Fs,
+    Object::Net,
+    Object::Reclaim,
+    Object::Softirq,
+    Object::Syscalls,
+    Object::Events,
+];
 /// Software interrupts are timed for one tick in so many seconds: always would cost a busy network too much. Unit: s.
 const SOFTIRQS_S: f64 = 10.0;
 /// Time between two readings of the programs' own costs. Unit: s.
@@ -70,6 +80,12 @@ impl KernelSide {
     /// Whether the program of that name runs.
     pub fn runs(&self, name: &str) -> bool {
         self.kernel.programs().iter().any(|one| one.spec.name == name && one.state == State::Attached)
+    }
+
+    /// Whether the program of that name is there, attached or not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let is_there = |one: &bpfload::Program| !matches!(one.state, State::Missing(_));
+        self.kernel.programs().iter().any(|one| one.spec.name == name && is_there(one))
     }
 
     /// A row for the whole, and one for each program that is missing.
@@ -128,6 +144,36 @@ impl KernelSide {
             self.softirqs_at = if ran { self.softirqs_at } else { Some(at) };
         }
         ran
+    }
+
+    /// Counts the system calls of this process until [`KernelSide::end_watch`].
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub(crate) fn watch_calls(&mut self, pid: u32) -> Result<(), String> {
+        self.kernel.watch_calls(pid).map_err(|error| error.to_string())
+    }
+
+    /// Ends the watch; what the process `id` called in `watched_s`.
+    ///
+    /// # Errors
+    /// Why it cannot be told, in words.
+    pub(crate) fn end_watch(&mut self, id: ProcessId, watched_s: f64) -> Result<CallsSample, String> {
+        let watched = self.kernel.end_watch().map_err(|error| error.to_string())?;
+        let name = |number: u32| {
+            kernfs::arch::syscall_name(number).map_or_else(|| Arc::from(number.to_string()), Arc::from)
+        };
+        let call = |(number, stat): &(u32, bpfload::CallStat)| CallSample {
+            call: name(*number),
+            errors: stat.errors,
+            latency: hist(&stat.latency),
+        };
+        let mut calls: Vec<CallSample> = watched.calls.iter().map(call).collect();
+        calls.sort_by(|a, b| a.call.cmp(&b.call));
+        let mut open: Vec<Arc<str>> = watched.open.iter().map(|(_, open)| name(open.number)).collect();
+        open.sort();
+        open.dedup();
+        Ok(CallsSample { id, watched_s, calls, open })
     }
 
     fn net(&self) -> Vec<NetSample> {

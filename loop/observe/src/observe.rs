@@ -9,6 +9,7 @@ use vocab::probe::Probe;
 use vocab::sample::Sample;
 use vocab::{Entity, Timestamp};
 
+use crate::calls::CallWatch;
 use crate::capabilities::{self, Found};
 use crate::config::{Bounds, ObserveConfig};
 use crate::journal::Journal;
@@ -48,6 +49,7 @@ pub struct Observe {
     journal: Option<Journal>,
     kernel: Option<KernelSide>,
     reading: Reading,
+    calls: CallWatch,
     units: Units,
 }
 
@@ -74,6 +76,7 @@ impl Observe {
             journal: config.journal.as_deref().map(Journal::new),
             kernel: config.kernel,
             reading: Reading::default(),
+            calls: CallWatch::default(),
             units: Units::new(Arc::new(systemctl)),
             services: config.services,
             proc_root: config.proc_root,
@@ -97,6 +100,7 @@ impl Observe {
         self.read_events(&mut sample);
         self.read_journal(&mut sample);
         self.answer(at, probes, &mut sample);
+        self.watch_calls(&mut sample);
         sample.own = own::read(&mut self.proc, self.keeper_pid, self.shed_level);
         sample.collectors = self.ledger.take();
         sample
@@ -210,6 +214,13 @@ impl Observe {
         });
     }
 
+    /// Ends the watch of system calls that began in the last tick, and begins the next.
+    fn watch_calls(&mut self, sample: &mut Sample) {
+        let may_sample = self.shed_level == 0;
+        let Self { kernel: Some(kernel), calls, processes, ledger, .. } = self else { return };
+        ledger.run("calls", |report| calls.turn(kernel, processes, may_sample, sample, report));
+    }
+
     fn answer(&mut self, at: Timestamp, probes: &[Probe], sample: &mut Sample) {
         let mut all = std::mem::take(&mut self.postponed);
         all.extend(probes.iter().filter(|one| !all.contains(one)).cloned().collect::<Vec<_>>());
@@ -222,10 +233,12 @@ impl Observe {
         if probes.is_empty() && !self.units.is_busy() {
             return;
         }
-        let Self { proc, proc_root, units, slow, ledger, .. } = self;
+        let Self { proc, proc_root, units, slow, ledger, calls, kernel, .. } = self;
+        let sees_calls = kernel.as_ref().is_some_and(|one| one.has("calls_exit"));
+        let calls = sees_calls.then_some(calls);
         let tcp = |inode: u64| slow.sockets.tcp(inode);
         ledger.run("probes", |report| {
-            sample.answers = probes::answer((proc, proc_root), units, tcp, (at, probes), report);
+            sample.answers = probes::answer((proc, proc_root), (units, calls), tcp, (at, probes), report);
         });
     }
 }

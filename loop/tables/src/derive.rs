@@ -11,6 +11,7 @@ mod program;
 mod rate;
 mod resource;
 mod service;
+mod syscalls;
 
 use vocab::Timestamp;
 use vocab::sample::Sample;
@@ -23,6 +24,7 @@ use network::NetworkDeriver;
 use process::ProcessDeriver;
 use rate::Interval;
 use resource::ResourceDeriver;
+use syscalls::SyscallDeriver;
 
 /// Turns samples into snapshots. Keeps the counters of the sample before, nothing older.
 #[derive(Debug, Default)]
@@ -34,6 +36,7 @@ pub struct Deriver {
     kernel: KernelDeriver,
     network: NetworkDeriver,
     interrupts: InterruptDeriver,
+    syscalls: SyscallDeriver,
 }
 
 impl Deriver {
@@ -75,6 +78,7 @@ impl Deriver {
         };
         self.kernel.fill(sample, &mut snapshot);
         snapshot.tcp_sockets = self.network.rows(sample, &snapshot);
+        snapshot.syscalls = self.syscalls.rows(sample, &snapshot);
         snapshot.softirq_time = self.interrupts.rows(sample);
         snapshot
     }

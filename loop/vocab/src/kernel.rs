@@ -188,6 +188,30 @@ pub struct ProgramSample {
     pub reason: Option<Arc<str>>,
 }
 
+/// The system calls of one process while it was watched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallsSample {
+    /// Whose.
+    pub id: ProcessId,
+    /// How long it was watched. Unit: s.
+    pub watched_s: f64,
+    /// Calls that returned, by call, in order of name.
+    pub calls: Vec<CallSample>,
+    /// Calls that began meanwhile and had not returned at the end, in order of name.
+    pub open: Vec<Arc<str>>,
+}
+
+/// One system call of a watched process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallSample {
+    /// Its name; its number where this version has no name for it.
+    pub call: Arc<str>,
+    /// Calls that returned an error.
+    pub errors: u64,
+    /// From entry to return, of all that returned. Unit: ns.
+    pub latency: Hist,
+}
+
 /// Something that happened once, to one process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KernelEvent {

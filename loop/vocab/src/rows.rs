@@ -42,7 +42,7 @@ pub use incident::IncidentRow;
 pub use interface::Interface;
 pub use kernel::{
     BlockLatency, BpfProgram, ExecRow, ExitRow, FsLatency, MemoryVictim, OomKillRow, RunqLatency, SignalRow,
-    SoftirqTime, TcpSockets,
+    SoftirqTime, SyscallRow, TcpSockets,
 };
 pub use lease::LeaseRow;
 pub use log_template::LogTemplateRow;
@@ -79,6 +79,7 @@ pub const TABLES: &[TableSpec] = &[
     FsLatency::SPEC,
     TcpSockets::SPEC,
     SoftirqTime::SPEC,
+    SyscallRow::SPEC,
     ExecRow::SPEC,
     ExitRow::SPEC,
     OomKillRow::SPEC,

@@ -1,4 +1,4 @@
-//! Tables `runq_latency`, `block_latency`, `fs_latency`, `tcp_sockets`, `softirq_time`, `execs`, `exits`, `oom_kills`,
+//! Tables `runq_latency`, `block_latency`, `fs_latency`, `tcp_sockets`, `softirq_time`, `syscalls`, `execs`, `exits`, `oom_kills`,
 //! `signals`, `bpf_programs`, `memory_victims`.
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -123,6 +123,38 @@ table! {
         p99_us: Option<f64> => Microseconds,
         /// How long they took in ns by power of two, for hist_percentile(): one in eight, in one tick of ten.
         histogram: Option<Hist> => None,
+    }
+}
+
+table! {
+    /// System calls of a program in the second in which a process of it was watched last, one row a call; no row without programs in the kernel.
+    syscalls => SyscallRow {
+        /// The program, by the key of processes.program.
+        program: Arc<str> => None,
+        /// Service of the process.
+        service: Option<Arc<str>> => None,
+        /// The process.
+        pid: u32 => None,
+        /// When the watch ended.
+        at: Timestamp => UtcNanoseconds,
+        /// How long it was watched.
+        watched_s: f64 => Seconds,
+        /// Name of the call.
+        call: Arc<str> => None,
+        /// Calls that returned.
+        calls: u64 => Count,
+        /// Calls that returned an error.
+        errors: u64 => Count,
+        /// Time in them, summed.
+        spent_us: u64 => Microseconds,
+        /// Half of them were shorter than this.
+        p50_us: Option<f64> => Microseconds,
+        /// All but one in a hundred were shorter than this.
+        p99_us: Option<f64> => Microseconds,
+        /// How long they took in ns by power of two, for hist_percentile().
+        histogram: Hist => None,
+        /// Whether a call of this kind had begun and not returned at the end of the watch.
+        is_open: bool => Boolean,
     }
 }
 
