@@ -73,6 +73,30 @@ struct reclaim_stat {
 /* One in so many software interrupts of a kind is timed, on each CPU. */
 #define SOFTIRQ_SAMPLE 8
 
+/* Map calls_by_number: key u32 number of the system call. */
+struct call_stat {
+	struct hist latency;
+	u64 errors;
+};
+
+/* Map calls_open: key u32 thread id. */
+struct call_open {
+	u64 start_ns;
+	u32 number;
+	u32 reserved;
+};
+
+/* The first calls of a watch in their order; the others are only counted, in `seen`. */
+#define CALLS_KEPT 8192
+/* A call: thread id << CALL_BITS | number. */
+#define CALL_BITS 10
+
+/* Map calls_sequence. */
+struct call_sequence {
+	u64 seen;
+	u32 calls[CALLS_KEPT];
+};
+
 /* Map lost, in every object: what could not be counted, and why. */
 #define LOST_FULL 0    /* map full: the value is gone */
 #define LOST_STORAGE 1 /* no memory for the state of a task */
@@ -144,6 +168,9 @@ SIZE(block_stat, 248);
 SIZE(fs_stat, 136);
 SIZE(net_stat, 152);
 SIZE(reclaim_stat, 368);
+SIZE(call_stat, 128);
+SIZE(call_open, 16);
+SIZE(call_sequence, 32776);
 SIZE(event, 128);
 SIZE(task_row, 168);
 

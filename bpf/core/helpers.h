@@ -16,6 +16,7 @@
 #define LICENSE char license_of_object[] SEC("license") = "Dual BSD/GPL"
 
 #define MAP_HASH 1
+#define MAP_ARRAY 2
 #define MAP_PERCPU_ARRAY 6
 #define MAP_RINGBUF 27
 #define MAP_TASK_STORAGE 29
@@ -30,6 +31,7 @@ struct seq_file;
 
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*bpf_map_update_elem)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
+static long (*bpf_map_delete_elem)(void *map, const void *key) = (void *)3;
 static u64 (*bpf_ktime_get_ns)(void) = (void *)5;
 static u64 (*bpf_get_current_pid_tgid)(void) = (void *)14;
 static u64 (*bpf_get_current_uid_gid)(void) = (void *)15;

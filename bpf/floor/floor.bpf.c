@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
  * The least that things can cost, for the bench only: a reflex of one signal, one time stamp and one
- * wake-up; a program on sched_switch that does nothing.
+ * wake-up; programs on sched_switch and on system calls that do nothing.
  */
 #include "../core/helpers.h"
 
@@ -28,6 +28,18 @@ int floor_signal(u64 *ctx)
 /* What a program costs that does nothing. */
 SEC("tp_btf/sched_switch")
 int floor_switch(u64 *ctx)
+{
+	return 0;
+}
+
+SEC("raw_tp/sys_enter")
+int floor_enter(u64 *ctx)
+{
+	return 0;
+}
+
+SEC("raw_tp/sys_exit")
+int floor_exit(u64 *ctx)
 {
 	return 0;
 }

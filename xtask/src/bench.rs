@@ -27,6 +27,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("bpf", "bench-bpf"),
     ("reflex", "bench-bpf"),
     ("memory", "bench-bpf"),
+    ("storm", "bench-bpf"),
 ];
 
 /// Runs one bench with its own arguments.
@@ -44,7 +45,7 @@ pub(crate) fn run(name: &str, arguments: &[&str]) -> Result<(), String> {
     let Some((_, package)) = PACKAGES.iter().find(|(bench, _)| *bench == name) else {
         return Err(format!("there is no bench `{name}`; see `cargo xtask`"));
     };
-    if name == "memory" {
+    if ["memory", "storm"].contains(&name) {
         // It measures the daemon itself.
         release_binary(None)?;
     }

@@ -28,6 +28,7 @@ pub(crate) fn run(pairs: usize, figures: &mut Figures) -> Result<(), Failure> {
     process_table(figures)?;
     accounted(&mut kernel, &mut events, figures)?;
     only(&mut kernel, &[])?;
+    calls(&mut kernel, pairs, figures)?;
     for load in &mut loads::all()? {
         load.settle();
         empty(load, pairs, figures)?;
@@ -117,6 +118,26 @@ fn empty(load: &mut Load, pairs: usize, figures: &mut Figures) -> Result<(), Fai
     compare(load, "empty_sched_switch", pairs, &mut |attached| program.set_attached(attached), figures)
 }
 
+/// What a cheap system call costs more while empty programs are there, while another process is watched, and while the
+/// caller itself is.
+fn calls(kernel: &mut Kernel, pairs: usize, figures: &mut Figures) -> Result<(), Failure> {
+    let mut load = loads::call();
+    let mut program = crate::reactor::EmptyCalls::load()?;
+    compare(&mut load, "empty_syscalls", pairs, &mut |attached| program.set_attached(attached), figures)?;
+    for (subject, pid) in [("syscalls_of_another", 1), ("syscalls_own", std::process::id())] {
+        let switch = &mut |attached: bool| {
+            if attached {
+                kernel.watch_calls(pid)?;
+            } else {
+                kernel.end_watch()?;
+            }
+            Ok(())
+        };
+        compare(&mut load, subject, pairs, switch, figures)?;
+    }
+    Ok(())
+}
+
 /// Short slices of a load with and without, switched by `switch`, in alternating order: what others do
 /// on the machine meanwhile falls on both alike.
 fn compare(
@@ -165,8 +186,8 @@ fn error_of(sorted: &[f64]) -> f64 {
 fn names_of(kernel: &Kernel, subject: &str) -> Vec<&'static str> {
     let wanted = kernel.programs().iter().filter(|p| match subject {
         "everything" => true,
-        // What runs always: software interrupts are timed in one tick of ten.
-        "all" => p.spec.object != Object::Softirq,
+        // What runs always: software interrupts are timed in one tick of ten, system calls in one second of a minute.
+        "all" => !matches!(p.spec.object, Object::Softirq | Object::Syscalls),
         name => p.spec.object.name() == name,
     });
     wanted.filter(|p| !matches!(p.state, State::Missing(_))).map(|p| p.spec.name).collect()

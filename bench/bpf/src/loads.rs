@@ -56,6 +56,18 @@ fn switch() -> Result<Load, Failure> {
     Ok(Load { name: "switch", cpu: Some(1), op: Box::new(op) })
 }
 
+/// A hundred of the cheapest system calls there are.
+pub(crate) fn call() -> Load {
+    let op = || {
+        for _ in 0..100 {
+            // SAFETY: a plain query.
+            unsafe { libc::syscall(libc::SYS_getppid) };
+        }
+        Ok(())
+    };
+    Load { name: "call", cpu: None, op: Box::new(op) }
+}
+
 /// The same at the rate of the budget, 20,000 switches a second: 250 bytes, then a rest.
 fn paced() -> Result<Load, Failure> {
     let mut inner = switch()?;

@@ -1,28 +1,34 @@
-//! Benches of the kernel side: `bench-bpf bpf|reflex|memory [--json FILE] [--pairs N] [--binary FILE]`, as root.
+//! Benches of the kernel side: `bench-bpf bpf|reflex|memory|storm [--json FILE] [--pairs N] [--binary FILE]`, as root.
 //!
 //! `bpf`: what the programs cost, attached against detached. `reflex`: from event to effect, against
-//! the bare floor. `memory`: from memory running out to a decision of the daemon. Every figure is printed and, with `--json`, written as one array.
+//! the bare floor. `memory`: from memory running out to a decision of the daemon. `storm`: 100,000 signals a second beside the daemon. Every figure is printed and, with `--json`, written as one array.
 
 mod cost;
+mod daemon;
 mod figure;
 mod loads;
 mod measure;
 mod memory;
 mod reactor;
 mod reflex;
+mod storm;
 mod stress;
 
 use std::process::ExitCode;
 
 use figure::Figures;
 
-const USAGE: &str = "usage: bench-bpf bpf|reflex|memory [--json FILE] [--pairs N] [--binary FILE]";
+const USAGE: &str = "usage: bench-bpf bpf|reflex|memory|storm [--json FILE] [--pairs N] [--binary FILE]";
 
 fn main() -> ExitCode {
     let all: Vec<String> = std::env::args().skip(1).collect();
     // A child of ours: takes memory until it is killed.
     if let Some(("hog", rest)) = all.split_first().map(|(role, rest)| (role.as_str(), rest)) {
         return memory::hog(rest);
+    }
+    // Another one: sends signals.
+    if let Some(("shoot", rest)) = all.split_first().map(|(role, rest)| (role.as_str(), rest)) {
+        return storm::shooter(rest);
     }
     let mut args = all.into_iter();
     let mut binary = None;
@@ -43,6 +49,7 @@ fn main() -> ExitCode {
     let done = match bench.as_deref() {
         Some("bpf") => cost::run(pairs, &mut figures),
         Some("reflex") => reflex::run(pairs * 10, &mut figures),
+        Some("storm") => storm::run(binary, &mut figures),
         Some("memory") => memory::run(pairs.div_ceil(10), binary, &mut figures),
         // A child of ours: uses memory at its limit until it is killed.
         Some("thrash") => return stress::thrash(),

@@ -7,10 +7,11 @@
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode};
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::daemon::Daemon;
 use crate::figure::{About, Failure, Figures};
 use crate::measure::quantile;
 
@@ -61,52 +62,9 @@ impl Drop for Room {
     }
 }
 
-/// The daemon under test, in a folder of its own.
-struct Daemon {
-    child: Child,
-    program: PathBuf,
-    folder: PathBuf,
-}
-
-impl Daemon {
-    fn start(program: PathBuf) -> Result<Self, Failure> {
-        let folder = std::env::temp_dir().join(format!("bench-memory-{}", std::process::id()));
-        fs::create_dir_all(&folder)?;
-        let mut command = Command::new(&program);
-        command.args(["run", "--mode", "heal", "--state-dir"]).arg(&folder);
-        let child = command.env("HOMEOSTAT_PORT", "7577").stdout(Stdio::null()).spawn()?;
-        Ok(Self { child, program, folder })
-    }
-
-    /// The instants of verdicts after `since_ns` about `pid`, UTC. Unit: ns.
-    fn verdict(&self, pid: u32, since_ns: u64) -> Result<Option<u64>, Failure> {
-        let sql = format!(
-            "SELECT min(at) AS at FROM memory_victims WHERE pid = {pid} AND is_chosen AND at > {since_ns}"
-        );
-        let mut command = Command::new(&self.program);
-        command.args(["sql", "--json", &sql, "--state-dir"]).arg(&self.folder);
-        let mut text = String::new();
-        let mut child = command.stdout(Stdio::piped()).spawn()?;
-        child.stdout.take().ok_or("no output")?.read_to_string(&mut text)?;
-        child.wait()?;
-        let rows: serde_json::Value = serde_json::from_str(&text)?;
-        Ok(rows.pointer("/0/at").and_then(serde_json::Value::as_u64))
-    }
-}
-
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        // SAFETY: a signal to our own child, which then ends its daemon.
-        unsafe { libc::kill(self.child.id() as i32, libc::SIGINT) };
-        let _ = self.child.wait();
-        let _ = fs::remove_dir_all(&self.folder);
-    }
-}
-
 /// Measures `count` exhaustions at each rate.
 pub(crate) fn run(count: usize, program: Option<String>, figures: &mut Figures) -> Result<(), Failure> {
-    let beside = std::env::current_exe()?.with_file_name("homeostat");
-    let daemon = Daemon::start(program.map_or(beside, PathBuf::from))?;
+    let daemon = Daemon::start(program, "heal")?;
     let room = Room::new()?;
     sleep(LISTED);
     for rate in RATES {
@@ -152,7 +110,7 @@ fn exhaust(room: &Room, daemon: &Daemon, rate: u64) -> Result<(u64, u64), Failur
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
         sleep(Duration::from_millis(200));
-        if let Some(decided_ns) = daemon.verdict(child.id(), began_ns)? {
+        if let Some(decided_ns) = verdict(daemon, child.id(), began_ns)? {
             // One that was decided on before it was over never came so far.
             return Ok((over_ns.unwrap_or(decided_ns + 1), decided_ns));
         }
@@ -160,6 +118,14 @@ fn exhaust(room: &Room, daemon: &Daemon, rate: u64) -> Result<(u64, u64), Failur
             return Err("it was killed by somebody else".into());
         }
     }
+}
+
+/// The instant of the first verdict after `since_ns` about `pid`. Unit: ns UTC.
+fn verdict(daemon: &Daemon, pid: u32, since_ns: u64) -> Result<Option<u64>, Failure> {
+    let sql = format!(
+        "SELECT min(at) AS at FROM memory_victims WHERE pid = {pid} AND is_chosen AND at > {since_ns}"
+    );
+    daemon.number(&sql)
 }
 
 fn is_killed(room: &Room, role: &str) -> Result<bool, Failure> {

@@ -6,8 +6,9 @@ use std::os::unix::fs::FileExt;
 
 use act::{Act, ActConfig, GuardConfig, NoServices, NotDurable, Order, Prepared, Ring};
 use aya::maps::{MapData, RingBuf};
-use aya::programs::BtfTracePoint;
+use aya::programs::raw_trace_point::RawTracePointLink;
 use aya::programs::tp_btf::BtfTracePointLink;
+use aya::programs::{BtfTracePoint, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
 use bpfload::{Events, Kernel, Kind, Object, Options};
 use vocab::action::{ActionState, Intent};
@@ -118,7 +119,7 @@ impl Path {
         };
         let ready = prepared.take().ok_or("nothing is prepared")?;
         *number += 1;
-        let struck = act.strike(&ready, *number, Timestamp::default())?;
+        let struck = act.strike(&ready, (*number, 0), Timestamp::default())?;
         let took_ns = now_ns() - at_ns;
         let effect = act.look_again(struck, Timestamp::default());
         let undo = Order::Undo { action_id: *number, because: "measured".to_owned() };
@@ -198,6 +199,36 @@ impl Empty {
             let program: &mut BtfTracePoint = program.try_into()?;
             let id = program.attach()?;
             self.link = Some(program.take_link(id)?);
+        }
+        Ok(())
+    }
+}
+
+/// Programs on the entry and the return of system calls that do nothing.
+pub(crate) struct EmptyCalls {
+    ebpf: Ebpf,
+    links: Vec<RawTracePointLink>,
+}
+
+impl EmptyCalls {
+    /// Loads them, detached.
+    pub(crate) fn load() -> Result<Self, Failure> {
+        let mut ebpf = EbpfLoader::new().load(FLOOR)?;
+        for name in ["floor_enter", "floor_exit"] {
+            let program: &mut RawTracePoint = ebpf.program_mut(name).ok_or("no program")?.try_into()?;
+            program.load()?;
+        }
+        Ok(Self { ebpf, links: Vec::new() })
+    }
+
+    /// Attaches or detaches them.
+    pub(crate) fn set_attached(&mut self, attached: bool) -> Result<(), Failure> {
+        self.links.clear();
+        let hooks = [("floor_enter", "sys_enter"), ("floor_exit", "sys_exit")];
+        for (name, hook) in hooks.iter().filter(|_| attached) {
+            let program: &mut RawTracePoint = self.ebpf.program_mut(name).ok_or("no program")?.try_into()?;
+            let id = program.attach(hook)?;
+            self.links.push(program.take_link(id)?);
         }
         Ok(())
     }

@@ -35,7 +35,8 @@ pub fn print(turn: &Turn, mode: Mode, addresses: &Addresses) {
 /// Whether our programs run in the kernel, and if not, why.
 fn ebpf(turn: &Turn) -> String {
     let programs = &turn.snapshot.bpf_programs;
-    let runs = programs.iter().filter(|one| one.is_attached).count();
+    // Some wait for their turn.
+    let runs = programs.iter().filter(|one| one.is_attached || one.reason.is_none()).count();
     if runs > 0 {
         let memory = programs.iter().map(|one| one.memory_bytes).sum::<u64>();
         let size = tables::engine::human_bytes(memory as f64);

@@ -2,11 +2,11 @@
 use std::sync::{Arc, Mutex};
 
 use act::{Act, Order};
-use cycle::Start;
+use cycle::{Deeds, Start};
 use decide::LoadedRule;
 use observe::EventReader;
 use vocab::Timestamp;
-use vocab::action::Effect;
+use vocab::decision::Decision;
 use vocab::rule::{Mode, Stimulus};
 use vocab::sample::Sample;
 use vocab::snapshot::Snapshot;
@@ -28,7 +28,7 @@ pub struct Between {
 impl Between {
     /// Nothing acts between turns: for those who only record.
     pub fn nothing() -> Self {
-        Self { rescue: None, reflexes: None, numbers: Arc::new(Numbers::after(0)) }
+        Self { rescue: None, reflexes: None, numbers: Arc::new(Numbers::after(0, 0)) }
     }
 
     /// Starts the threads that `start`'s rules ask for; `events` are the kernel's.
@@ -42,7 +42,7 @@ impl Between {
         start_of_clock: Timestamp,
     ) -> Result<Self, UserError> {
         let cannot = |error: std::io::Error| cannot("watch between two turns", &error);
-        let numbers = Arc::new(Numbers::after(start.next_ids[2]));
+        let numbers = Arc::new(Numbers::after(start.next_ids[2], start.next_ids[1]));
         let reflexes = Reflexes::new(&start.rules, act, &numbers, start_of_clock);
         if let Some(events) = events {
             listen(events, reflexes.clone()).map_err(cannot)?;
@@ -64,12 +64,16 @@ impl Between {
         }
     }
 
-    /// What was done since the last turn; `orders` are those of this one.
-    pub fn effects(&self, orders: &[Order]) -> Vec<Effect> {
-        orders.iter().for_each(|order| self.numbers.note(order.action_id()));
-        let mut effects = self.rescue.as_ref().map_or_else(Vec::new, |rescue| rescue.take_effects());
-        effects.extend(self.reflexes.iter().flat_map(|reflexes| reflexes.take_effects()));
-        effects
+    /// What was done since the last turn; `orders` and `decisions` are those of this one.
+    pub fn deeds(&self, orders: &[Order], decisions: &[Decision]) -> Deeds {
+        orders.iter().for_each(|order| self.numbers.note_action(order.action_id()));
+        decisions.iter().for_each(|decision| self.numbers.note_decision(decision.id));
+        let mut deeds = self.rescue.as_ref().map_or_else(Deeds::default, |rescue| rescue.take_deeds());
+        for more in self.reflexes.iter().map(|reflexes| reflexes.take_deeds()) {
+            deeds.effects.extend(more.effects);
+            deeds.decisions.extend(more.decisions);
+        }
+        deeds
     }
 
     /// Prepares for what may happen until the next turn.
@@ -102,9 +106,8 @@ fn open_rescue(
         on == Some(Stimulus::MemoryExhausted)
     };
     let rule = start.rules.iter().find(is_it).filter(|_| !start.own_services_only);
-    let Some((rule, reflex)) = rule.and_then(|one| Some((&one.rule, one.rule.reflex.clone()?))) else {
+    let Some((rule, reflex)) = rule.and_then(|one| Some((one.clone(), one.rule.reflex.clone()?))) else {
         return Ok(None);
     };
-    let may_ever = rule.mode.is_none_or(|mode| mode == Mode::Heal);
-    Rescue::start((act.clone(), reflex, may_ever), start_of_clock, numbers.clone()).map(Some)
+    Rescue::start((act.clone(), rule, reflex), start_of_clock, numbers.clone()).map(Some)
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use act::{Act, Order};
-use cycle::world::{Command, Recheck, World, named_entities};
+use cycle::world::{Command, Deeds, Recheck, World, named_entities};
 use observe::Observe;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use vocab::Timestamp;
@@ -112,9 +112,10 @@ impl World for Live {
         orders: Vec<Order>,
         decisions: &[Decision],
         recheck: Recheck<'_>,
-    ) -> Vec<Effect> {
+    ) -> Deeds {
         let mut effects = std::mem::take(&mut self.settled);
-        effects.extend(self.between.effects(&orders));
+        let between = self.between.deeds(&orders, decisions);
+        effects.extend(between.effects);
         let mut standing = Vec::new();
         for order in orders {
             match self.refusal(now, &order, decisions, recheck) {
@@ -125,7 +126,7 @@ impl World for Live {
         if let Some(act) = &mut self.act {
             effects.extend(lock(act).run(now, standing));
         }
-        effects
+        Deeds { effects, decisions: between.decisions }
     }
 }
 

@@ -7,8 +7,11 @@ use std::sync::{Arc, Mutex};
 
 use act::{Act, Prepared};
 use bpfload::{Event as Raw, Kind};
+use cycle::Deeds;
 use decide::LoadedRule;
+use decide::reflex::{Ground, decision};
 use vocab::action::{ActionState, Effect, Intent};
+use vocab::decision::{Decision, Verdict};
 use vocab::rule::{Mode, Reflex, Stimulus};
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, ProcessId, Timestamp};
@@ -17,12 +20,13 @@ use crate::clock;
 use crate::numbers::Numbers;
 use crate::shared::lock;
 
-/// Effects that wait for the next tick.
-const EFFECTS_MAX: usize = 64;
+/// Deeds that wait for the next tick; of those beyond, only what was done is kept, not what was refused.
+const DEEDS_MAX: usize = 64;
 
 /// One rule, ready.
 struct Ready {
-    rule: Reflex,
+    rule: LoadedRule,
+    reflex: Reflex,
     service: String,
     /// Processes of its service since the last turn, by pid, with their start.
     processes: BTreeMap<u32, u64>,
@@ -35,7 +39,7 @@ pub struct Reflexes {
     numbers: Arc<Numbers>,
     start_of_clock: Timestamp,
     ready: Mutex<Vec<Ready>>,
-    effects: Mutex<Vec<Effect>>,
+    deeds: Mutex<Deeds>,
     ticks_per_s: u64,
 }
 
@@ -49,9 +53,9 @@ impl Reflexes {
     ) -> Option<Arc<Self>> {
         let may = |one: &&LoadedRule| one.rule.mode.is_none_or(|mode| mode == Mode::Heal);
         let ready = rules.iter().filter(may).filter_map(|one| {
-            let rule = one.rule.reflex.clone().filter(|reflex| reflex.on != Stimulus::MemoryExhausted)?;
-            let service = rule.service.clone()?;
-            Some(Ready { rule, service, processes: BTreeMap::new(), prepared: None })
+            let reflex = one.rule.reflex.clone().filter(|reflex| reflex.on != Stimulus::MemoryExhausted)?;
+            let service = reflex.service.clone()?;
+            Some(Ready { rule: one.clone(), reflex, service, processes: BTreeMap::new(), prepared: None })
         });
         let ready: Vec<_> = ready.collect();
         let ticks_per_s = rustix::param::clock_ticks_per_second();
@@ -61,7 +65,7 @@ impl Reflexes {
                 numbers: numbers.clone(),
                 start_of_clock,
                 ready: Mutex::new(ready),
-                effects: Mutex::default(),
+                deeds: Mutex::default(),
                 ticks_per_s,
             })
         })
@@ -80,7 +84,7 @@ impl Reflexes {
                 .and_then(|row| Some(ProcessId { pid: row.main_pid?, start_ticks: row.main_start_ticks? }));
             let prepared = main.filter(|_| may_act).and_then(|main| {
                 // Why it cannot be prepared is told when somebody asks for the same by hand.
-                lock(&self.act).prepare(intent(&one.rule, &one.service, main)).ok()
+                lock(&self.act).prepare(intent(&one.reflex, &one.service, main)).ok()
             });
             fresh.push((processes, prepared));
         }
@@ -96,12 +100,12 @@ impl Reflexes {
         let Some(prepared) = &one.prepared else { return };
         let now = clock::now(self.start_of_clock);
         let mut act = lock(&self.act);
-        let number = self.numbers.next();
-        let effect = match act.strike(prepared, number, now) {
+        let (action_id, decision_id) = self.numbers.next();
+        let effect = match act.strike(prepared, (action_id, decision_id), now) {
             Ok(struck) => act.look_again(struck, now),
             Err(because) => Effect {
-                action_id: number,
-                intent: Intent { action_id: number, ..prepared.intent().clone() },
+                action_id,
+                intent: Intent { action_id, decision_id, ..prepared.intent().clone() },
                 at: now,
                 state: ActionState::Refused,
                 before: None,
@@ -110,21 +114,38 @@ impl Reflexes {
                 lease_until: None,
             },
         };
-        let mut effects = lock(&self.effects);
-        if effects.len() < EFFECTS_MAX || effect.state == ActionState::Applied {
-            effects.push(effect);
+        drop(act);
+        self.note(one.decision(raw, &effect, self.ticks_per_s), effect);
+    }
+
+    fn note(&self, decision: Decision, effect: Effect) {
+        let mut deeds = lock(&self.deeds);
+        if deeds.effects.len() < DEEDS_MAX || effect.state == ActionState::Applied {
+            deeds.decisions.push(decision);
+            deeds.effects.push(effect);
         }
     }
 
     /// What was done since the last call.
-    pub fn take_effects(&self) -> Vec<Effect> {
-        std::mem::take(&mut lock(&self.effects))
+    pub fn take_deeds(&self) -> Deeds {
+        std::mem::take(&mut lock(&self.deeds))
     }
 }
 
 impl Ready {
+    /// The decision that the effect carries out.
+    fn decision(&self, raw: &Raw, effect: &Effect, ticks_per_s: u64) -> Decision {
+        let verdict = match effect.state {
+            ActionState::Applied => Verdict::Act,
+            _ => Verdict::Refused(effect.because.clone().unwrap_or_default()),
+        };
+        let process = ProcessId { pid: raw.pid, start_ticks: start_ticks(raw, ticks_per_s) };
+        let ground = Ground { step: 0, process, others: Vec::new(), verdict };
+        decision(&self.rule, effect.at, &effect.intent, ground)
+    }
+
     fn is_meant(&self, raw: &Raw, ticks_per_s: u64) -> bool {
-        let is_kind = match self.rule.on {
+        let is_kind = match self.reflex.on {
             Stimulus::MemoryExhausted => false,
             Stimulus::Exec => raw.kind == Kind::Exec as u32,
             Stimulus::Failure => raw.kind == Kind::Exit as u32 && (raw.code != 0 || raw.signal != 0),
@@ -132,13 +153,15 @@ impl Ready {
             Stimulus::Signal => raw.kind == Kind::Signal as u32,
         };
         is_kind
-            && self.rule.signal.is_none_or(|signal| signal == raw.signal)
-            && self
-                .processes
-                .get(&raw.pid)
-                .is_some_and(|start| *start == raw.start_ns / (1_000_000_000 / ticks_per_s.max(1)))
-            && self.rule.name.as_deref().is_none_or(|name| raw.comm() == name)
+            && self.reflex.signal.is_none_or(|signal| signal == raw.signal)
+            && self.processes.get(&raw.pid).is_some_and(|start| *start == start_ticks(raw, ticks_per_s))
+            && self.reflex.name.as_deref().is_none_or(|name| raw.comm() == name)
     }
+}
+
+/// The start of the process that an event is about, as /proc has it. Unit: clock ticks.
+fn start_ticks(raw: &Raw, ticks_per_s: u64) -> u64 {
+    raw.start_ns / (1_000_000_000 / ticks_per_s.max(1))
 }
 
 fn intent(rule: &Reflex, service: &str, main: ProcessId) -> Intent {

@@ -9,14 +9,17 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use act::{Act, Order};
+use cycle::Deeds;
+use decide::LoadedRule;
 use decide::exhaustion::{self, Candidate, Exhaustion, Headroom, Score, Verdict};
+use decide::reflex::{self, Ground};
 use observe::{Domain, Holder, Limited, MemoryWatch, growth};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use vocab::action::{ActionState, Effect, Intent};
 use vocab::event::{Event, EventKind};
 use vocab::rows::MemoryVictim;
-use vocab::rule::{ActuatorKind, Reflex};
-use vocab::{Entity, Timestamp};
+use vocab::rule::{ActuatorKind, Mode, Reflex};
+use vocab::{Entity, ProcessId, Timestamp, decision};
 
 use crate::clock;
 use crate::numbers::Numbers;
@@ -38,9 +41,8 @@ const WAITING_MAX: usize = 64;
 /// What the thread and the loop tell each other.
 pub struct Rescue {
     act: Arc<Mutex<Act>>,
-    rule: Reflex,
-    /// Whether the rule lets us act in any mode.
-    may_ever: bool,
+    rule: LoadedRule,
+    reflex: Reflex,
     may_act: AtomicBool,
     numbers: Arc<Numbers>,
     limited: Mutex<Option<Vec<Limited>>>,
@@ -55,24 +57,24 @@ pub struct Told {
     pub victims: Vec<MemoryVictim>,
     /// Rows of `events`.
     pub events: Vec<Event>,
-    /// What was done.
-    pub effects: Vec<Effect>,
+    /// What was done, and the decisions behind it.
+    pub deeds: Deeds,
 }
 
 impl Rescue {
-    /// Starts the thread that follows `rule`.
+    /// Starts the thread that follows `rule`, whose reflex is `reflex`.
     ///
     /// # Errors
     /// There is no thread to be had, or no /proc.
     pub fn start(
-        (act, rule, may_ever): (Arc<Mutex<Act>>, Reflex, bool),
+        (act, rule, reflex): (Arc<Mutex<Act>>, LoadedRule, Reflex),
         start_of_clock: Timestamp,
         numbers: Arc<Numbers>,
     ) -> std::io::Result<Arc<Self>> {
         let rescue = Arc::new(Self {
             act,
             rule,
-            may_ever,
+            reflex,
             may_act: AtomicBool::new(false),
             numbers,
             limited: Mutex::new(None),
@@ -91,7 +93,8 @@ impl Rescue {
 
     /// Whether it may act, or only say what it would do.
     pub fn set_may_act(&self, may: bool) {
-        self.may_act.store(may && self.may_ever, Ordering::Relaxed);
+        let may_ever = self.rule.rule.mode.is_none_or(|mode| mode == Mode::Heal);
+        self.may_act.store(may && may_ever, Ordering::Relaxed);
     }
 
     /// The cgroups with a limit, when they were read.
@@ -106,8 +109,8 @@ impl Rescue {
     }
 
     /// What was done since the last call.
-    pub fn take_effects(&self) -> Vec<Effect> {
-        std::mem::take(&mut lock(&self.told).effects)
+    pub fn take_deeds(&self) -> Deeds {
+        std::mem::take(&mut lock(&self.told).deeds)
     }
 }
 
@@ -120,6 +123,15 @@ struct Watched {
     next: Instant,
     holders: VecDeque<(Instant, Vec<Holder>)>,
     rests_until: Option<Instant>,
+    /// Whom it would have made yield: an advice that stands is not repeated.
+    advised: Option<ProcessId>,
+}
+
+/// Who could yield, and in which order.
+struct Weighed<'a> {
+    candidates: Vec<(&'a Holder, Candidate)>,
+    scores: Vec<Option<Score>>,
+    order: Vec<usize>,
 }
 
 struct Watcher {
@@ -231,75 +243,134 @@ impl Watcher {
             candidates.push((holder, Candidate { held_bytes, grown_bytes: grown(holder), oom_score_adj }));
         }
         let scores = exhaustion::scores(&candidates.iter().map(|(_, one)| *one).collect::<Vec<_>>());
+        let order = exhaustion::order(&scores);
+        let weighed = Weighed { candidates, scores, order };
         let at = clock::now(self.rescue.start_of_clock);
         let mut told = Told::default();
-        let order = exhaustion::order(&scores);
-        let chosen = self.make_yield(&candidates, &order, at, &mut told);
-        for (place, ((holder, candidate), score)) in candidates.iter().zip(&scores).enumerate() {
+        let may_act = self.rescue.may_act.load(Ordering::Relaxed);
+        let chosen = if may_act {
+            self.make_yield(&weighed, at, &mut told.deeds)
+        } else {
+            self.advise(&weighed, at, one.advised, &mut told.deeds)
+        };
+        let Weighed { candidates, scores, .. } = &weighed;
+        for (place, ((holder, candidate), score)) in candidates.iter().zip(scores).enumerate() {
             let row = row(at, &one.domain.entity, holder, candidate, *score);
             told.victims.push(MemoryVictim { is_chosen: chosen == Some(place), ..row });
         }
-        told.events.push(event(at, one, chosen.and_then(|place| candidates.get(place)), &told.effects, now));
+        let chosen = chosen.and_then(|place| candidates.get(place));
+        told.events.push(event(at, one, chosen, &told.deeds.effects, now));
+        let advised = chosen.filter(|_| !may_act).map(|(holder, _)| holder.id);
         self.tell(told);
+        self.watched.iter_mut().skip(index).take(1).for_each(|one| one.advised = advised);
+    }
+
+    /// Says who would have to yield, unless that was the last thing said. Its place.
+    fn advise(
+        &self,
+        weighed: &Weighed<'_>,
+        at: Timestamp,
+        advised: Option<ProcessId>,
+        deeds: &mut Deeds,
+    ) -> Option<usize> {
+        let place = *weighed.order.first()?;
+        let (holder, _) = weighed.candidates.get(place)?;
+        if advised != Some(holder.id) {
+            let verdict = decision::Verdict::Advise("the mode changes nothing".to_owned());
+            let intent = self.intent(holder, self.rescue.reflex.action);
+            deeds.decisions.push(self.decision(at, &intent, (0, weighed.others(0, &[])), verdict));
+        }
+        Some(place)
     }
 
     /// Freezes the first whom the guard lets us touch, then kills it once the intent is durable. Its place.
-    fn make_yield(
-        &self,
-        candidates: &[(&Holder, Candidate)],
-        order: &[usize],
-        at: Timestamp,
-        told: &mut Told,
-    ) -> Option<usize> {
-        if !self.rescue.may_act.load(Ordering::Relaxed) {
-            return order.first().copied();
-        }
+    fn make_yield(&self, weighed: &Weighed<'_>, at: Timestamp, deeds: &mut Deeds) -> Option<usize> {
         let mut act = lock(&self.rescue.act);
-        for place in order.iter().take(TRIES) {
-            let (holder, _) = candidates.get(*place)?;
-            let freeze = self.intent(holder, self.rescue.rule.action);
-            let number = freeze.action_id;
-            let effects = act.run(at, vec![Order::Apply(freeze)]);
-            let is_done = |effects: &[Effect], number: u64, state: ActionState| {
-                effects.iter().any(|one| one.action_id == number && one.state == state)
-            };
-            let is_frozen = is_done(&effects, number, ActionState::Applied);
-            told.effects.extend(effects);
-            if !is_frozen {
+        let mut refused = Vec::new();
+        for (nth, place) in weighed.order.iter().enumerate().take(TRIES) {
+            let (holder, _) = weighed.candidates.get(*place)?;
+            let freeze = self.intent(holder, self.rescue.reflex.action);
+            let action_id = freeze.action_id;
+            let effects = act.run(at, vec![Order::Apply(freeze.clone())]);
+            let verdict = ruling(&effects, action_id, ActionState::Applied);
+            let others = weighed.others(nth, &refused);
+            deeds.decisions.push(self.decision(at, &freeze, (0, others), verdict.clone()));
+            deeds.effects.extend(effects);
+            if let decision::Verdict::Refused(because) = verdict {
+                refused.push(format!("{}: {because}", Entity::Process(holder.id)));
                 continue;
             }
-            if !self.rescue.rule.then_kill {
-                return Some(*place);
+            if self.rescue.reflex.then_kill {
+                let kill = self.intent(holder, ActuatorKind::Kill);
+                let because = "its process was killed for memory".to_owned();
+                let orders = vec![Order::Apply(kill.clone()), Order::Undo { action_id, because }];
+                let effects = act.run(at, orders);
+                let verdict = ruling(&effects, kill.action_id, ActionState::Final);
+                let others =
+                    vec![reflex::passed_over(kill.kind, "leave it frozen: its memory stays".to_owned())];
+                deeds.decisions.push(self.decision(at, &kill, (1, others), verdict));
+                deeds.effects.extend(effects);
             }
-            let kill = self.intent(holder, ActuatorKind::Kill);
-            let because = "its process was killed for memory".to_owned();
-            told.effects
-                .extend(act.run(at, vec![Order::Apply(kill), Order::Undo { action_id: number, because }]));
             return Some(*place);
         }
         None
     }
 
+    fn decision(
+        &self,
+        at: Timestamp,
+        intent: &Intent,
+        (step, others): (u32, Vec<decision::Candidate>),
+        verdict: decision::Verdict,
+    ) -> decision::Decision {
+        let process = intent.process.unwrap_or_default();
+        reflex::decision(&self.rescue.rule, at, intent, Ground { step, process, others, verdict })
+    }
+
     fn intent(&self, holder: &Holder, kind: ActuatorKind) -> Intent {
+        let (action_id, decision_id) = self.rescue.numbers.next();
         Intent {
-            action_id: self.rescue.numbers.next(),
-            decision_id: 0,
+            action_id,
+            decision_id,
             kind,
             target: Entity::Process(holder.id),
             process: Some(holder.id),
-            amount: self.rescue.rule.amount.filter(|_| kind == self.rescue.rule.action),
-            lease_s: self.rescue.rule.lease_s,
+            amount: self.rescue.reflex.amount.filter(|_| kind == self.rescue.reflex.action),
+            lease_s: self.rescue.reflex.lease_s,
             undo_on_death: true,
         }
     }
 
     fn tell(&self, new: Told) {
         let mut told = lock(&self.rescue.told);
-        told.effects.extend(new.effects);
+        told.deeds.effects.extend(new.deeds.effects);
+        told.deeds.decisions.extend(new.deeds.decisions);
         if told.victims.len() < WAITING_MAX {
             told.victims.extend(new.victims);
             told.events.extend(new.events);
         }
+    }
+}
+
+impl Weighed<'_> {
+    /// What else was possible than the `nth` in order: who was `refused` before, and who has fewer points.
+    fn others(&self, nth: usize, refused: &[String]) -> Vec<decision::Candidate> {
+        let behind = self.order.iter().skip(nth + 1).filter_map(|place| {
+            let ((holder, _), score) = (self.candidates.get(*place)?, self.scores.get(*place).copied()??);
+            Some(format!("{}: {:.0} points", Entity::Process(holder.id), score.total()))
+        });
+        let all = refused.iter().cloned().chain(behind);
+        all.map(|because| reflex::passed_over(ActuatorKind::Freeze, because)).collect()
+    }
+}
+
+/// What act made of an order, as the word of a decision.
+fn ruling(effects: &[Effect], action_id: u64, done: ActionState) -> decision::Verdict {
+    let own = effects.iter().rfind(|one| one.action_id == action_id);
+    match own {
+        Some(one) if one.state == done => decision::Verdict::Act,
+        Some(one) => decision::Verdict::Refused(one.because.clone().unwrap_or_default()),
+        None => decision::Verdict::Refused("it was not answered".to_owned()),
     }
 }
 
@@ -313,6 +384,7 @@ fn watched(domain: Domain, limited: Option<Limited>) -> Watched {
         next: Instant::now(),
         holders: VecDeque::new(),
         rests_until: None,
+        advised: None,
     }
 }
 

@@ -90,7 +90,8 @@ impl Kernel {
                     }
                     drainer.softirq = now;
                 }
-                Object::Events | Object::Tasks => {}
+                // Watches of system calls end when their watcher says so.
+                Object::Syscalls | Object::Events | Object::Tasks => {}
             }
             add_lost(loaded, &mut tick.lost)?;
         }
@@ -133,7 +134,7 @@ fn take_all<K: Plain, V: Plain>(
     take_entries(map.fd().as_fd(), buffer, out).map_err(|source| Error::Map { map: name, source })
 }
 
-fn take_entries<K: Plain, V: Plain>(
+pub(crate) fn take_entries<K: Plain, V: Plain>(
     map: BorrowedFd<'_>,
     buffer: &mut BatchBuffer,
     out: &mut Vec<(K, V)>,

@@ -28,7 +28,7 @@ macro_rules! plain {
 }
 
 plain!(Hist: 120, SchedStat: 368, BlockKey: 8, BlockStat: 248, FsStat: 136, NetStat: 152, ReclaimStat: 368,
-       Event: 128, TaskRow: 168);
+       CallStat: 128, CallOpen: 16, CallSequence: 32_776, Event: 128, TaskRow: 168);
 // SAFETY: integers.
 unsafe impl Plain for u32 {}
 // SAFETY: integers.
@@ -110,6 +110,46 @@ pub struct ReclaimStat {
     pub memcg: Hist,
     /// Compaction.
     pub compaction: Hist,
+}
+
+/// Calls of one system call while its process was watched.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CallStat {
+    /// From entry to return.
+    pub latency: Hist,
+    /// Calls that returned an error.
+    pub errors: u64,
+}
+
+/// A system call that has not returned.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CallOpen {
+    /// When it began.
+    pub start_ns: u64,
+    /// Its number.
+    pub number: u32,
+    reserved: u32,
+}
+
+/// Calls whose order is kept.
+pub(crate) const CALLS_KEPT: usize = 8192;
+
+/// The calls of a watch in their order.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub(crate) struct CallSequence {
+    /// All calls, those after the first 8,192 too.
+    pub(crate) seen: u64,
+    /// Thread id << 10 | number.
+    pub(crate) calls: [u32; CALLS_KEPT],
+}
+
+impl Default for CallSequence {
+    fn default() -> Self {
+        Self { seen: 0, calls: [0; CALLS_KEPT] }
+    }
 }
 
 /// What an [`Event`] reports.

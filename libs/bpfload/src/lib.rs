@@ -5,6 +5,7 @@
 //! [`Tasks`] for the process table. Dropping them, or the death of the process, detaches everything:
 //! nothing is pinned. This crate knows nothing of the product and changes nothing but its own maps.
 
+mod calls;
 mod drain;
 mod events;
 mod hist;
@@ -16,10 +17,14 @@ mod stats;
 mod sys;
 mod tasks;
 
+pub use calls::Watched;
 pub use drain::{Lost, Tick};
 pub use events::Events;
 pub use hist::{Hist, bounds};
-pub use intf::{BlockKey, BlockStat, Event, FsStat, Kind, NetStat, Plain, ReclaimStat, SchedStat, TaskRow};
+pub use intf::{
+    BlockKey, BlockStat, CallOpen, CallStat, Event, FsStat, Kind, NetStat, Plain, ReclaimStat, SchedStat,
+    TaskRow,
+};
 pub use load::{Kernel, Options, Program, State};
 pub use missing::{Lack, has_capabilities};
 pub use programs::{Hook, Object, PROGRAMS, Spec};

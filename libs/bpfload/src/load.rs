@@ -26,7 +26,8 @@ pub struct Options {
     /// Signals to report.
     pub signals: Vec<u32>,
     /// Objects to load without attaching them: the caller does, now and then, with
-    /// [`Kernel::set_attached`]. Default: software interrupts, which cost a busy network too much.
+    /// [`Kernel::set_attached`]. Default: software interrupts, which cost a busy network too much, and system calls, which
+    /// [`Kernel::watch_calls`] attaches.
     pub sampled: Vec<Object>,
 }
 
@@ -39,7 +40,7 @@ impl Default for Options {
             wake: Kind::ALL.into_iter().filter(|k| !matches!(k, Kind::Exec | Kind::Exit)).collect(),
             // All that end, stop or continue a process, and no SIGCHLD, SIGURG, SIGWINCH, SIGALRM.
             signals: vec![1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 15, 16, 18, 19, 20, 24, 25, 31],
-            sampled: vec![Object::Softirq],
+            sampled: vec![Object::Softirq, Object::Syscalls],
         }
     }
 }

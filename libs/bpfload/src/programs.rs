@@ -17,6 +17,8 @@ pub enum Object {
     Reclaim,
     /// Software interrupts.
     Softirq,
+    /// System calls of one process.
+    Syscalls,
     /// Things that happen once.
     Events,
     /// The process table.
@@ -25,13 +27,14 @@ pub enum Object {
 
 impl Object {
     /// All objects.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Sched,
         Self::Block,
         Self::Fs,
         Self::Net,
         Self::Reclaim,
         Self::Softirq,
+        Self::Syscalls,
         Self::Events,
         Self::Tasks,
     ];
@@ -45,6 +48,7 @@ impl Object {
             Self::Net => "net",
             Self::Reclaim => "reclaim",
             Self::Softirq => "softirq",
+            Self::Syscalls => "syscalls",
             Self::Events => "events",
             Self::Tasks => "tasks",
         }
@@ -59,6 +63,7 @@ impl Object {
             Self::Net => aya::include_bytes_aligned!("../../../bpf/net/net.bpf.o"),
             Self::Reclaim => aya::include_bytes_aligned!("../../../bpf/reclaim/reclaim.bpf.o"),
             Self::Softirq => aya::include_bytes_aligned!("../../../bpf/softirq/softirq.bpf.o"),
+            Self::Syscalls => aya::include_bytes_aligned!("../../../bpf/syscalls/syscalls.bpf.o"),
             Self::Events => aya::include_bytes_aligned!("../../../bpf/events/events.bpf.o"),
             Self::Tasks => aya::include_bytes_aligned!("../../../bpf/tasks/tasks.bpf.o"),
         }
@@ -112,14 +117,14 @@ const fn typed(
     Spec { name, object, hook: Hook::Typed(hook), min_kernel, brings }
 }
 
-use Object::{Block, Events, Fs, Net, Reclaim, Sched, Softirq, Tasks};
+use Object::{Block, Events, Fs, Net, Reclaim, Sched, Softirq, Syscalls, Tasks};
 
 /// Every program, in the order in which they are attached.
 pub const PROGRAMS: &[Spec] = &[
     typed(Sched, "sched_switch", "sched_switch", (6, 4), "run-queue latency and blocked time per process"),
     typed(Block, "block_rq_complete", "block_rq_complete", (5, 18), "block latency and size per disk"),
-    raw("ext4_sync_file_enter", "fsync latency per process on ext4"),
-    raw("ext4_sync_file_exit", "fsync latency per process on ext4"),
+    raw(Fs, "ext4_sync_file_enter", "ext4_sync_file_enter", (5, 11), "fsync latency per process on ext4"),
+    raw(Fs, "ext4_sync_file_exit", "ext4_sync_file_exit", (5, 11), "fsync latency per process on ext4"),
     typed(Net, "tcp_retransmit_skb", "tcp_retransmit_skb", (5, 5), "TCP retransmits per cgroup"),
     typed(Net, "tcp_send_reset", "tcp_send_reset", (5, 5), "TCP resets sent per cgroup"),
     typed(Net, "tcp_receive_reset", "tcp_receive_reset", (5, 5), "TCP resets received per cgroup"),
@@ -132,6 +137,8 @@ pub const PROGRAMS: &[Spec] = &[
     typed(Reclaim, "compaction_end", "mm_compaction_end", (5, 11), "compaction stalls per process"),
     typed(Softirq, "softirq_entry", "softirq_entry", (5, 5), "time in software interrupts"),
     typed(Softirq, "softirq_exit", "softirq_exit", (5, 5), "time in software interrupts"),
+    raw(Syscalls, "calls_enter", "sys_enter", (5, 12), "system calls of one process, in order"),
+    raw(Syscalls, "calls_exit", "sys_exit", (5, 12), "system calls of one process, latency and errors"),
     typed(Events, "process_exec", "sched_process_exec", (5, 8), "programs started, at once"),
     typed(
         Events,
@@ -155,6 +162,12 @@ pub const PROGRAMS: &[Spec] = &[
     },
 ];
 
-const fn raw(name: &'static str, brings: &'static str) -> Spec {
-    Spec { name, object: Fs, hook: Hook::Raw(name), min_kernel: (5, 11), brings }
+const fn raw(
+    object: Object,
+    name: &'static str,
+    hook: &'static str,
+    min_kernel: (u32, u32),
+    brings: &'static str,
+) -> Spec {
+    Spec { name, object, hook: Hook::Raw(hook), min_kernel, brings }
 }

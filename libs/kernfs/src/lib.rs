@@ -18,7 +18,7 @@ pub mod process;
 mod read;
 
 pub use error::{Error, Result};
-pub use machine::cpu::{CpuStat, CpuTicks};
+pub use machine::cpu::{CpuStat, CpuTicks, SOFTIRQS};
 pub use machine::diskstats::{DiskStat, parse_diskstats};
 pub use machine::kmsg::{Kmsg, KmsgRecord};
 pub use machine::loadavg::{LoadAvg, Uptime};
@@ -27,6 +27,7 @@ pub use machine::meminfo::MemInfo;
 pub use machine::mounts::{Mount, Space, parse_mounts, statfs};
 pub use machine::net_dev::{NetDev, parse_net_dev};
 pub use machine::pressure::{Pressure, Resource, Stall};
+pub use machine::snmp::TcpCounts;
 pub use machine::swaps::{Swap, parse_swaps};
 pub use machine::tcp::{Family, TcpSocket, TcpState, parse_tcp};
 pub use machine::unix::{UnixSocket, parse_unix};

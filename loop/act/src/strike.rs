@@ -45,7 +45,7 @@ pub struct Struck {
 }
 
 impl Prepared {
-    /// The change as it was asked for; its number is given when it is made.
+    /// The change as it was asked for; its numbers are given when it is made.
     pub const fn intent(&self) -> &Intent {
         &self.intent
     }
@@ -77,16 +77,21 @@ impl Act {
         Ok(Prepared { intent, change, value, members, procs, file, since: Instant::now() })
     }
 
-    /// Makes a prepared change under this number.
+    /// Makes a prepared change under these numbers: that of the action, and that of the decision it follows.
     ///
     /// # Errors
     /// Why not: it is old, somebody else is there by now, another action stands, there were enough, or the machine
     /// refuses.
-    pub fn strike(&mut self, prepared: &Prepared, action_id: u64, now: Timestamp) -> Result<Struck, String> {
+    pub fn strike(
+        &mut self,
+        prepared: &Prepared,
+        (action_id, decision_id): (u64, u64),
+        now: Timestamp,
+    ) -> Result<Struck, String> {
         if prepared.since.elapsed() > AGE_MAX {
             return Err("what was known of it is too old".to_owned());
         }
-        let intent = Intent { action_id, ..prepared.intent.clone() };
+        let intent = Intent { action_id, decision_id, ..prepared.intent.clone() };
         let Self { ring, guard, .. } = self;
         let _lock = ring.lock().map_err(|error| error.to_string())?;
         is_free(ring, &intent, false).map_err(actuators::Trouble::into_sentence)?;
@@ -179,11 +184,11 @@ mod tests {
         let Some(folder) = room(&victim, "a") else { return println!("skipped: no cgroup may be made here") };
         let (mut act, _) = open(Ring::memfd().unwrap(), &FakeServices::default());
         let prepared = act.prepare(freeze(&victim)).unwrap();
-        let struck = act.strike(&prepared, 9, NOW).unwrap_or_else(|said| panic!("{said}"));
+        let struck = act.strike(&prepared, (9, 4), NOW).unwrap_or_else(|said| panic!("{said}"));
         assert_eq!(fs::read_to_string(folder.join("cgroup.freeze")).unwrap().trim(), "1");
         let effect = act.look_again(struck, NOW);
-        assert_eq!((effect.action_id, effect.state), (9, ActionState::Applied));
-        assert!(act.strike(&prepared, 10, NOW).is_err(), "one in flight a target");
+        assert_eq!((effect.action_id, effect.intent.decision_id, effect.state), (9, 4, ActionState::Applied));
+        assert!(act.strike(&prepared, (10, 5), NOW).is_err(), "one in flight a target");
         let undo = Order::Undo { action_id: 9, because: "enough".to_owned() };
         assert_eq!(act.run(NOW, vec![undo])[0].state, ActionState::Undone);
         assert_eq!(fs::read_to_string(folder.join("cgroup.freeze")).unwrap().trim(), "0");
@@ -197,7 +202,7 @@ mod tests {
         let (mut act, _) = open(Ring::memfd().unwrap(), &FakeServices::default());
         let prepared = act.prepare(freeze(&victim)).unwrap();
         fs::write(folder.join("cgroup.procs"), other.id.pid.to_string()).unwrap();
-        assert!(act.strike(&prepared, 9, NOW).is_err());
+        assert!(act.strike(&prepared, (9, 4), NOW).is_err());
         assert_eq!(fs::read_to_string(folder.join("cgroup.freeze")).unwrap().trim(), "0");
         drop(other);
         leave(&folder, victim);
@@ -215,7 +220,7 @@ mod tests {
         // Judged right before, refused after: taken back.
         let (mut act, _) = open(Ring::memfd().unwrap(), &services);
         let prepared = act.prepare(freeze(&victim)).unwrap();
-        let struck = act.strike(&prepared, 9, NOW).unwrap_or_else(|said| panic!("{said}"));
+        let struck = act.strike(&prepared, (9, 4), NOW).unwrap_or_else(|said| panic!("{said}"));
         act.set_mutant(Some(false));
         assert_eq!(act.look_again(struck, NOW).state, ActionState::Refused);
         assert_eq!(fs::read_to_string(folder.join("cgroup.freeze")).unwrap().trim(), "0");

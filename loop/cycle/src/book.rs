@@ -105,7 +105,7 @@ impl Book {
     pub fn note_effects(&mut self, effects: &[Effect], rows: &mut Ledger) {
         for effect in effects {
             let decision = self.ledger.decisions.iter().find(|row| row.id == effect.intent.decision_id);
-            let incident_id = decision.map(|row| row.incident_id);
+            let incident_id = decision.and_then(|row| row.incident_id);
             let earlier = self.ledger.actions.iter().find(|row| row.id == effect.action_id);
             let row = action_row(effect, incident_id, earlier);
             put(&mut self.ledger.actions, row.clone(), |one| one.id == row.id);
@@ -268,7 +268,7 @@ fn decision_row(decision: &Decision) -> DecisionRow {
     };
     DecisionRow {
         id: decision.id,
-        incident_id: decision.incident_id,
+        incident_id: (decision.incident_id != 0).then_some(decision.incident_id),
         at: decision.at,
         rule: decision.rule.clone(),
         rule_version: decision.rule_version.clone(),

@@ -24,7 +24,7 @@ use vocab::snapshot::Snapshot;
 
 use crate::book::{Book, Change};
 use crate::shield::shielded;
-use crate::world::{Command, World};
+use crate::world::{Command, Deeds, World};
 use crate::{judge, models, orders, recheck};
 
 /// Turns between two copies of the baselines, for the case that learn fails.
@@ -180,7 +180,10 @@ impl<W: World> Cycle<W> {
         self.show(&snapshot);
         change.decisions = self.decide(&snapshot, &verdicts);
         self.book.note_decisions(&change.decisions, &mut change.rows);
-        change.effects = self.act(&snapshot, &verdicts, &change.decisions, &commands);
+        let Deeds { effects, decisions } = self.act(&snapshot, &verdicts, &change.decisions, &commands);
+        change.effects = effects;
+        self.book.note_decisions(&decisions, &mut change.rows);
+        change.decisions.extend(decisions);
         self.book.note_effects(&change.effects, &mut change.rows);
         self.last = self.verify(&snapshot, &detected.findings, &change);
         change.outcomes.clone_from(&self.last.outcomes);
@@ -244,7 +247,7 @@ impl<W: World> Cycle<W> {
         verdicts: &Verified,
         decisions: &[Decision],
         commands: &[Command],
-    ) -> Vec<vocab::action::Effect> {
+    ) -> Deeds {
         let mut all = Vec::new();
         for command in commands {
             all.extend(orders::from_command(command, &self.book.ledger, &mut self.next_action_id));
@@ -266,11 +269,14 @@ impl<W: World> Cycle<W> {
         let mut recheck = |decision: &Decision, fresh: &vocab::sample::Sample| {
             recheck::still_stands(engine, ledger, decision, recheck::freshen(snapshot, decision, fresh))
         };
-        let effects = self.world.change(snapshot.at, all, decisions, &mut recheck);
+        let deeds = self.world.change(snapshot.at, all, decisions, &mut recheck);
         // Whoever acts between turns takes numbers from further on.
-        let highest = effects.iter().map(|effect| effect.action_id).max().unwrap_or(0);
+        let highest = deeds.effects.iter().map(|effect| effect.action_id).max().unwrap_or(0);
         self.next_action_id = self.next_action_id.max(highest + 1);
-        effects
+        let followed = deeds.effects.iter().map(|effect| effect.intent.decision_id);
+        let made = deeds.decisions.iter().map(|decision| decision.id);
+        followed.chain(made).for_each(|id| self.decide.note_taken(id));
+        deeds
     }
 
     fn verify(

@@ -8,7 +8,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 use act::Order;
 use serde::Serialize;
-use vocab::action::Effect;
 use vocab::capability::Capabilities;
 use vocab::decision::Decision;
 use vocab::probe::Probe;
@@ -20,7 +19,7 @@ use vocab::{ProcessId, Timestamp};
 
 use crate::cycle::Turn;
 use crate::recording::{self, Thought};
-use crate::world::{Command, Recheck, World};
+use crate::world::{Command, Deeds, Recheck, World};
 
 /// Turns of a part; two are kept.
 const PART_TURNS: usize = 20;
@@ -260,9 +259,9 @@ impl<W: World> World for Filmed<W> {
         orders: Vec<Order>,
         decisions: &[Decision],
         recheck: Recheck<'_>,
-    ) -> Vec<Effect> {
-        let effects = self.inner.change(now, orders, decisions, recheck);
-        encode(&mut self.record, &effects);
-        effects
+    ) -> Deeds {
+        let deeds = self.inner.change(now, orders, decisions, recheck);
+        encode(&mut self.record, &deeds);
+        deeds
     }
 }

@@ -19,4 +19,4 @@ pub mod world;
 pub use book::Change;
 pub use cycle::{Cycle, Start, Turn};
 pub use learn::{Models, Opinion};
-pub use world::{Command, World};
+pub use world::{Command, Deeds, World};

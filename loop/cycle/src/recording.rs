@@ -9,7 +9,6 @@ use std::io::{self, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use vocab::Timestamp;
-use vocab::action::Effect;
 use vocab::capability::Capabilities;
 use vocab::decision::Decision;
 use vocab::event::Event;
@@ -19,13 +18,13 @@ use vocab::probe::Probe;
 use vocab::sample::Sample;
 
 use crate::cycle::{Start, Turn};
-use crate::world::{Command, Recheck, World};
+use crate::world::{Command, Deeds, Recheck, World};
 use act::Order;
 
 const MAGIC: &[u8; 8] = b"HOMEOREC";
 
 /// Version of the format; a reader refuses any other.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Longest frame a reader accepts: far beyond a tick of the largest machine we bound ourselves to.
 const FRAME_MAX: u32 = 64 << 20;
@@ -68,8 +67,8 @@ pub struct Record {
     pub sample: Sample,
     /// What people told the loop.
     pub commands: Vec<Command>,
-    /// What act answered.
-    pub effects: Vec<Effect>,
+    /// What act answered, and what was done between the turns.
+    pub deeds: Deeds,
     /// What the loop thought.
     pub thought: Thought,
 }
@@ -263,8 +262,8 @@ impl<R: Read> World for Recorded<R> {
 
     /// What the machine answered then; under other rules some answers belong to decisions not made, and
     /// some decisions have no answer: their worth cannot be known.
-    fn change(&mut self, _: Timestamp, _: Vec<Order>, _: &[Decision], _: Recheck<'_>) -> Vec<Effect> {
-        self.now.effects.clone()
+    fn change(&mut self, _: Timestamp, _: Vec<Order>, _: &[Decision], _: Recheck<'_>) -> Deeds {
+        self.now.deeds.clone()
     }
 }
 

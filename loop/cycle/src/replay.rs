@@ -3,7 +3,6 @@ use std::io::{Read, Write};
 
 use decide::LoadedRule;
 use vocab::Timestamp;
-use vocab::action::Effect;
 use vocab::capability::Capabilities;
 use vocab::decision::Decision;
 use vocab::probe::Probe;
@@ -11,7 +10,7 @@ use vocab::sample::Sample;
 
 use crate::cycle::{Cycle, Start, Turn};
 use crate::recording::{Header, Reader, Record, Recorded, RecordingError, Thought, Writer};
-use crate::world::{Command, Recheck, World};
+use crate::world::{Command, Deeds, Recheck, World};
 use act::Order;
 
 /// A world that is written down as it is seen.
@@ -64,9 +63,9 @@ impl<W: World, T: Write> World for Recorder<W, T> {
         orders: Vec<Order>,
         decisions: &[Decision],
         recheck: Recheck<'_>,
-    ) -> Vec<Effect> {
-        self.now.effects = self.inner.change(now, orders, decisions, recheck);
-        self.now.effects.clone()
+    ) -> Deeds {
+        self.now.deeds = self.inner.change(now, orders, decisions, recheck);
+        self.now.deeds.clone()
     }
 }
 

@@ -31,6 +31,15 @@ pub enum Command {
     Judge(u64, Opinion),
 }
 
+/// What came of the orders, and what was done between two turns without one.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Deeds {
+    /// Effects and their ends.
+    pub effects: Vec<Effect>,
+    /// The decisions behind those that nobody ordered.
+    pub decisions: Vec<Decision>,
+}
+
 /// What the loop needs of the machine.
 pub trait World {
     /// The next tick, with the answers to `probes`; `None` when there is no more.
@@ -50,7 +59,7 @@ pub trait World {
         orders: Vec<Order>,
         decisions: &[Decision],
         recheck: Recheck<'_>,
-    ) -> Vec<Effect>;
+    ) -> Deeds;
 }
 
 /// The entities a decision names: those to look at again before it is carried out.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use act::Order;
 use cycle::world::{Command, Recheck};
-use cycle::{Cycle, Start, World, rules};
+use cycle::{Cycle, Deeds, Start, World, rules};
 use made::MB;
 use vocab::action::{ActionState, Effect, Intent, Level};
 use vocab::capability::Capabilities;
@@ -95,8 +95,9 @@ impl World for Throttled {
         made::capabilities("throttle_memory", Some(true))
     }
 
-    fn change(&mut self, now: Timestamp, orders: Vec<Order>, _: &[Decision], _: Recheck<'_>) -> Vec<Effect> {
-        orders.into_iter().filter_map(|order| self.obey(now, order)).collect()
+    fn change(&mut self, now: Timestamp, orders: Vec<Order>, _: &[Decision], _: Recheck<'_>) -> Deeds {
+        let effects = orders.into_iter().filter_map(|order| self.obey(now, order)).collect();
+        Deeds { effects, decisions: Vec::new() }
     }
 }
 

@@ -7,16 +7,17 @@ use cycle::film::{Filmed, Reel};
 use cycle::recording::{Header, Reader, Thought, Writer};
 use cycle::replay::{Recorder, replay};
 use cycle::world::{Command, Recheck};
-use cycle::{Cycle, Opinion, Start, World, rules};
+use cycle::{Cycle, Deeds, Opinion, Start, World, rules};
+use decide::reflex::Ground;
 use made::MB;
-use vocab::action::{ActionState, Effect};
+use vocab::action::{ActionState, Intent};
 use vocab::capability::Capabilities;
 use vocab::decision::{Decision, Verdict};
 use vocab::outcome::OutcomeKind;
 use vocab::probe::Probe;
 use vocab::rule::{ActuatorKind, Mode};
 use vocab::sample::Sample;
-use vocab::{ProcessId, Timestamp};
+use vocab::{Entity, ProcessId, Timestamp};
 
 const TURNS: u64 = 150;
 
@@ -66,7 +67,7 @@ impl World for Leaky {
         orders: Vec<Order>,
         decisions: &[Decision],
         recheck: Recheck<'_>,
-    ) -> Vec<Effect> {
+    ) -> Deeds {
         let mut effects = Vec::new();
         for order in orders {
             let Order::Apply(intent) = order else { continue };
@@ -77,7 +78,7 @@ impl World for Leaky {
             self.grows_since = None;
             effects.push(made::effect(intent, now, ActionState::Final));
         }
-        effects
+        Deeds { effects, decisions: Vec::new() }
     }
 }
 
@@ -157,6 +158,81 @@ fn other_rules_decide_otherwise_and_the_difference_is_seen() {
     assert!(decisions.all(|one| !matches!(one.verdict, Verdict::Act)));
 }
 
+/// A world in which somebody acts between two turns, long before the leak is found.
+struct Reflexive(Leaky);
+
+/// The numbers of what is done there.
+const BETWEEN: u64 = 1_003;
+
+impl World for Reflexive {
+    fn look(&mut self, turn: u64, probes: &[Probe]) -> Option<Sample> {
+        self.0.look(turn, probes)
+    }
+
+    fn commands(&mut self) -> Vec<Command> {
+        self.0.commands()
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+
+    fn change(
+        &mut self,
+        now: Timestamp,
+        orders: Vec<Order>,
+        decisions: &[Decision],
+        recheck: Recheck<'_>,
+    ) -> Deeds {
+        let mut deeds = self.0.change(now, orders, decisions, recheck);
+        if self.0.turn == 3 {
+            let rules = rules::load(&[]).expect("the shipped rules load");
+            let rule = rules.iter().find(|one| one.rule.reflex.is_some()).expect("one ships");
+            let intent = Intent {
+                action_id: BETWEEN,
+                decision_id: BETWEEN,
+                kind: ActuatorKind::Freeze,
+                target: Entity::Process(self.0.main),
+                process: Some(self.0.main),
+                amount: None,
+                lease_s: 20.0,
+                undo_on_death: true,
+            };
+            let (process, others) = (self.0.main, Vec::new());
+            let ground = Ground { step: 0, process, others, verdict: Verdict::Act };
+            deeds.decisions.push(decide::reflex::decision(rule, now, &intent, ground));
+            deeds.effects.push(made::effect(intent, now, ActionState::Applied));
+        }
+        deeds
+    }
+}
+
+#[test]
+fn what_was_done_between_two_turns_is_accounted_for_and_replayed() {
+    let start = Start { rules: rules::load(&[]).expect("shipped"), mode: Mode::Heal, ..Start::default() };
+    let mut recording = Vec::new();
+    let recorder = Recorder::new(Reflexive(Leaky::new()), &mut recording, &start).expect("memory");
+    let mut cycle = Cycle::new(recorder, start).expect("SQL can be set up");
+    let mut ledger = None;
+    while let Some(turn) = cycle.turn() {
+        cycle.world.keep(&turn).expect("memory can be written");
+        ledger = Some(turn.ledger.clone());
+    }
+    drop(cycle);
+    let ledger = ledger.expect("turns");
+    let row = ledger.decisions.first().expect("the reflex was decided");
+    assert_eq!((row.id, &*row.rule, row.incident_id), (BETWEEN, "memory_exhausted", None));
+    assert!(row.evidence.contains("memory_victims:"), "{}", row.evidence);
+    let action = ledger.actions.iter().find(|one| one.id == BETWEEN).expect("its row");
+    assert_eq!((action.decision_id, action.incident_id), (Some(BETWEEN), None));
+    // What the loop decides later takes no number twice.
+    assert_eq!(ledger.decisions.iter().map(|row| row.id).collect::<Vec<_>>(), [BETWEEN, BETWEEN + 1]);
+    let replayed = replay(recording.as_slice(), None).expect("whole");
+    assert_eq!(replayed.differences().count(), 0);
+    let decided = replayed.thoughts.iter().flat_map(|(_, _, now)| &now.decisions);
+    assert_eq!(decided.filter(|one| one.id == BETWEEN).count(), 1);
+}
+
 /// A world that says what seldom changes only once, as the machine does.
 struct Terse(Leaky);
 
@@ -183,7 +259,7 @@ impl World for Terse {
         orders: Vec<Order>,
         decisions: &[Decision],
         recheck: Recheck<'_>,
-    ) -> Vec<Effect> {
+    ) -> Deeds {
         self.0.change(now, orders, decisions, recheck)
     }
 }

@@ -8,6 +8,7 @@ extern crate alloc;
 
 pub mod exhaustion;
 mod ladder;
+pub mod reflex;
 mod rules;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -87,12 +88,21 @@ impl Decide {
     /// Counts what earlier runs did against the hourly bounds, so that a restart does not lift them.
     pub fn remember(&mut self, actions: &[ActionRow]) {
         let was_done = |row: &&ActionRow| {
-            row.decision_id.is_some() && !matches!(row.state.as_str(), "refused" | "failed")
+            // A reflex answers no incident and is not bounded by the hour.
+            row.decision_id.and(row.incident_id).is_some()
+                && !matches!(row.state.as_str(), "refused" | "failed")
         };
         for row in actions.iter().filter(was_done) {
             if let Ok(action) = row.action.parse() {
                 self.done.entry((action, row.target.clone())).or_default().push(row.at);
             }
+        }
+    }
+
+    /// Notes that numbers of decisions up to `id` are taken: by what was decided between two turns.
+    pub const fn note_taken(&mut self, id: u64) {
+        if id >= self.next_id {
+            self.next_id = id + 1;
         }
     }
 

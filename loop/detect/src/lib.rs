@@ -29,6 +29,7 @@ mod ring;
 mod say;
 mod stalled;
 mod victims;
+mod watches;
 
 #[cfg(test)]
 mod testkit;
@@ -149,6 +150,7 @@ impl Detect {
         for detector in &mut self.detectors {
             detector.run(&context, &mut detected);
         }
+        self.memory.watches.serve(self.memory.now_s, &mut detected);
         let learnt = &self.learnt;
         let stands =
             |one: &Finding| !is_about_us(snapshot, one) && !normal::is_tolerated(snapshot, learnt, one);

@@ -10,6 +10,7 @@ use vocab::{Entity, ProcessId, Timestamp};
 use crate::cycle::Cycle;
 use crate::looks::Looks;
 use crate::ring::{COARSE_MAX, FINE_MAX, Point, Ring, TROUGH_S, Trough, least};
+use crate::watches::Watches;
 
 /// Processes remembered at most: with 6 KiB each, 12 MiB in the worst case. The largest ones are kept.
 pub const TRACKS_MAX: usize = 2_000;
@@ -120,6 +121,8 @@ pub struct Memory {
     pub stalls: BTreeMap<(&'static str, Entity), Ring<Stall>>,
     /// Closer looks at threads.
     pub looks: Looks,
+    /// Watches of system calls.
+    pub watches: Watches,
 }
 
 impl Memory {
@@ -138,6 +141,7 @@ impl Memory {
         self.tracks.retain(|_, track| track.last_turn == snapshot.turn);
         self.remember_stalls(snapshot);
         self.looks.remember(snapshot, self.now_s);
+        self.watches.remember(snapshot, self.now_s);
     }
 
     fn remember_stalls(&mut self, snapshot: &Snapshot) {

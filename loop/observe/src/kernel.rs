@@ -6,14 +6,27 @@ use std::sync::Arc;
 
 use bpfload::{Hist, Kernel, Lost, Object, Options, State, Tick};
 use vocab::capability::Capability;
-use vocab::kernel::{self, BlockSample, FsSample, KernelSample, ProgramSample, WaitSample};
+use vocab::kernel::{
+    self, BlockSample, CallSample, CallsSample, FsSample, KernelSample, NetSample, ProgramSample, WaitSample,
+};
 use vocab::{ProcessId, Timestamp};
 
 use crate::kernel_events::{EventReader, Queue};
 use crate::ledger::Report;
 
-/// What is read from these objects has a reader; network and software interrupts have none yet.
-const OBJECTS: [Object; 5] = [Object::Sched, Object::Block, Object::Fs, Object::Reclaim, Object::Events];
+/// What the daemon loads.
+const OBJECTS: [Object; 8] = [
+    Object::Sched,
+    Object::Block,
+    Object::Fs,
+    Object::Net,
+    Object::Reclaim,
+    Object::Softirq,
+    Object::Syscalls,
+    Object::Events,
+];
+/// Software interrupts are timed for one tick in so many seconds: always would cost a busy network too much. Unit: s.
+const SOFTIRQS_S: f64 = 10.0;
 /// Time between two readings of the programs' own costs. Unit: s.
 const PROGRAMS_S: f64 = 10.0;
 /// Disks whose name is remembered.
@@ -26,6 +39,7 @@ pub struct KernelSide {
     lost: Lost,
     disks: BTreeMap<u32, Arc<str>>,
     programs_at: Option<Timestamp>,
+    softirqs_at: Option<Timestamp>,
     events: Option<EventReader>,
     pub(crate) queue: Arc<Queue>,
 }
@@ -46,7 +60,16 @@ impl KernelSide {
         let queue = Arc::new(Queue::default());
         let events = kernel.take_events().map(|events| EventReader::new(events, Arc::clone(&queue)));
         let (tick, lost) = (Tick::default(), Lost::default());
-        Self { kernel, tick, lost, disks: BTreeMap::new(), programs_at: None, events, queue }
+        Self {
+            kernel,
+            tick,
+            lost,
+            disks: BTreeMap::new(),
+            programs_at: None,
+            softirqs_at: None,
+            events,
+            queue,
+        }
     }
 
     /// The reader of events, for a thread of its own; `None` when it was taken or cannot be had.
@@ -57,6 +80,12 @@ impl KernelSide {
     /// Whether the program of that name runs.
     pub fn runs(&self, name: &str) -> bool {
         self.kernel.programs().iter().any(|one| one.spec.name == name && one.state == State::Attached)
+    }
+
+    /// Whether the program of that name is there, attached or not.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        let is_there = |one: &bpfload::Program| !matches!(one.state, State::Missing(_));
+        self.kernel.programs().iter().any(|one| one.spec.name == name && is_there(one))
     }
 
     /// A row for the whole, and one for each program that is missing.
@@ -84,6 +113,7 @@ impl KernelSide {
 
     /// Takes what was counted since the last call.
     pub(crate) fn read(&mut self, at: Timestamp, ticks_per_s: u64, report: &mut Report) -> KernelSample {
+        let were_timed = self.time_softirqs(at, report);
         if let Err(error) = self.kernel.drain(&mut self.tick) {
             report.error = Some(error.to_string());
         }
@@ -94,10 +124,70 @@ impl KernelSide {
             waits: self.waits(ticks_per_s),
             block: self.block(),
             fs: self.fs(ticks_per_s),
+            net: self.net(),
+            softirqs: were_timed.then(|| self.tick.softirq.iter().map(hist).collect()),
             programs: self.programs(at),
         };
-        report.rows = sample.waits.len() + sample.block.len() + sample.fs.len();
+        report.rows = sample.waits.len() + sample.block.len() + sample.fs.len() + sample.net.len();
         sample
+    }
+
+    /// Attaches the programs on software interrupts when they are due and takes them off a tick later; whether they
+    /// ran until now.
+    fn time_softirqs(&mut self, at: Timestamp, report: &mut Report) -> bool {
+        let ran = self.runs("softirq_exit");
+        let is_due = self.softirqs_at.is_none_or(|then| at.seconds_since(then) >= SOFTIRQS_S);
+        if ran || is_due {
+            if let Err(error) = self.kernel.set_attached(Object::Softirq, !ran) {
+                report.error = Some(error.to_string());
+            }
+            self.softirqs_at = if ran { self.softirqs_at } else { Some(at) };
+        }
+        ran
+    }
+
+    /// Counts the system calls of this process until [`KernelSide::end_watch`].
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub(crate) fn watch_calls(&mut self, pid: u32) -> Result<(), String> {
+        self.kernel.watch_calls(pid).map_err(|error| error.to_string())
+    }
+
+    /// Ends the watch; what the process `id` called in `watched_s`.
+    ///
+    /// # Errors
+    /// Why it cannot be told, in words.
+    pub(crate) fn end_watch(&mut self, id: ProcessId, watched_s: f64) -> Result<CallsSample, String> {
+        let watched = self.kernel.end_watch().map_err(|error| error.to_string())?;
+        let name = |number: u32| {
+            kernfs::arch::syscall_name(number).map_or_else(|| Arc::from(number.to_string()), Arc::from)
+        };
+        let call = |(number, stat): &(u32, bpfload::CallStat)| CallSample {
+            call: name(*number),
+            errors: stat.errors,
+            latency: hist(&stat.latency),
+        };
+        let mut calls: Vec<CallSample> = watched.calls.iter().map(call).collect();
+        calls.sort_by(|a, b| a.call.cmp(&b.call));
+        let mut open: Vec<Arc<str>> = watched.open.iter().map(|(_, open)| name(open.number)).collect();
+        open.sort();
+        open.dedup();
+        Ok(CallsSample { id, watched_s, calls, open })
+    }
+
+    fn net(&self) -> Vec<NetSample> {
+        let row = |(cgroup, stat): &(u64, bpfload::NetStat)| NetSample {
+            cgroup: *cgroup,
+            retransmits: stat.retransmits,
+            resets_sent: stat.resets_sent,
+            resets_received: stat.resets_received,
+            round_trip: hist(&stat.rtt),
+            closed: stat.closed,
+        };
+        let mut rows: Vec<_> = self.tick.net.iter().map(row).collect();
+        rows.sort_by_key(|one| one.cgroup);
+        rows
     }
 
     fn waits(&self, ticks_per_s: u64) -> Vec<WaitSample> {

@@ -5,6 +5,7 @@
 //! is read in a thread of its own and never waited for.
 
 mod cadence;
+mod calls;
 mod capabilities;
 mod cgroup_file;
 mod cgroup_v1;

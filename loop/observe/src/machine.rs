@@ -1,6 +1,6 @@
 //! Collector `machine`: CPU time, load, memory and counters of the whole machine.
 use kernfs::{CpuStat, MemInfo, ProcFs, VmStat};
-use vocab::sample::{MachineSample, MemorySample};
+use vocab::sample::{MachineSample, MemorySample, TcpSample};
 
 use crate::ledger::Report;
 
@@ -8,9 +8,16 @@ use crate::ledger::Report;
 #[derive(Debug, Default)]
 pub(crate) struct MachineReader {
     cpu: CpuStat,
+    /// Whether TCP is read here, because no program in the kernel counts it.
+    counts_tcp: bool,
 }
 
 impl MachineReader {
+    /// A reader of the machine, and of its TCP if `counts_tcp`.
+    pub(crate) fn new(counts_tcp: bool) -> Self {
+        Self { counts_tcp, ..Self::default() }
+    }
+
     /// What stat, loadavg, uptime, meminfo and vmstat say; what one of them refuses stays zero and is reported.
     pub(crate) fn read(&mut self, proc: &mut ProcFs, report: &mut Report) -> MachineSample {
         let ticks_per_second = u32::try_from(proc.ticks_per_s()).unwrap_or(100);
@@ -30,6 +37,11 @@ impl MachineReader {
         if let Some(stat) = report.take(proc.vmstat()) {
             paging_into(&stat, &mut machine);
         }
+        if self.counts_tcp
+            && let Some(tcp) = report.take(proc.tcp_counts())
+        {
+            machine.tcp = Some(TcpSample { retransmits: tcp.retransmits, resets_sent: tcp.resets_sent });
+        }
         report.rows = 1;
         machine
     }
@@ -47,6 +59,7 @@ impl MachineReader {
             all.softirq_ticks,
             all.steal_ticks,
         ];
+        machine.softirqs = self.cpu.softirqs;
         machine.context_switches = self.cpu.ctxt;
         machine.forks = self.cpu.processes;
         machine.runnable = u32::try_from(self.cpu.procs_running).unwrap_or(u32::MAX);

@@ -9,6 +9,7 @@ use vocab::probe::Probe;
 use vocab::sample::Sample;
 use vocab::{Entity, Timestamp};
 
+use crate::calls::CallWatch;
 use crate::capabilities::{self, Found};
 use crate::config::{Bounds, ObserveConfig};
 use crate::journal::Journal;
@@ -48,6 +49,7 @@ pub struct Observe {
     journal: Option<Journal>,
     kernel: Option<KernelSide>,
     reading: Reading,
+    calls: CallWatch,
     units: Units,
 }
 
@@ -58,6 +60,7 @@ impl Observe {
     /// There is no proc file system at the place named; nothing can be observed without one.
     pub fn open(config: ObserveConfig) -> Result<Self, kernfs::Error> {
         let mut proc = ProcFs::open(&config.proc_root)?;
+        let counts_tcp = !config.kernel.as_ref().is_some_and(|one| one.runs("tcp_retransmit_skb"));
         Ok(Self {
             slow: Slow::open(&config, &mut proc),
             proc,
@@ -67,12 +70,13 @@ impl Observe {
             postponed: Vec::new(),
             turn: 0,
             ledger: Ledger::default(),
-            machine: MachineReader::default(),
+            machine: MachineReader::new(counts_tcp),
             processes: Processes::new(&config.proc_root),
             kernel_log: config.kernel_log.as_deref().map(KernelLog::open),
             journal: config.journal.as_deref().map(Journal::new),
             kernel: config.kernel,
             reading: Reading::default(),
+            calls: CallWatch::default(),
             units: Units::new(Arc::new(systemctl)),
             services: config.services,
             proc_root: config.proc_root,
@@ -96,6 +100,7 @@ impl Observe {
         self.read_events(&mut sample);
         self.read_journal(&mut sample);
         self.answer(at, probes, &mut sample);
+        self.watch_calls(&mut sample);
         sample.own = own::read(&mut self.proc, self.keeper_pid, self.shed_level);
         sample.collectors = self.ledger.take();
         sample
@@ -209,6 +214,13 @@ impl Observe {
         });
     }
 
+    /// Ends the watch of system calls that began in the last tick, and begins the next.
+    fn watch_calls(&mut self, sample: &mut Sample) {
+        let may_sample = self.shed_level == 0;
+        let Self { kernel: Some(kernel), calls, processes, ledger, .. } = self else { return };
+        ledger.run("calls", |report| calls.turn(kernel, processes, may_sample, sample, report));
+    }
+
     fn answer(&mut self, at: Timestamp, probes: &[Probe], sample: &mut Sample) {
         let mut all = std::mem::take(&mut self.postponed);
         all.extend(probes.iter().filter(|one| !all.contains(one)).cloned().collect::<Vec<_>>());
@@ -221,10 +233,12 @@ impl Observe {
         if probes.is_empty() && !self.units.is_busy() {
             return;
         }
-        let Self { proc, proc_root, units, slow, ledger, .. } = self;
+        let Self { proc, proc_root, units, slow, ledger, calls, kernel, .. } = self;
+        let sees_calls = kernel.as_ref().is_some_and(|one| one.has("calls_exit"));
+        let calls = sees_calls.then_some(calls);
         let tcp = |inode: u64| slow.sockets.tcp(inode);
         ledger.run("probes", |report| {
-            sample.answers = probes::answer((proc, proc_root), units, tcp, (at, probes), report);
+            sample.answers = probes::answer((proc, proc_root), (units, calls), tcp, (at, probes), report);
         });
     }
 }

@@ -5,6 +5,7 @@ use kernfs::ProcFs;
 use vocab::probe::{Probe, ProbeAnswer, ProbeKind, ProbeResult};
 use vocab::{Entity, ProcessId, Timestamp};
 
+use crate::calls::CallWatch;
 use crate::ledger::Report;
 use crate::look;
 use crate::sockets::Tcp;
@@ -14,10 +15,11 @@ use crate::waits_on::Descriptors;
 /// Probes that are carried out in one tick.
 const PROBES_MAX: usize = 64;
 
-/// Answers `probes`; what a unit's manager says arrives in the sample of a later tick.
+/// Answers `probes`; what a unit's manager says, and what a process calls while it is watched, arrives in the sample of a
+/// later tick. `calls` is `None` where no program sees system calls.
 pub(crate) fn answer(
     (proc, root): (&mut ProcFs, &Path),
-    units: &mut Units,
+    (units, mut calls): (&mut Units, Option<&mut CallWatch>),
     tcp: impl Fn(u64) -> Option<Tcp>,
     (at, probes): (Timestamp, &[Probe]),
     report: &mut Report,
@@ -32,6 +34,11 @@ pub(crate) fn answer(
                 Err("too many units are being asked".to_owned())
             }
             (ProbeKind::Unit, _) => Err("only a service has a unit".to_owned()),
+            (ProbeKind::Calls, Entity::Process(_)) => match calls.as_mut().map(|calls| calls.ask(probe)) {
+                Some(true) => continue,
+                Some(false) => Err("too many processes are to be watched".to_owned()),
+                None => Err("no program in the kernel sees system calls here".to_owned()),
+            },
             (_, Entity::Process(id)) => of_process((proc, root), *id, probe, &tcp, report),
             _ => Err("only a process can be looked at so".to_owned()),
         };
@@ -64,7 +71,7 @@ fn of_process(
         ProbeKind::Descriptors => look::open_files(proc, id.pid, tcp)
             .map(ProbeResult::Descriptors)
             .map_err(|error| error.to_string()),
-        ProbeKind::Maps | ProbeKind::Unit => {
+        ProbeKind::Maps | ProbeKind::Unit | ProbeKind::Calls => {
             look::maps(root, id.pid).map(ProbeResult::Maps).map_err(|error| error.to_string())
         }
     };

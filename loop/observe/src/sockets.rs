@@ -239,6 +239,7 @@ fn empty(id: ProcessId) -> SocketSample {
         unread_connections: 0,
         unread_bytes: 0,
         close_wait: 0,
+        rtt_us: None,
     }
 }
 
@@ -254,6 +255,7 @@ fn add(row: &mut SocketSample, socket: &Socket) {
         }
         TcpState::Established => {
             row.established += 1;
+            row.rtt_us = row.rtt_us.max(socket.rtt_us);
             row.unread_connections += u32::from(socket.receive_queue > 0);
             row.unread_bytes = row.unread_bytes.saturating_add(socket.receive_queue);
         }

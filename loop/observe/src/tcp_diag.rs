@@ -20,6 +20,12 @@ const ERROR: u16 = 2;
 /// The answer is complete.
 const DONE: u16 = 3;
 const HEADER_BYTES: usize = 16;
+/// The attribute that holds a `struct tcp_info`, and the bit that asks for it.
+const INFO: u16 = 2;
+const WITH_INFO: u8 = 1 << (INFO - 1);
+/// Size of a `struct inet_diag_msg`, after which attributes follow; where `tcpi_rtt` stands in a `struct tcp_info`.
+const MESSAGE_BYTES: usize = 72;
+const RTT_AT: usize = 68;
 /// The families after a refusal of the question for both.
 const FAMILIES: [Family; 2] = [Family::V4, Family::V6];
 const REQUEST_BYTES: usize = 72;
@@ -36,12 +42,14 @@ pub(crate) struct Socket {
     /// Bytes received and not read; of a listening socket the connections that wait.
     pub(crate) receive_queue: u64,
     pub(crate) inode: u64,
+    /// Smoothed round trip; `None` where it was not measured, or not asked for.
+    pub(crate) rtt_us: Option<u32>,
 }
 
 impl From<&TcpSocket> for Socket {
     fn from(one: &TcpSocket) -> Self {
         let (state, port) = (one.state, one.local.port());
-        Self { state, port, receive_queue: one.rx_queue_bytes, inode: one.inode }
+        Self { state, port, receive_queue: one.rx_queue_bytes, inode: one.inode, rtt_us: None }
     }
 }
 
@@ -96,7 +104,7 @@ fn request(family: Family) -> [u8; REQUEST_BYTES] {
     put(&mut out, 4, &BY_FAMILY.to_ne_bytes());
     put(&mut out, 6, &FLAGS.to_ne_bytes());
     put(&mut out, 16, &family.as_raw().to_ne_bytes()[..1]);
-    put(&mut out, 17, &[6]);
+    put(&mut out, 17, &[6, WITH_INFO]);
     put(&mut out, 20, &states().to_ne_bytes());
     out
 }
@@ -107,6 +115,7 @@ fn request_all() -> [u8; REQUEST_ALL_BYTES] {
     put(&mut out, 0, &(REQUEST_ALL_BYTES as u32).to_ne_bytes());
     put(&mut out, 4, &OF_ALL.to_ne_bytes());
     put(&mut out, 6, &FLAGS.to_ne_bytes());
+    put(&mut out, 19, &[WITH_INFO]);
     put(&mut out, 68, &states().to_ne_bytes());
     out
 }
@@ -158,7 +167,21 @@ fn socket(message: &[u8]) -> Option<Socket> {
     };
     let port = u16::from_be(u16_at(message, 4)?);
     let (receive_queue, inode) = (u64::from(u32_at(message, 56)?), u64::from(u32_at(message, 68)?));
-    Some(Socket { state, port, receive_queue, inode })
+    let rtt_us = (state == TcpState::Established).then(|| round_trip(message)).flatten();
+    Some(Socket { state, port, receive_queue, inode, rtt_us })
+}
+
+/// The smoothed round trip among the attributes of a message. Unit: us.
+fn round_trip(message: &[u8]) -> Option<u32> {
+    let mut rest = message.get(MESSAGE_BYTES..)?;
+    loop {
+        let (len, kind) = (usize::from(u16_at(rest, 0)?), u16_at(rest, 2)?);
+        let attribute = rest.get(4..len)?;
+        if kind == INFO {
+            return u32_at(attribute, RTT_AT).filter(|us| *us > 0);
+        }
+        rest = rest.get(len.next_multiple_of(4)..)?;
+    }
 }
 
 fn u16_at(bytes: &[u8], at: usize) -> Option<u16> {
@@ -193,6 +216,8 @@ mod tests {
         let listens = ours.iter().find(|one| one.state == TcpState::Listen).unwrap();
         assert_eq!(listens.receive_queue, 1);
         assert!(ours.iter().any(|one| one.state == TcpState::Established && one.receive_queue == 5));
+        let measured = ours.iter().filter_map(|one| one.rtt_us).collect::<Vec<_>>();
+        assert!(!measured.is_empty() && measured.iter().all(|us| *us < 10_000_000), "{measured:?}");
     }
 
     #[test]
@@ -224,6 +249,9 @@ mod tests {
         assert_eq!(read_answer(&[], &mut sockets), Ok(false));
         assert!(read_answer(&[255; 20], &mut sockets).is_err());
         assert!(read_answer(&[4, 0, 0, 0, 20, 0, 0, 0], &mut sockets).is_err());
+        // Attributes of no length, and cut ones.
+        assert_eq!(round_trip(&[0; MESSAGE_BYTES + 8]), None);
+        assert_eq!(round_trip(&[&[0; MESSAGE_BYTES][..], &[200, 0, 2, 0, 9]].concat()), None);
         assert!(sockets.is_empty());
     }
 }

@@ -8,6 +8,7 @@ use observe::{KernelSide, Observe, ObserveConfig};
 use vocab::Timestamp;
 use vocab::event::EventKind;
 use vocab::kernel::Happened;
+use vocab::probe::{Probe, ProbeResult};
 use vocab::sample::Sample;
 
 /// An observer with its event thread; `None` where no program can be loaded.
@@ -23,8 +24,12 @@ fn watching() -> Option<Observe> {
 }
 
 fn tick(observe: &mut Observe, turn: u64) -> Sample {
+    at_now(observe, turn, &[])
+}
+
+fn at_now(observe: &mut Observe, turn: u64, probes: &[Probe]) -> Sample {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    observe.collect(Timestamp(i64::try_from(since.as_nanos()).expect("before 2262")), turn, 0, &[])
+    observe.collect(Timestamp(i64::try_from(since.as_nanos()).expect("before 2262")), turn, 0, probes)
 }
 
 #[test]
@@ -68,4 +73,51 @@ fn what_ran_has_waited_and_the_programs_have_their_rows() {
     let stat = sample.processes.iter().find(|one| one.pid == child.id()).expect("it lived");
     assert_eq!(stat.id(), of_child.id, "both sides name one process");
     assert!(kernel.programs.is_none(), "costs are read every ten seconds");
+}
+
+#[test]
+fn a_process_that_is_asked_about_is_watched_until_the_next_tick() {
+    let Some(mut observe) = watching() else { return };
+    tick(&mut observe, 1);
+    let script = "while :; do read line < /dev/null; done";
+    let mut child = Command::new("/bin/sh").args(["-c", script]).spawn().expect("sh runs");
+    let sample = tick(&mut observe, 2);
+    let stat = sample.processes.iter().find(|one| one.pid == child.id()).expect("it lives");
+    let probe = Probe::calls(stat.id());
+    let asked = at_now(&mut observe, 3, std::slice::from_ref(&probe));
+    std::thread::sleep(Duration::from_millis(500));
+    let answered = tick(&mut observe, 4);
+    child.kill().expect("our child");
+    child.wait().expect("our child");
+    assert!(asked.answers.iter().all(|one| one.probe != probe), "the watch begins");
+    let answer = answered.answers.iter().find(|one| one.probe == probe).expect("it ended");
+    let Ok(ProbeResult::Calls(calls)) = &answer.result else { panic!("{answer:?}") };
+    assert_eq!((calls.id, Some(calls)), (stat.id(), answered.calls.as_ref()));
+    assert!((0.4..60.0).contains(&calls.watched_s), "{}", calls.watched_s);
+    let read = calls.calls.iter().find(|one| &*one.call == "read").expect("it reads");
+    assert!(read.latency.count() > 10, "{read:?}");
+    assert!(tick(&mut observe, 5).calls.is_none_or(|calls| calls.id != stat.id()), "one watch a request");
+}
+
+#[test]
+fn connections_that_ended_are_counted_and_software_interrupts_are_timed_for_one_tick_of_ten() {
+    let Some(mut observe) = watching() else { return };
+    let mut samples = vec![tick(&mut observe, 1)];
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("loopback");
+    let address = listener.local_addr().expect("bound");
+    for _ in 0..20 {
+        let near = std::net::TcpStream::connect(address).expect("loopback");
+        drop((near, listener.accept().expect("connected")));
+    }
+    samples.push(tick(&mut observe, 2));
+    samples.push(tick(&mut observe, 3));
+    let kernel = |one: &Sample| one.kernel.clone().expect("programs run");
+    let closed: u64 = samples.iter().flat_map(|one| kernel(one).net).map(|one| one.closed).sum();
+    assert!(closed >= 20, "{closed}");
+    let timed: Vec<_> = samples.iter().map(|one| kernel(one).softirqs.is_some()).collect();
+    assert_eq!(timed, [false, true, false], "attached in the first tick, taken off in the second");
+    let net_rx = kernel(&samples[1]).softirqs.expect("timed")[3];
+    assert!(net_rx.count() > 0, "loopback is received by software interrupts");
+    assert!(samples[2].machine.softirqs[3] > samples[0].machine.softirqs[3]);
+    assert_eq!(samples[2].machine.tcp, None, "counted by cgroup instead");
 }

@@ -2,23 +2,29 @@
 //!
 //! Pure: the same samples give the same snapshots, whatever the clock says. What is kept between ticks is
 //! bounded by what the latest sample names; the dead are forgotten at once.
+mod interrupts;
 mod kernel;
 mod machine;
+mod network;
 mod process;
 mod program;
 mod rate;
 mod resource;
 mod service;
+mod syscalls;
 
 use vocab::Timestamp;
 use vocab::sample::Sample;
 use vocab::snapshot::Snapshot;
 
+use interrupts::InterruptDeriver;
 use kernel::KernelDeriver;
 use machine::MachineDeriver;
+use network::NetworkDeriver;
 use process::ProcessDeriver;
 use rate::Interval;
 use resource::ResourceDeriver;
+use syscalls::SyscallDeriver;
 
 /// Turns samples into snapshots. Keeps the counters of the sample before, nothing older.
 #[derive(Debug, Default)]
@@ -28,6 +34,9 @@ pub struct Deriver {
     processes: ProcessDeriver,
     resources: ResourceDeriver,
     kernel: KernelDeriver,
+    network: NetworkDeriver,
+    interrupts: InterruptDeriver,
+    syscalls: SyscallDeriver,
 }
 
 impl Deriver {
@@ -68,6 +77,9 @@ impl Deriver {
             ..Snapshot::default()
         };
         self.kernel.fill(sample, &mut snapshot);
+        snapshot.tcp_sockets = self.network.rows(sample, &snapshot);
+        snapshot.syscalls = self.syscalls.rows(sample, &snapshot);
+        snapshot.softirq_time = self.interrupts.rows(sample);
         snapshot
     }
 }

@@ -47,7 +47,7 @@ words! {
 pub struct Intent {
     /// Number of the action, from 1, never used twice in one store.
     pub action_id: u64,
-    /// The decision it follows; 0 for a person's own order.
+    /// The decision it follows, of the loop or of a reflex; 0 for a person's own order.
     pub decision_id: u64,
     /// What to do.
     pub kind: ActuatorKind,

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{ProcessId, Timestamp, Value};
 
+/// Kinds of software interrupts, in the order in which the kernel numbers them. Source: linux/interrupt.h.
+pub const SOFTIRQS: [&str; 10] =
+    ["hi", "timer", "net_tx", "net_rx", "block", "irq_poll", "tasklet", "sched", "hrtimer", "rcu"];
+
 /// Slots of a histogram.
 pub const SLOTS: usize = 28;
 /// Slot 0 ends at `2^(SHIFT + 1)`.
@@ -94,6 +98,11 @@ pub struct KernelSample {
     pub block: Vec<BlockSample>,
     /// Calls to file systems by process, in order of pid.
     pub fs: Vec<FsSample>,
+    /// TCP by cgroup, in order of cgroup.
+    pub net: Vec<NetSample>,
+    /// How long software interrupts lasted by kind, in the order of [`SOFTIRQS`], of the ticks in which they were timed:
+    /// one in eight. Unit: ns.
+    pub softirqs: Option<Vec<Hist>>,
     /// The programs themselves, when read.
     pub programs: Option<Vec<ProgramSample>>,
 }
@@ -139,6 +148,23 @@ pub struct FsSample {
     pub errors: u64,
 }
 
+/// TCP of one cgroup in this tick.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct NetSample {
+    /// Number of the owner's cgroup in the unified hierarchy: the inode of its directory; 0 for packets without a socket.
+    pub cgroup: u64,
+    /// Segments sent again.
+    pub retransmits: u64,
+    /// Resets sent.
+    pub resets_sent: u64,
+    /// Resets received.
+    pub resets_received: u64,
+    /// Smoothed round trips with which connections ended. Unit: ns.
+    pub round_trip: Hist,
+    /// Connections that ended, those without a round trip too.
+    pub closed: u64,
+}
+
 /// One program in the kernel. Counters since it was loaded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProgramSample {
@@ -160,6 +186,30 @@ pub struct ProgramSample {
     pub lost: u64,
     /// Why it does not run.
     pub reason: Option<Arc<str>>,
+}
+
+/// The system calls of one process while it was watched.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallsSample {
+    /// Whose.
+    pub id: ProcessId,
+    /// How long it was watched. Unit: s.
+    pub watched_s: f64,
+    /// Calls that returned, by call, in order of name.
+    pub calls: Vec<CallSample>,
+    /// Calls that began meanwhile and had not returned at the end, in order of name.
+    pub open: Vec<Arc<str>>,
+}
+
+/// One system call of a watched process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallSample {
+    /// Its name; its number where this version has no name for it.
+    pub call: Arc<str>,
+    /// Calls that returned an error.
+    pub errors: u64,
+    /// From entry to return, of all that returned. Unit: ns.
+    pub latency: Hist,
 }
 
 /// Something that happened once, to one process.

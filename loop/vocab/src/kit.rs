@@ -106,7 +106,7 @@ pub fn action_row(id: u64, kind: ActuatorKind, state: &str) -> ActionRow {
     ActionRow {
         id,
         decision_id: Some(id),
-        incident_id: None,
+        incident_id: Some(1),
         at: Timestamp::default(),
         action: alloc::format!("{kind}"),
         target: service_entity("a"),

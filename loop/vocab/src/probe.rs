@@ -4,6 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
+use crate::kernel::CallsSample;
 use crate::rows::{OpenFile, Thread};
 use crate::{Entity, ProcessId, Timestamp};
 
@@ -19,6 +20,8 @@ pub enum ProbeKind {
     Maps,
     /// What systemd says of a unit.
     Unit,
+    /// System calls of a process from this tick to the next one: which, how many, how long, with which errors.
+    Calls,
 }
 
 /// A request for a closer look: pure stages return it, observe carries it out before the next turn.
@@ -26,7 +29,7 @@ pub enum ProbeKind {
 pub struct Probe {
     /// What to look at.
     pub kind: ProbeKind,
-    /// Whose. `Threads`, `Descriptors`, `Maps`: a process; `Unit`: a service.
+    /// Whose. `Threads`, `Descriptors`, `Maps`, `Calls`: a process; `Unit`: a service.
     pub entity: Entity,
     /// CPU time it may take at most. Unit: us.
     pub budget_us: u32,
@@ -54,6 +57,8 @@ pub enum ProbeResult {
     Maps(Vec<MapProbe>),
     /// What systemd says of a unit.
     Unit(UnitProbe),
+    /// What a process called while it was watched.
+    Calls(CallsSample),
 }
 
 /// One thread, looked at closely.
@@ -125,6 +130,11 @@ impl Probe {
     /// A look at the threads of a process, at most 5 ms.
     pub const fn threads(id: ProcessId) -> Self {
         Self { kind: ProbeKind::Threads, entity: Entity::Process(id), budget_us: 5_000 }
+    }
+
+    /// A watch of the system calls of a process for one tick; reading it takes at most 5 ms.
+    pub const fn calls(id: ProcessId) -> Self {
+        Self { kind: ProbeKind::Calls, entity: Entity::Process(id), budget_us: 5_000 }
     }
 
     /// A look at the descriptors of a process, at most 10 ms.

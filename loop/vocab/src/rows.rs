@@ -42,6 +42,7 @@ pub use incident::IncidentRow;
 pub use interface::Interface;
 pub use kernel::{
     BlockLatency, BpfProgram, ExecRow, ExitRow, FsLatency, MemoryVictim, OomKillRow, RunqLatency, SignalRow,
+    SoftirqTime, SyscallRow, TcpSockets,
 };
 pub use lease::LeaseRow;
 pub use log_template::LogTemplateRow;
@@ -76,6 +77,9 @@ pub const TABLES: &[TableSpec] = &[
     RunqLatency::SPEC,
     BlockLatency::SPEC,
     FsLatency::SPEC,
+    TcpSockets::SPEC,
+    SoftirqTime::SPEC,
+    SyscallRow::SPEC,
     ExecRow::SPEC,
     ExitRow::SPEC,
     OomKillRow::SPEC,

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
-use crate::kernel::{KernelEvent, KernelSample};
+use crate::kernel::{CallsSample, KernelEvent, KernelSample};
 use crate::probe::ProbeAnswer;
 use crate::rows::MemoryVictim;
 use crate::{Entity, ProcessId, Timestamp};
@@ -58,6 +58,8 @@ pub struct Sample {
     pub kernel_events: Vec<KernelEvent>,
     /// Who was weighed because memory ran out since the last tick.
     pub memory_victims: Vec<MemoryVictim>,
+    /// System calls of the process whose watch ended in this tick.
+    pub calls: Option<CallsSample>,
 }
 
 /// Counters of the whole machine. Source: proc_stat(5), proc_meminfo(5), proc_vmstat(5), proc_loadavg(5).
@@ -95,6 +97,19 @@ pub struct MachineSample {
     pub major_faults: u64,
     /// Processes the kernel killed for memory since boot.
     pub oom_kills: u64,
+    /// Software interrupts since boot, by kind in the order of [`crate::kernel::SOFTIRQS`].
+    pub softirqs: [u64; 10],
+    /// TCP since boot, of the whole machine; `None` where programs in the kernel count it by cgroup.
+    pub tcp: Option<TcpSample>,
+}
+
+/// TCP of the machine since boot. Source: /proc/net/snmp.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TcpSample {
+    /// Segments sent again.
+    pub retransmits: u64,
+    /// Resets sent.
+    pub resets_sent: u64,
 }
 
 /// Memory of the machine. Unit: bytes. Source: proc_meminfo(5).
@@ -364,6 +379,8 @@ pub struct SocketSample {
     pub unread_bytes: u64,
     /// Connections that the peer closed and the owner did not (CLOSE_WAIT).
     pub close_wait: u32,
+    /// Longest smoothed round trip of its established connections. Unit: us. `None` without one that was measured.
+    pub rtt_us: Option<u32>,
 }
 
 /// State of one service of our own supervisor.

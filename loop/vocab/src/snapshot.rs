@@ -7,7 +7,8 @@ use crate::kernel::KernelEvent;
 use crate::probe::ProbeAnswer;
 use crate::rows::{
     BlockLatency, BpfProgram, Cgroup, Disk, ExecRow, ExitRow, Filesystem, FsLatency, Interface, Machine,
-    MemoryVictim, OomKillRow, Pressure, Process, RunqLatency, Service, SignalRow,
+    MemoryVictim, OomKillRow, Pressure, Process, RunqLatency, Service, SignalRow, SoftirqTime, SyscallRow,
+    TcpSockets,
 };
 use crate::sample::{CollectorSample, OwnSample};
 use crate::{ProcessId, Timestamp};
@@ -43,6 +44,12 @@ pub struct Snapshot {
     pub block_latency: Vec<BlockLatency>,
     /// `fs_latency`, in order of pid.
     pub fs_latency: Vec<FsLatency>,
+    /// `tcp_sockets`, in order of owner.
+    pub tcp_sockets: Vec<TcpSockets>,
+    /// `softirq_time`, in the kernel's order of kinds.
+    pub softirq_time: Vec<SoftirqTime>,
+    /// `syscalls`: the last watch of each program, in order of program.
+    pub syscalls: Arc<Vec<SyscallRow>>,
     /// `execs`, `exits`, `oom_kills`, `signals`: the last ones, oldest first.
     pub execs: Arc<Vec<ExecRow>>,
     /// `exits`.

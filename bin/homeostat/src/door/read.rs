@@ -64,7 +64,7 @@ fn whole(ledger: &Ledger, row: &IncidentRow, caller: Caller) -> Answer {
         "causes": with_role(&evidence, "cause"),
         "cells": with_role(&evidence, "cell"),
         "alternatives": with_role(&evidence, "alternative"),
-        "decisions": json::array(ledger.decisions.iter().filter(|one| one.incident_id == row.id)),
+        "decisions": json::array(ledger.decisions.iter().filter(|one| one.incident_id == Some(row.id))),
         "actions": actions_of(ledger, Some(row.id)),
     }))
 }

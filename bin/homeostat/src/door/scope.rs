@@ -76,6 +76,8 @@ pub fn snapshot_for(uid: u32, proc_hides: bool, snapshot: &Snapshot) -> Snapshot
     Arc::make_mut(&mut seen.execs).retain(|row| row.user_id == Some(uid));
     Arc::make_mut(&mut seen.exits).retain(|row| row.user_id == Some(uid));
     seen.fs_latency.clear();
+    seen.tcp_sockets.clear();
+    seen.syscalls = Arc::default();
     seen.oom_kills = Arc::default();
     seen.signals = Arc::default();
     seen.memory_victims = Arc::default();

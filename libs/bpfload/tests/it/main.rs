@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a test whose surroundings fail has failed")]
 
 mod aggregates;
+mod calls;
 mod degrade;
 mod events;
 mod helpers;

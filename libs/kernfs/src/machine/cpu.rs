@@ -46,7 +46,13 @@ pub struct CpuStat {
     pub procs_running: u64,
     /// Tasks that wait for a disk now, count.
     pub procs_blocked: u64,
+    /// Software interrupts of all CPUs since boot by kind, count: HI, TIMER, NET_TX, NET_RX, BLOCK, IRQ_POLL, TASKLET,
+    /// SCHED, HRTIMER, RCU.
+    pub softirqs: [u64; SOFTIRQS],
 }
+
+/// Kinds of software interrupts.
+pub const SOFTIRQS: usize = 10;
 
 impl CpuStat {
     /// Reads the text of `stat` into `self`, whose list of CPUs is reused. `None` for text in another form.
@@ -68,6 +74,12 @@ impl CpuStat {
                 b"processes" => self.processes = dec(columns.next()?)?,
                 b"procs_running" => self.procs_running = dec(columns.next()?)?,
                 b"procs_blocked" => self.procs_blocked = dec(columns.next()?)?,
+                b"softirq" => {
+                    // The first column is the sum.
+                    for (count, column) in self.softirqs.iter_mut().zip(columns.skip(1)) {
+                        *count = dec(column)?;
+                    }
+                }
                 _ => {
                     if let Some(number) = key.strip_prefix(b"cpu") {
                         self.cpus.push((dec(number)?, ticks(&mut columns)?));
@@ -117,6 +129,7 @@ mod tests {
         assert_eq!(stat.cpus[1].1.iowait_ticks, 126);
         assert_eq!((stat.ctxt, stat.btime_s, stat.processes), (229_952, 1_795_000_000, 4817));
         assert_eq!((stat.procs_running, stat.procs_blocked), (2, 1));
+        assert_eq!(stat.softirqs, [2, 3, 0, 0, 0, 0, 0, 0, 0, 0]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ pub mod meminfo;
 pub mod mounts;
 pub mod net_dev;
 pub mod pressure;
+pub mod snmp;
 pub mod swaps;
 pub mod sysctl;
 pub mod tcp;

@@ -180,6 +180,7 @@ fn our_own_service_comes_before_the_unit() {
 #[test]
 fn sockets_stand_with_their_process_only() {
     let sockets = SocketSample {
+        rtt_us: None,
         id: ProcessId { pid: 7, start_ticks: 5_000 },
         listen_ports: vec![8080, 80],
         accept_backlog: 4,

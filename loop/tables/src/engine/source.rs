@@ -74,7 +74,7 @@ macro_rules! in_snapshot {
 in_snapshot!(
     Process: processes, Cgroup: cgroups, Service: services, Pressure: pressures, Disk: disks,
     Filesystem: filesystems, Interface: interfaces, RunqLatency: runq_latency, BlockLatency: block_latency,
-    FsLatency: fs_latency, ExecRow: execs, ExitRow: exits, OomKillRow: oom_kills, SignalRow: signals, MemoryVictim: memory_victims,
+    FsLatency: fs_latency, TcpSockets: tcp_sockets, SoftirqTime: softirq_time, SyscallRow: syscalls, ExecRow: execs, ExitRow: exits, OomKillRow: oom_kills, SignalRow: signals, MemoryVictim: memory_victims,
     BpfProgram: bpf_programs
 );
 
@@ -146,6 +146,9 @@ pub static SOURCES: &[Source] = &[
     in_view::<RunqLatency>(Some(0), &[]),
     in_view::<BlockLatency>(None, &[]),
     in_view::<FsLatency>(Some(0), &[]),
+    in_view::<TcpSockets>(None, &[]),
+    in_view::<SoftirqTime>(None, &[]),
+    in_view::<SyscallRow>(None, &[]),
     in_view::<ExecRow>(None, &[]),
     in_view::<ExitRow>(None, &[]),
     in_view::<OomKillRow>(None, &[]),

@@ -4,12 +4,12 @@ use alloc::string::String;
 use crate::{Entity, Timestamp};
 
 table! {
-    /// What a rule proposed for an incident, and what else it could have proposed.
+    /// What a rule proposed for an incident or did upon an event, and what else it could have proposed.
     decisions => DecisionRow {
         /// Number of the decision.
         id: u64 => None,
-        /// Incident it answers.
-        incident_id: u64 => None,
+        /// Incident it answers; NULL for a reflex, which answers an event.
+        incident_id: Option<u64> => None,
         /// When it was made.
         at: Timestamp => UtcNanoseconds,
         /// Name of the rule.

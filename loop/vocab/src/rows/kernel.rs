@@ -1,5 +1,5 @@
-//! Tables `runq_latency`, `block_latency`, `fs_latency`, `execs`, `exits`, `oom_kills`, `signals`, `bpf_programs`,
-//! `memory_victims`.
+//! Tables `runq_latency`, `block_latency`, `fs_latency`, `tcp_sockets`, `softirq_time`, `syscalls`, `execs`, `exits`, `oom_kills`,
+//! `signals`, `bpf_programs`, `memory_victims`.
 use alloc::string::String;
 use alloc::sync::Arc;
 
@@ -79,6 +79,82 @@ table! {
         histogram: Hist => None,
         /// Calls that failed.
         errors: u64 => Count,
+    }
+}
+
+table! {
+    /// TCP of a service or cgroup, one row each that has connections or had trouble in the last tick.
+    tcp_sockets => TcpSockets {
+        /// The service, else the cgroup; the machine for what belongs to neither and, without programs in the kernel, for all.
+        owner: Entity => None,
+        /// Established connections.
+        established: u32 => Count,
+        /// Longest smoothed round trip of a connection that is open.
+        rtt_us: Option<u32> => Microseconds,
+        /// Segments sent again.
+        retransmits: Option<u64> => Count,
+        /// Resets sent.
+        resets_sent: Option<u64> => Count,
+        /// Resets received; NULL without programs in the kernel.
+        resets_received: Option<u64> => Count,
+        /// Connections that ended; NULL without programs in the kernel.
+        closed: Option<u64> => Count,
+        /// Half of the connections that ended had a shorter round trip than this.
+        closed_p50_us: Option<f64> => Microseconds,
+        /// All but one in a hundred had a shorter one than this.
+        closed_p99_us: Option<f64> => Microseconds,
+        /// The round trips of connections that ended, in ns by power of two, for hist_percentile().
+        histogram: Option<Hist> => None,
+    }
+}
+
+table! {
+    /// Software interrupts, one row a kind that is raised, and one, `all`, for the time of all.
+    softirq_time => SoftirqTime {
+        /// hi, timer, net_tx, net_rx, block, irq_poll, tasklet, sched, hrtimer, rcu, or all.
+        kind: Arc<str> => None,
+        /// How often it was raised, on all CPUs.
+        raised_per_s: Option<f64> => PerSecond,
+        /// CPU time it takes, 100 a core: raised, times the mean when it was timed last; of `all` as the kernel accounts it.
+        cpu_pct: Option<f64> => Percent,
+        /// Half of them took less than this when they were timed last; NULL without programs in the kernel.
+        p50_us: Option<f64> => Microseconds,
+        /// All but one in a hundred took less than this.
+        p99_us: Option<f64> => Microseconds,
+        /// How long they took in ns by power of two, for hist_percentile(): one in eight, in one tick of ten.
+        histogram: Option<Hist> => None,
+    }
+}
+
+table! {
+    /// System calls of a program in the second in which a process of it was watched last, one row a call; no row without programs in the kernel.
+    syscalls => SyscallRow {
+        /// The program, by the key of processes.program.
+        program: Arc<str> => None,
+        /// Service of the process.
+        service: Option<Arc<str>> => None,
+        /// The process.
+        pid: u32 => None,
+        /// When the watch ended.
+        at: Timestamp => UtcNanoseconds,
+        /// How long it was watched.
+        watched_s: f64 => Seconds,
+        /// Name of the call.
+        call: Arc<str> => None,
+        /// Calls that returned.
+        calls: u64 => Count,
+        /// Calls that returned an error.
+        errors: u64 => Count,
+        /// Time in them, summed.
+        spent_us: u64 => Microseconds,
+        /// Half of them were shorter than this.
+        p50_us: Option<f64> => Microseconds,
+        /// All but one in a hundred were shorter than this.
+        p99_us: Option<f64> => Microseconds,
+        /// How long they took in ns by power of two, for hist_percentile().
+        histogram: Hist => None,
+        /// Whether a call of this kind had begun and not returned at the end of the watch.
+        is_open: bool => Boolean,
     }
 }
 

@@ -284,7 +284,7 @@ fn evidence() -> Vec<EvidenceRow> {
 fn decision() -> DecisionRow {
     DecisionRow {
         id: 41,
-        incident_id: 12,
+        incident_id: Some(12),
         at: ago(21.0),
         rule: "memory_leak".to_owned(),
         rule_version: "9f21c0aa".to_owned(),
