@@ -5,8 +5,9 @@
 //! Both are unwound here by the call frame information of the program's own files, so that neither frame pointers nor
 //! debug information is needed. What is attached goes with the descriptors: nothing outlives this process.
 //!
-//! Limits: x86-64; no inlined functions; a function that fills memory is named, not the one that asked the allocator
-//! for it; a thread that sleeps where only its frame pointer tells the caller has a stack of one frame.
+//! Limits: x86-64; no inlined functions; of memory the function is named that touches it first, which need not be the one
+//! that keeps it: a heap hands room that one gave back to the next, and the callers that both have are what is sure; a
+//! thread that sleeps where only its frame pointer tells the caller has a stack that ends early.
 mod arch;
 mod counts;
 mod image;
@@ -22,6 +23,7 @@ pub mod svg;
 mod symbols;
 mod unwind;
 
+pub use names::is_runtime;
 pub use profile::{Frame, Function, Kind, Profile, Stack, Unit};
 pub use sampler::{Request, profile};
 pub use sleeping::Sleeping;

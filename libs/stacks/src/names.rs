@@ -41,8 +41,13 @@ const RUNTIME_PATHS: &[&str] = &[
     "__libc_",
     "_int_",
     "__pthread_",
-    "pthread_",
+    "___pthread_",
+    "__lll_",
+    "__futex",
+    "__mem",
+    "__clone",
     "__GI_",
+    "pthread_",
     "je_",
     "tc_",
     "mi_",
@@ -107,10 +112,14 @@ pub(crate) fn cut(name: &str) -> String {
         .collect()
 }
 
-/// Whether a function belongs to an allocator, a C library or the run-time of a language.
-pub(crate) fn is_runtime(name: &str, file: &str) -> bool {
+/// Whether a function belongs to an allocator, a C library or the run-time of a language; `file` is the last part of the
+/// path of the file with its code, or empty.
+pub fn is_runtime(name: &str, file: &str) -> bool {
     let begins = |text: &str, with: &[&str]| with.iter().any(|one| text.starts_with(one));
-    begins(file, RUNTIME_FILES) || RUNTIME_NAMES.contains(&name) || begins(path(name), RUNTIME_PATHS)
+    begins(file, RUNTIME_FILES)
+        || begins(name, RUNTIME_FILES)
+        || RUNTIME_NAMES.contains(&name)
+        || begins(path(name), RUNTIME_PATHS)
 }
 
 /// The path of a function: without the type that it returns and what its type is made of.

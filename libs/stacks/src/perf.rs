@@ -2,7 +2,7 @@
 //!
 //! Only events that the kernel counts itself are used: they exist in virtual machines and for ordinary users.
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use crate::arch::SAMPLE_REGISTERS;
 use crate::profile::Kind;
@@ -28,7 +28,7 @@ const FREQUENCY: u64 = 1 << 10;
 const WATERMARK: u64 = 1 << 14;
 
 /// Top of the stack that a sample carries. Unit: bytes.
-pub(crate) const STACK_BYTES: u32 = 8 << 10;
+pub(crate) const STACK_BYTES: u32 = 4 << 10;
 
 /// `struct perf_event_attr` up to its fifth version, which every kernel since 4.1 knows.
 #[repr(C)]
@@ -64,23 +64,28 @@ pub(crate) struct Event {
 }
 
 impl Event {
-    /// An event of the thread `tid` (0: the caller's) that is due `frequency` times a second at most. It counts at once.
+    /// An event of the thread `tid` (0: the caller's). It counts at once. `often` is how many samples a second are due
+    /// or, of memory, how many faults one sample stands for.
     ///
     /// What the thread does inside the kernel is left out where this user may not see it.
-    pub(crate) fn open(kind: Kind, tid: u32, frequency: u64) -> io::Result<Self> {
-        let config = if kind == Kind::MemoryGrowth { PAGE_FAULTS_MIN } else { CPU_CLOCK };
+    pub(crate) fn open(kind: Kind, tid: u32, often: u64) -> io::Result<Self> {
+        // Faults come in bursts, from which the kernel guesses a frequency wrongly.
+        let (config, pace) = match kind {
+            Kind::MemoryGrowth => (PAGE_FAULTS_MIN, 0),
+            _ => (CPU_CLOCK, FREQUENCY),
+        };
         let mut attributes = Attributes {
             kind: TYPE_SOFTWARE,
             size: size_of::<Attributes>() as u32,
             config,
-            sample_period_or_frequency: frequency,
+            sample_period_or_frequency: often,
             sample_type: SAMPLE_TID
                 | SAMPLE_ADDR
                 | SAMPLE_PERIOD
                 | SAMPLE_REGS_USER
                 | SAMPLE_STACK_USER
                 | SAMPLE_DATA_PAGE_SIZE,
-            flags: EXCLUDE_HV | FREQUENCY | WATERMARK,
+            flags: EXCLUDE_HV | WATERMARK | pace,
             wakeup_watermark: 2 * STACK_BYTES,
             sample_regs_user: SAMPLE_REGISTERS,
             sample_stack_user: STACK_BYTES,
@@ -105,6 +110,14 @@ impl Event {
                 return Err(error);
             }
         }
+    }
+
+    /// From now on a sample stands for so many events.
+    pub(crate) fn set_period(&self, events: u64) {
+        const SET_PERIOD: libc::c_ulong = 0x4008_2404;
+        // SAFETY: the kernel reads one word, which outlives the call. Refused, the period stays what it was, and every
+        // sample says its own.
+        unsafe { libc::ioctl(self.descriptor.as_raw_fd(), SET_PERIOD, std::ptr::from_ref(&events)) };
     }
 
     /// Maps the ring of this event, with room for `bytes` of samples, a power of two of pages.

@@ -114,9 +114,19 @@ impl Stack {
         names.collect::<Vec<_>>().join(";")
     }
 
-    /// The innermost function of the program itself, if there is one.
+    /// The innermost function of the program itself that has a name, else the innermost place in it, if there is one.
     pub fn function(&self) -> Option<&Frame> {
-        self.frames.iter().find(|frame| !frame.is_runtime())
+        let named = self.own().find(|frame| frame.is_named);
+        named.or_else(|| self.own().next())
+    }
+
+    /// That function and its callers that have names, innermost first; before it, where it has none itself, the place.
+    pub fn path(&self) -> impl Iterator<Item = &Frame> {
+        self.own().enumerate().filter(|(at, frame)| *at == 0 || frame.is_named).map(|(_, frame)| frame)
+    }
+
+    fn own(&self) -> impl Iterator<Item = &Frame> {
+        self.frames.iter().filter(|frame| !frame.is_runtime())
     }
 }
 
@@ -202,6 +212,19 @@ mod tests {
         assert_eq!((functions[0].frame.name.as_str(), functions[0].weight), ("fill", 8));
         assert!((profile.share(functions[1].weight) - 0.25).abs() < 1e-9);
         assert_eq!(profile.stacks[0].folded(), "main;fill;malloc");
+    }
+
+    #[test]
+    fn a_place_without_a_name_is_called_by_its_caller() {
+        let mut stack = stack(&["a.out+0x12", "fill", "a.out+0x34", "main"], 1);
+        for at in [0, 2] {
+            stack.frames[at].is_named = false;
+        }
+        assert_eq!(stack.function().map(|one| one.name.as_str()), Some("fill"));
+        let path = stack.path().map(|one| one.name.as_str()).collect::<Vec<_>>();
+        assert_eq!(path, ["a.out+0x12", "fill", "main"]);
+        stack.frames.iter_mut().for_each(|frame| frame.is_named = false);
+        assert_eq!(stack.function().map(|one| one.name.as_str()), Some("a.out+0x12"));
     }
 
     #[test]

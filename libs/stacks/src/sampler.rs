@@ -20,14 +20,15 @@ use crate::{Refusal, arch};
 
 /// Threads that are watched at a time; further ones are counted as lost.
 const THREADS_MAX: usize = 64;
-/// Room for the samples of one thread, while there are few and many. Unit: bytes.
-const RING_BYTES: usize = 128 << 10;
-const RING_BYTES_MANY: usize = 32 << 10;
-const FEW: usize = 16;
+/// Room for the samples of all threads together, and of one: powers of two of pages. Unit: bytes.
+const RINGS_BYTES: usize = 1 << 20;
+const RING_BYTES_MAX: usize = 256 << 10;
+const RING_BYTES_MIN: usize = 32 << 10;
 /// How often a running thread is looked at: beside the beat of what programs do at round intervals. Unit: Hz.
 const CPU_HZ: u64 = 99;
-/// Samples of first touches that all threads together give in a second.
-const FAULTS_PER_S: u64 = 400;
+/// Samples of first touches that are due in a second, and how many touches one stands for at first.
+const TOUCHES_PER_S: f64 = 200.0;
+const TOUCHES_FIRST: u64 = 61;
 /// How often new threads are looked for, and the longest wait for samples.
 const LOOK: Duration = Duration::from_millis(250);
 const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
@@ -120,7 +121,7 @@ impl Sampling {
 
     fn run(mut self, request: &Request) -> Result<Profile, Refusal> {
         let (start, cpu_us) = (Instant::now(), thread_cpu_us());
-        let mut threads = Threads::default();
+        let mut threads = Threads::new();
         threads.attach(&mut self)?;
         let length = Duration::from_secs_f64(request.seconds.clamp(0.0, 600.0));
         let mut looked = start;
@@ -129,6 +130,7 @@ impl Sampling {
             threads.wait();
             threads.drain(&mut self);
             if looked.elapsed() >= LOOK {
+                threads.pace(&self, looked.elapsed());
                 looked = Instant::now();
                 // Without a thread left to watch, whoever asked learns why the profile is short.
                 if threads.attach(&mut self).is_err() || threads.watched.is_empty() {
@@ -211,30 +213,52 @@ impl Sampling {
 }
 
 /// The threads that are watched.
-#[derive(Default)]
 struct Threads {
     watched: BTreeMap<u32, Watched>,
     refused: BTreeSet<u32>,
     lost: u64,
+    /// First touches that a sample stands for, and what was seen when that was last set.
+    period: u64,
+    seen: (u64, u64),
 }
 
 impl Threads {
+    fn new() -> Self {
+        let (watched, refused) = (BTreeMap::new(), BTreeSet::new());
+        Self { watched, refused, lost: 0, period: TOUCHES_FIRST, seen: (0, 0) }
+    }
+
+    /// Lets a sample of memory stand for as many touches as keep the rate of samples, and with it the cost, level.
+    fn pace(&mut self, of: &Sampling, since: Duration) {
+        if of.kind != Kind::MemoryGrowth {
+            return;
+        }
+        let new = (of.counts.samples - self.seen.0, self.lost - self.seen.1);
+        self.seen = (of.counts.samples, self.lost);
+        let rate = (new.0 + new.1) as f64 * self.period as f64 / since.as_secs_f64().max(0.01);
+        let fits = if new.1 > 0 { 2 * self.period } else { 1 };
+        // Odd: many programs touch memory in even strides.
+        let period = ((rate / TOUCHES_PER_S) as u64).clamp(fits, 1 << 20) | 1;
+        if period != self.period {
+            self.period = period;
+            self.watched.values().for_each(|one| one.event.set_period(period));
+        }
+    }
+
     /// Watches the threads that are new; fails if there is no thread at all, or none may be watched.
     fn attach(&mut self, of: &mut Sampling) -> Result<(), Refusal> {
         let mut tids = Vec::new();
         of.proc.tids(of.pid, &mut tids).map_err(|error| refused(of.pid, &error))?;
         let new = tids.iter().filter(|tid| !self.watched.contains_key(tid) && !self.refused.contains(tid));
         let new = new.copied().collect::<Vec<_>>();
-        let bytes = if tids.len() <= FEW { RING_BYTES } else { RING_BYTES_MANY };
-        let frequency = match of.kind {
-            Kind::MemoryGrowth => (FAULTS_PER_S / (tids.len() as u64).max(1)).clamp(20, 200),
-            _ => CPU_HZ,
-        };
+        let share = RINGS_BYTES / tids.len().max(1).next_power_of_two();
+        let bytes = share.clamp(RING_BYTES_MIN, RING_BYTES_MAX);
+        let often = if of.kind == Kind::MemoryGrowth { self.period } else { CPU_HZ };
         let mut why = None;
         for tid in new {
             let room = self.watched.len() < THREADS_MAX;
             let event = if room {
-                Event::open(of.kind, tid, frequency)
+                Event::open(of.kind, tid, often)
             } else {
                 Err(std::io::ErrorKind::QuotaExceeded.into())
             };

@@ -34,6 +34,7 @@ mod probes;
 mod process_detail;
 mod process_info;
 mod processes;
+mod profiles;
 mod services;
 mod slow;
 mod smaps;

@@ -1,13 +1,12 @@
 //! One tick of observation, one line a collector. Start at [`Observe::collect`].
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use kernfs::ProcFs;
 use vocab::capability::Capability;
 use vocab::event::{Event, EventKind};
 use vocab::probe::Probe;
 use vocab::sample::Sample;
-use vocab::{Entity, Timestamp};
+use vocab::{Entity, ProcessId, Timestamp};
 
 use crate::capabilities::{self, Found};
 use crate::config::{Bounds, ObserveConfig};
@@ -18,10 +17,11 @@ use crate::kernel_log::KernelLog;
 use crate::ledger::{Ledger, Report, boot_ns, monotonic_ns};
 use crate::machine::MachineReader;
 use crate::mask::mask_line;
+use crate::probes::Later;
 use crate::processes::Processes;
+use crate::profiles::Who;
 use crate::services::ServiceSource;
 use crate::slow::{Slow, members};
-use crate::units::{Units, systemctl};
 use crate::{fresh, own, pressure, probes};
 
 /// The level of shedding from which on probes are carried out in one tick of so many.
@@ -48,7 +48,7 @@ pub struct Observe {
     journal: Option<Journal>,
     kernel: Option<KernelSide>,
     reading: Reading,
-    units: Units,
+    later: Later,
 }
 
 impl Observe {
@@ -73,7 +73,7 @@ impl Observe {
             journal: config.journal.as_deref().map(Journal::new),
             kernel: config.kernel,
             reading: Reading::default(),
-            units: Units::new(Arc::new(systemctl)),
+            later: Later::default(),
             services: config.services,
             proc_root: config.proc_root,
         })
@@ -218,13 +218,18 @@ impl Observe {
             return;
         }
         let probes = all.as_slice();
-        if probes.is_empty() && !self.units.is_busy() {
+        if probes.is_empty() && !self.later.is_busy() {
             return;
         }
-        let Self { proc, proc_root, units, slow, ledger, .. } = self;
+        let Self { proc, proc_root, later, slow, processes, ledger, .. } = self;
         let tcp = |inode: u64| slow.sockets.tcp(inode);
+        let who = |id: ProcessId| {
+            let known = processes.get(id.pid).filter(|one| one.stat.id() == id)?;
+            let service = known.info.service.as_ref().or(known.info.unit.as_ref()).cloned();
+            Some(Who { id, name: known.info.name.clone(), service })
+        };
         ledger.run("probes", |report| {
-            sample.answers = probes::answer((proc, proc_root), units, tcp, (at, probes), report);
+            sample.answers = probes::answer((proc, proc_root), later, (tcp, who), (at, probes), report);
         });
     }
 }

@@ -5,6 +5,7 @@
 mod kernel;
 mod machine;
 mod process;
+mod profile;
 mod program;
 mod rate;
 mod resource;
@@ -17,6 +18,7 @@ use vocab::snapshot::Snapshot;
 use kernel::KernelDeriver;
 use machine::MachineDeriver;
 use process::ProcessDeriver;
+use profile::ProfileDeriver;
 use rate::Interval;
 use resource::ResourceDeriver;
 
@@ -28,6 +30,7 @@ pub struct Deriver {
     processes: ProcessDeriver,
     resources: ResourceDeriver,
     kernel: KernelDeriver,
+    profiles: ProfileDeriver,
 }
 
 impl Deriver {
@@ -68,6 +71,7 @@ impl Deriver {
             ..Snapshot::default()
         };
         self.kernel.fill(sample, &mut snapshot);
+        self.profiles.fill(&mut snapshot);
         snapshot
     }
 }

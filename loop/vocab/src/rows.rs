@@ -24,6 +24,7 @@ mod outcome;
 mod own;
 mod pressure;
 mod process;
+mod profile;
 mod service;
 mod thread;
 
@@ -54,6 +55,7 @@ pub use outcome::OutcomeRow;
 pub use own::SelfRow;
 pub use pressure::Pressure;
 pub use process::Process;
+pub use profile::ProfileRow;
 pub use service::Service;
 pub use thread::Thread;
 
@@ -82,6 +84,7 @@ pub const TABLES: &[TableSpec] = &[
     SignalRow::SPEC,
     MemoryVictim::SPEC,
     BpfProgram::SPEC,
+    ProfileRow::SPEC,
     EventRow::SPEC,
     FindingRow::SPEC,
     IncidentRow::SPEC,

@@ -1,6 +1,7 @@
 // A program of known truth for the tests of stacks: it leaks, spins or deadlocks in functions of known names.
 // Compiled without frame pointers, as distributions do.
 #define _GNU_SOURCE
+#include <malloc.h>
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,7 +28,6 @@ NAMED void gives_back_what_it_takes(size_t bytes) {
 }
 
 NAMED void handles_a_request(int n) {
-    // Large enough that the allocator maps and unmaps it.
     for (int i = 0; i < 3; i++) gives_back_what_it_takes(400 << 10);
     keeps_what_it_takes(20 << 10);
     sink += (uint64_t)n;
@@ -55,6 +55,8 @@ static void *second_then_first(void *unused) {
 }
 
 int main(int count, char **arguments) {
+    // What is given back is unmapped: in a heap the next to take it would keep memory that another touched first.
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
     const char *what = count > 1 ? arguments[1] : "";
     if (!strcmp(what, "deadlock")) {
         pthread_t one, other;
