@@ -15,9 +15,11 @@ use vocab::{Entity, ProcessId, Timestamp, Value};
 
 /// Table of the evidence.
 const TABLE: &str = "profiles";
-/// Profiles that are remembered, and for how long before an incident opens. Unit: s.
+/// Profiles that are remembered.
 const KEPT_MAX: usize = 64;
+/// How long before an incident opens they may have been taken; the same of where threads wait. Unit: s.
 const KEPT_S: f64 = 300.0;
+const LOOK_KEPT_S: f64 = 60.0;
 /// Stacks of an incident.
 const STACKS_MAX: usize = 4;
 /// Share of the whole below which a function is not called the place. Unit: ratio.
@@ -50,7 +52,8 @@ impl Profiles {
         let Some(kind) = ProfileKind::of_trouble(incident.kind) else { return };
         let known = incident.process.and_then(|id| Some((id, self.0.get(&(id, kind))?)));
         let Some((id, (at, profile))) = known else { return };
-        if incident.opened_at.seconds_since(*at) > KEPT_S {
+        let kept_s = if kind == ProfileKind::Waiting { LOOK_KEPT_S } else { KEPT_S };
+        if incident.opened_at.seconds_since(*at) > kept_s {
             return;
         }
         let threads = threads_in(incident);
