@@ -15,7 +15,6 @@ const PAGE_FAULTS_MIN: u64 = 5;
 
 const SAMPLE_TID: u64 = 1 << 1;
 const SAMPLE_ADDR: u64 = 1 << 3;
-const SAMPLE_PERIOD: u64 = 1 << 8;
 const SAMPLE_REGS_USER: u64 = 1 << 12;
 const SAMPLE_STACK_USER: u64 = 1 << 13;
 /// Size of the page at the address. Since Linux 5.11.
@@ -69,7 +68,8 @@ impl Event {
     ///
     /// What the thread does inside the kernel is left out where this user may not see it.
     pub(crate) fn open(kind: Kind, tid: u32, often: u64) -> io::Result<Self> {
-        // Faults come in bursts, from which the kernel guesses a frequency wrongly.
+        // Faults come in bursts, from which the kernel guesses a frequency wrongly. That samples do not say what they stand
+        // for is on purpose: asked to, the kernel gives one for every event of a software counter.
         let (config, pace) = match kind {
             Kind::MemoryGrowth => (PAGE_FAULTS_MIN, 0),
             _ => (CPU_CLOCK, FREQUENCY),
@@ -81,7 +81,6 @@ impl Event {
             sample_period_or_frequency: often,
             sample_type: SAMPLE_TID
                 | SAMPLE_ADDR
-                | SAMPLE_PERIOD
                 | SAMPLE_REGS_USER
                 | SAMPLE_STACK_USER
                 | SAMPLE_DATA_PAGE_SIZE,
@@ -115,8 +114,8 @@ impl Event {
     /// From now on a sample stands for so many events.
     pub(crate) fn set_period(&self, events: u64) {
         const SET_PERIOD: libc::c_ulong = 0x4008_2404;
-        // SAFETY: the kernel reads one word, which outlives the call. Refused, the period stays what it was, and every
-        // sample says its own.
+        // SAFETY: the kernel reads one word, which outlives the call. A period that is not 0 is never
+        // refused.
         unsafe { libc::ioctl(self.descriptor.as_raw_fd(), SET_PERIOD, std::ptr::from_ref(&events)) };
     }
 

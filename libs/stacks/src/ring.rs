@@ -21,8 +21,6 @@ pub(crate) struct Sample {
     pub(crate) tid: u32,
     /// The address that was touched first, for page faults.
     pub(crate) address: u64,
-    /// Events that it stands for.
-    pub(crate) period: u64,
     /// Registers in user mode; `None` for a thread of the kernel.
     pub(crate) registers: Option<Registers>,
     /// The stack from the stack pointer on.
@@ -114,12 +112,11 @@ fn word64(bytes: &[u8], at: usize) -> Option<u64> {
     bytes.get(at..at.checked_add(8)?)?.try_into().ok().map(u64::from_ne_bytes)
 }
 
-/// Reads a sample as `perf.rs` asks for it: pid, tid; address; period; registers; stack; size of the page.
+/// Reads a sample as `perf.rs` asks for it: pid, tid; address; registers; stack; size of the page.
 fn parse(record: &[u8], has_page_size: bool, sample: &mut Sample) -> Option<()> {
     sample.tid = word32(record, 4);
     sample.address = word64(record, 8)?;
-    sample.period = word64(record, 16)?;
-    let mut at = 24;
+    let mut at = 16;
     let abi = word64(record, at)?;
     at += 8;
     sample.registers = None;
@@ -153,16 +150,16 @@ mod tests {
     #[test]
     fn a_sample_is_read_and_a_torn_one_is_not() {
         let both = u64::from(7_u32) << 32 | 5;
-        let whole = [both, 0x7000, 3, 2, 11, 12, 13, 16, 0xaa, 0xbb, 8, 4096];
+        let whole = [both, 0x7000, 2, 11, 12, 13, 16, 0xaa, 0xbb, 8, 4096];
         let mut sample = Sample::default();
         parse(&record(&whole), true, &mut sample).unwrap();
-        assert_eq!((sample.tid, sample.address, sample.period, sample.page_bytes), (7, 0x7000, 3, 4096));
+        assert_eq!((sample.tid, sample.address, sample.page_bytes), (7, 0x7000, 4096));
         assert_eq!(sample.registers, Some(Registers { ip: 13, sp: 12, fp: 11 }));
         assert_eq!(sample.stack, 0xaa_u64.to_ne_bytes());
         for words in 0..whole.len() {
             assert!(parse(&record(&whole[..words]), true, &mut sample).is_none(), "{words}");
         }
-        let endless = [both, 0, 1, 0, u64::MAX];
+        let endless = [both, 0, 0, u64::MAX];
         assert!(parse(&record(&endless), false, &mut sample).is_none());
     }
 }

@@ -29,13 +29,14 @@ const CPU_HZ: u64 = 99;
 /// Samples of first touches that are due in a second, and how many touches one stands for at first.
 const TOUCHES_PER_S: f64 = 200.0;
 const TOUCHES_FIRST: u64 = 61;
+const PERIOD_MAX: u64 = 1 << 20;
 /// How often new threads are looked for, and the longest wait for samples.
 const LOOK: Duration = Duration::from_millis(250);
 const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
 /// Least time between two looks at what is mapped.
 const REMAP: Duration = Duration::from_millis(500);
 /// Places of memory whose first touch is kept.
-const FAULTS_MAX: usize = 1 << 16;
+const TOUCHES_MAX: usize = 1 << 14;
 
 /// What to look at.
 #[derive(Clone, Copy, Debug)]
@@ -83,6 +84,8 @@ struct Watched {
 struct Touch {
     stack: usize,
     bytes: u64,
+    /// Whether it was given back, as far as was seen: room that comes and goes is no growth.
+    is_gone: bool,
 }
 
 /// A profile that runs.
@@ -96,6 +99,8 @@ struct Sampling {
     touches: BTreeMap<u64, Touch>,
     pages: Option<File>,
     page_bytes: u64,
+    /// First touches that a sample stands for.
+    period: u64,
     frames: Vec<u64>,
     mapped: Instant,
 }
@@ -114,6 +119,7 @@ impl Sampling {
             walker: Walker::new(),
             counts: Counts::default(),
             touches: BTreeMap::new(),
+            period: TOUCHES_FIRST,
             frames: Vec::new(),
             mapped: Instant::now(),
         })
@@ -130,7 +136,8 @@ impl Sampling {
             threads.wait();
             threads.drain(&mut self);
             if looked.elapsed() >= LOOK {
-                threads.pace(&self, looked.elapsed());
+                threads.pace(&mut self, looked.elapsed());
+                self.look_at_touches();
                 looked = Instant::now();
                 // Without a thread left to watch, whoever asked learns why the profile is short.
                 if threads.attach(&mut self).is_err() || threads.watched.is_empty() {
@@ -161,17 +168,18 @@ impl Sampling {
         self.walker.walk(&self.space, registers, &mut copy, &mut self.frames);
         let Some(stack) = self.counts.meet(&self.frames, sample.tid) else { return };
         if self.kind == Kind::OnCpu {
-            self.counts.add(stack, sample.period / 1_000);
+            self.counts.add(stack, 1_000_000 / CPU_HZ);
             return;
         }
         let page = sample.page_bytes.max(self.page_bytes);
-        let bytes = sample.period.saturating_mul(page);
+        let bytes = self.period.saturating_mul(page);
         let place = sample.address - sample.address % page;
-        if self.touches.len() < FAULTS_MAX || self.touches.contains_key(&place) {
-            // Touched first again: it was given back meanwhile, and whoever took it last holds it.
-            self.touches.insert(place, Touch { stack, bytes });
-        } else {
-            self.counts.lost += 1;
+        let is_full = self.touches.len() >= TOUCHES_MAX;
+        match self.touches.get_mut(&place) {
+            // Touched first again: it was given back meanwhile.
+            Some(touch) => touch.is_gone = true,
+            None if is_full => self.counts.lost += 1,
+            None => drop(self.touches.insert(place, Touch { stack, bytes, is_gone: false })),
         }
     }
 
@@ -185,12 +193,20 @@ impl Sampling {
         }
     }
 
-    /// Gives each stack what it touched and what is still held: what was given back is no growth.
+    /// Marks what is not held any more. Looked at once, the room of the request at hand would pass for growth.
+    fn look_at_touches(&mut self) {
+        let mut touches = std::mem::take(&mut self.touches);
+        for (place, touch) in touches.iter_mut().filter(|(_, touch)| !touch.is_gone) {
+            touch.is_gone = !self.is_held(*place);
+        }
+        self.touches = touches;
+    }
+
+    /// Gives each stack what it touched and what is still held.
     fn weigh_touches(&mut self) {
-        for (place, touch) in std::mem::take(&mut self.touches) {
-            if self.is_held(place) {
-                self.counts.add(touch.stack, touch.bytes);
-            }
+        self.look_at_touches();
+        for touch in std::mem::take(&mut self.touches).into_values().filter(|touch| !touch.is_gone) {
+            self.counts.add(touch.stack, touch.bytes);
         }
     }
 
@@ -217,30 +233,28 @@ struct Threads {
     watched: BTreeMap<u32, Watched>,
     refused: BTreeSet<u32>,
     lost: u64,
-    /// First touches that a sample stands for, and what was seen when that was last set.
-    period: u64,
+    /// Samples taken and lost when the pace was last set.
     seen: (u64, u64),
 }
 
 impl Threads {
     fn new() -> Self {
         let (watched, refused) = (BTreeMap::new(), BTreeSet::new());
-        Self { watched, refused, lost: 0, period: TOUCHES_FIRST, seen: (0, 0) }
+        Self { watched, refused, lost: 0, seen: (0, 0) }
     }
 
     /// Lets a sample of memory stand for as many touches as keep the rate of samples, and with it the cost, level.
-    fn pace(&mut self, of: &Sampling, since: Duration) {
+    fn pace(&mut self, of: &mut Sampling, since: Duration) {
         if of.kind != Kind::MemoryGrowth {
             return;
         }
         let new = (of.counts.samples - self.seen.0, self.lost - self.seen.1);
         self.seen = (of.counts.samples, self.lost);
-        let rate = (new.0 + new.1) as f64 * self.period as f64 / since.as_secs_f64().max(0.01);
-        let fits = if new.1 > 0 { 2 * self.period } else { 1 };
+        let rate = (new.0 + new.1) as f64 * of.period as f64 / since.as_secs_f64().max(0.01);
         // Odd: many programs touch memory in even strides.
-        let period = ((rate / TOUCHES_PER_S) as u64).clamp(fits, 1 << 20) | 1;
-        if period != self.period {
-            self.period = period;
+        let period = ((rate / TOUCHES_PER_S) as u64).clamp(1, PERIOD_MAX) | 1;
+        if period != of.period {
+            of.period = period;
             self.watched.values().for_each(|one| one.event.set_period(period));
         }
     }
@@ -253,7 +267,7 @@ impl Threads {
         let new = new.copied().collect::<Vec<_>>();
         let share = RINGS_BYTES / tids.len().max(1).next_power_of_two();
         let bytes = share.clamp(RING_BYTES_MIN, RING_BYTES_MAX);
-        let often = if of.kind == Kind::MemoryGrowth { self.period } else { CPU_HZ };
+        let often = if of.kind == Kind::MemoryGrowth { of.period } else { CPU_HZ };
         let mut why = None;
         for tid in new {
             let room = self.watched.len() < THREADS_MAX;

@@ -1,7 +1,7 @@
 //! What a profile costs: the CPU time of a watched process for a piece of its work, watched and not, in turns; the CPU
 //! time of the watcher, and its memory before, during and after.
 //!
-//! `cargo run --release -p stacks --example cost [ROUNDS]`
+//! `cargo run --release -p stacks --example profile_cost [ROUNDS]`
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
