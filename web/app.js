@@ -160,6 +160,7 @@ async function fill(card, id) {
   card.querySelector(".body").replaceChildren(...[
     all.causes.length > 0 && part("Cause", tree(all.causes)),
     all.cells.length > 0 && part("Evidence", evidence(all.cells)),
+    all.stacks.length > 0 && part("Stacks", stacks(all.stacks), el("p", {}, el("a", { href: `/api/incidents/${id}/flame.svg`, target: "_blank", rel: "noopener" }, "Flame graph"))),
     all.alternatives.length > 0 && part("Instead it could be", weights(all.alternatives)),
     all.decisions.length > 0 && part("Decided", decisions(all.decisions)),
     all.actions.length > 0 && part("Done", actionTable(all.actions)),
@@ -203,6 +204,15 @@ function inUnit(row, text) {
   if (row.source_column?.endsWith("bytes_per_s")) return `${bytes(number)}/s`;
   const unit = row.source_column?.endsWith("_pct") ? " %" : row.source_column?.endsWith("_s") && !row.source_column.endsWith("per_s") ? " s" : "";
   return number.toLocaleString("en", { maximumFractionDigits: 2 }) + unit;
+}
+
+function stacks(rows) {
+  const amount = (row) => (row.unit === "bytes" ? bytes(row.weight) : row.unit === "us" ? `${(row.weight / 1e6).toFixed(2)} s` : `${row.weight} ${row.unit}`);
+  return table([
+    { title: "Share", number: true, cell: (row) => percent(row.share) },
+    { title: "Much", number: true, class: "nowrap", cell: amount },
+    { title: "Where", class: "wide mono", cell: (row) => row.path ?? row.stack },
+  ], rows.slice(0, 8));
 }
 
 function weights(rows) {

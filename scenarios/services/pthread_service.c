@@ -56,7 +56,8 @@ static void *serve(void *unused) {
     return NULL;
 }
 
-static void *leak_memory(void *bytes_per_s) {
+// What goes wrong has names that whoever looks at the stacks of a stripped program can see.
+void *c_leaks_memory(void *bytes_per_s) {
     double rate = *(double *)bytes_per_s;
     size_t step = (size_t)(rate / 20);
     for (;;) {
@@ -76,14 +77,14 @@ static void *leak_descriptors(void *per_s) {
     return NULL;
 }
 
-static void *spin(void *unused) {
+void *c_spins(void *unused) {
     (void)unused;
     volatile uint64_t sink = 1;
     for (;;) sink = work(sink);
     return NULL;
 }
 
-static void *store_then_index(void *unused) {
+void *c_takes_store_then_index(void *unused) {
     (void)unused;
     pthread_mutex_lock(&store);
     pause_s(0.2);
@@ -91,7 +92,7 @@ static void *store_then_index(void *unused) {
     return NULL;
 }
 
-static void *index_then_store(void *unused) {
+void *c_takes_index_then_store(void *unused) {
     (void)unused;
     pthread_mutex_lock(&index_lock);
     pause_s(0.2);
@@ -138,10 +139,10 @@ static void obey(char *order) {
     static double amount;
     char word[32];
     if (sscanf(order, "%31s %lf", word, &amount) < 1) return;
-    if (!strcmp(word, "memory_leak")) start(leak_memory, &amount);
+    if (!strcmp(word, "memory_leak")) start(c_leaks_memory, &amount);
     if (!strcmp(word, "descriptor_leak")) start(leak_descriptors, &amount);
-    if (!strcmp(word, "cpu_hog")) for (int i = 0; i < (int)amount; i++) start(spin, NULL);
-    if (!strcmp(word, "deadlock")) start(store_then_index, NULL), start(index_then_store, NULL);
+    if (!strcmp(word, "cpu_hog")) for (int i = 0; i < (int)amount; i++) start(c_spins, NULL);
+    if (!strcmp(word, "deadlock")) start(c_takes_store_then_index, NULL), start(c_takes_index_then_store, NULL);
     if (!strcmp(word, "crash_loop")) crash(amount);
 }
 

@@ -10,6 +10,7 @@ mod incidents;
 mod install;
 mod man;
 mod mode;
+mod profile;
 mod run;
 mod service;
 mod sql;
@@ -96,6 +97,8 @@ enum Command {
     Mode(mode::ModeArgs),
     /// What this machine lets Homeostat see and do, and how to get the rest
     Doctor,
+    /// Show where a process uses CPU time, waits or takes memory
+    Profile(profile::Profile),
     /// Run services under Homeostat's own supervisor
     #[command(subcommand)]
     Service(service::Service),
@@ -163,6 +166,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, UserError> {
         Command::Undo(args) => undo::run(&args, &mut context),
         Command::Mode(args) => mode::run(&args, &mut context),
         Command::Doctor => doctor::run(&mut context),
+        Command::Profile(args) => profile::run(&args, &mut context),
         Command::Service(args) => service::run(&args, &mut context),
         Command::Install(args) => install::install(&args, &mut context),
         Command::Uninstall(args) => install::uninstall(&args, &mut context),

@@ -11,6 +11,7 @@ mod demo;
 mod door;
 mod error;
 mod film;
+mod flame;
 mod history;
 mod journal;
 mod keeper;

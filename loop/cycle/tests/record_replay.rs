@@ -14,7 +14,7 @@ use vocab::action::{ActionState, Intent};
 use vocab::capability::Capabilities;
 use vocab::decision::{Decision, Verdict};
 use vocab::outcome::OutcomeKind;
-use vocab::probe::Probe;
+use vocab::probe::{Probe, ProbeAnswer, ProbeKind, ProbeResult, ProfileKind, ProfileProbe, StackProbe};
 use vocab::rule::{ActuatorKind, Mode};
 use vocab::sample::Sample;
 use vocab::{Entity, ProcessId, Timestamp};
@@ -46,10 +46,36 @@ impl Leaky {
     }
 }
 
+/// The answer to a question where memory grows: all of it in one function.
+fn grows(probe: &Probe, at: Timestamp) -> ProbeAnswer {
+    let stack = StackProbe {
+        stack: "main;keeps_all;malloc".into(),
+        path: Some("keeps_all <- main".into()),
+        function: Some("keeps_all".into()),
+        file: Some("ledger".into()),
+        weight: 20_000_000,
+        threads: vec![100],
+    };
+    let profile = ProfileProbe {
+        name: "ledger".into(),
+        service: None,
+        seconds: 5.0,
+        weight: 20_000_000,
+        samples: 300,
+        lost: 0,
+        cut_short: None,
+        stacks: vec![stack],
+    };
+    ProbeAnswer { probe: probe.clone(), at, result: Ok(ProbeResult::Profile(profile)) }
+}
+
 impl World for Leaky {
-    fn look(&mut self, turn: u64, _: &[Probe]) -> Option<Sample> {
+    fn look(&mut self, turn: u64, probes: &[Probe]) -> Option<Sample> {
         self.turn = turn;
-        (turn <= TURNS).then(|| self.sample())
+        let mut sample = self.sample();
+        let asked = probes.iter().filter(|one| one.kind == ProbeKind::Profile(ProfileKind::MemoryGrowth));
+        sample.answers = asked.map(|probe| grows(probe, sample.at)).collect();
+        (turn <= TURNS).then_some(sample)
     }
 
     fn commands(&mut self) -> Vec<Command> {
@@ -120,6 +146,15 @@ fn the_loop_finds_explains_repairs_and_proves() {
     assert_eq!(outcomes.iter().map(|one| one.kind).collect::<Vec<_>>(), [OutcomeKind::Repaired]);
     let last = thoughts.iter().flat_map(|(_, one)| &one.incidents).next_back().expect("an incident");
     assert!(last.closed_at.is_some(), "{last:?}");
+}
+
+#[test]
+fn the_incident_names_the_function_that_its_escalation_found() {
+    let (thoughts, _) = live();
+    let mut incidents = thoughts.iter().flat_map(|(_, one)| &one.incidents);
+    let opened = incidents.next().expect("an incident");
+    assert!(opened.sentence.ends_with("it grows in `keeps_all`"), "{}", opened.sentence);
+    assert!(opened.evidence.iter().any(|one| one.table == "profiles"), "{:?}", opened.evidence);
 }
 
 #[test]

@@ -10,10 +10,11 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
-use vocab::probe::Probe;
+use vocab::probe::{Probe, ProfileKind};
 use vocab::rows::Process;
 use vocab::{Entity, ProcessId, Value};
 
+use crate::escalate::Escalation;
 use crate::looks::{Look, Pair};
 use crate::memory::{Track, is_watched};
 use crate::{Context, Detected, Detector, futex, say};
@@ -63,6 +64,7 @@ struct Proof {
 pub struct Deadlock {
     asked: BTreeMap<ProcessId, f64>,
     proofs: BTreeMap<ProcessId, Proof>,
+    escalation: Escalation,
 }
 
 impl Detector for Deadlock {
@@ -114,7 +116,10 @@ impl Deadlock {
                 let since_s = self.proofs.get(&first.process).map_or(now_s, |proof| proof.since_s);
                 self.proofs.insert(first.process, Proof { circle, seen_s: now_s, since_s });
             } else {
-                circle.iter().for_each(|wait| detected.ask(Probe::threads(wait.process)));
+                for wait in &circle {
+                    detected.ask(Probe::threads(wait.process));
+                    self.escalation.of_accused(context, wait.process, ProfileKind::Waiting, detected);
+                }
             }
         }
         // A lock may be shared between processes: follow it to the owner.

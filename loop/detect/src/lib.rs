@@ -17,6 +17,7 @@ mod deadlock;
 mod descriptor_leak;
 mod disk_full;
 mod envelope;
+mod escalate;
 mod futex;
 mod io_thrash;
 mod looks;

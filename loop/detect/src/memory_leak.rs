@@ -13,10 +13,12 @@ use alloc::vec::Vec;
 
 use vocab::baseline::Metric;
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
+use vocab::probe::ProfileKind;
 use vocab::rows::Process;
 use vocab::{Entity, ProcessId, Value};
 
 use crate::envelope::{Envelope, Growth};
+use crate::escalate::Escalation;
 use crate::memory::Track;
 use crate::ring::Point;
 use crate::{Context, Detected, Detector, say};
@@ -25,6 +27,9 @@ const MIB: f64 = 1_048_576.0;
 /// Windows over single points, then over troughs. Unit: s.
 const FINE_WINDOWS_S: [f64; 3] = [33.0, 40.0, 50.0];
 const COARSE_WINDOWS_S: [f64; 6] = [65.0, 80.0, 120.0, 160.0, 240.0, 300.0];
+/// Steady growth after which it is worth knowing where it comes from. Unit: s, bytes.
+const SUSPECT_S: f64 = 18.0;
+const SUSPECT_BYTES: f64 = 2.0 * MIB;
 /// Windows while memory runs out. Unit: s.
 const SHORT_WINDOWS_S: [f64; 5] = [6.0, 9.0, 12.0, 18.0, 24.0];
 /// Start of a life in which a level phase means nothing. Unit: s.
@@ -133,6 +138,7 @@ struct Headroom {
 pub struct MemoryLeak {
     held: BTreeMap<ProcessId, Held>,
     envelope: Envelope,
+    escalation: Escalation,
 }
 
 impl Detector for MemoryLeak {
@@ -147,10 +153,15 @@ impl Detector for MemoryLeak {
             let Some(bytes) = anon_bytes(track) else { continue };
             if self.held.contains_key(id) {
                 self.keep(*id, track, bytes, context.memory.now_s);
-            } else if may_grow(track, bytes)
-                && let Some((growth, class)) = self.accuse(context, process, track)
-            {
-                self.held.insert(*id, Held::new(&growth, class, bytes, context.memory.now_s));
+            } else if may_grow(track, bytes) {
+                if let Some((growth, class)) = self.accuse(context, process, track) {
+                    self.held.insert(*id, Held::new(&growth, class, bytes, context.memory.now_s));
+                } else if self.is_suspect(context, process, track) {
+                    self.escalation.of_suspect(context, *id, ProfileKind::MemoryGrowth, detected);
+                }
+            }
+            if self.held.contains_key(id) {
+                self.escalation.of_accused(context, *id, ProfileKind::MemoryGrowth, detected);
             }
         }
         let mut worst: BTreeMap<Entity, Finding> = BTreeMap::new();
@@ -227,6 +238,14 @@ impl MemoryLeak {
         let mut coarse =
             COARSE_WINDOWS_S.iter().filter_map(|one| self.envelope.growth(*one, parts, settled_s));
         coarse.find(is_enough).map(|growth| (growth, class(&growth, is_job, process, track)))
+    }
+
+    /// Whether it has grown steadily for long enough to ask where, though not to accuse it.
+    fn is_suspect(&mut self, context: &Context<'_>, process: &Process, track: &Track) -> bool {
+        let points = track.fine.iter().filter_map(|one| Some((one.at_s, f64::from(one.anon_kib?) * 1024.0)));
+        self.envelope.fill(points, context.memory.now_s);
+        let growth = self.envelope.growth(SUSPECT_S, 6, track.first_s + SETTLE_S);
+        growth.is_some_and(|growth| growth.grown >= SUSPECT_BYTES) && !is_job(context, process, track)
     }
 
     /// Follows an accused process; lets go of one that stopped growing or gave its memory back.

@@ -3,6 +3,7 @@ mod cpu_hog;
 mod crash_programs;
 mod descriptor_leak;
 mod disk_full;
+mod escalation;
 mod locks;
 mod memory_leak;
 mod mutants;

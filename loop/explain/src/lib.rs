@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod graph;
+mod stacks;
 mod words;
 
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -36,6 +37,7 @@ pub struct Explain {
     open: Vec<Incident>,
     past: BTreeMap<(FindingKind, Entity), u32>,
     next_id: u64,
+    profiles: stacks::Profiles,
 }
 
 impl Explain {
@@ -63,6 +65,8 @@ impl Explain {
         for root in graph::roots(findings) {
             self.take(snapshot, &root);
         }
+        self.profiles.remember(snapshot);
+        self.open.iter_mut().for_each(|incident| self.profiles.link(incident));
         for outcome in outcomes {
             self.judge(outcome);
         }

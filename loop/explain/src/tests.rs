@@ -2,7 +2,10 @@
 use super::*;
 use alloc::string::String;
 use alloc::vec;
+use vocab::finding::Evidence;
 use vocab::kit::{self, service_entity as service};
+use vocab::probe::{Probe, ProbeAnswer, ProbeResult, ProfileKind, ProfileProbe, StackProbe};
+use vocab::{ProcessId, Value};
 
 fn finding(at_s: i64, kind: FindingKind, culprit: &str, victims: &[&str]) -> Finding {
     let victims = victims.iter().map(|name| service(name)).collect();
@@ -101,4 +104,109 @@ fn the_weights_of_all_explanations_add_up_to_one() {
         let sum = incident.confidence + incident.alternatives.iter().map(|one| one.weight).sum::<f64>();
         assert!((sum - 1.0).abs() < 1e-9, "{sum}");
     }
+}
+
+fn profiled(at_s: i64, kind: ProfileKind, stacks: Vec<StackProbe>) -> ProbeAnswer {
+    let profile = ProfileProbe {
+        name: "a".into(),
+        service: None,
+        seconds: 5.0,
+        weight: stacks.iter().map(|one| one.weight).sum(),
+        samples: 9,
+        lost: 0,
+        cut_short: None,
+        stacks,
+    };
+    let result = Ok(ProbeResult::Profile(profile));
+    ProbeAnswer { probe: Probe::profile(PROCESS, kind), at: Timestamp::from_secs(at_s), result }
+}
+
+fn stack(names: &str, function: &str, weight: u64, threads: &[u32]) -> StackProbe {
+    StackProbe {
+        stack: names.into(),
+        path: Some(function.into()),
+        function: Some(function.into()),
+        file: Some("a.out".into()),
+        weight,
+        threads: threads.to_vec(),
+    }
+}
+
+const PROCESS: ProcessId = ProcessId { pid: 7, start_ticks: 70 };
+
+/// Runs the stage over `(second, findings, answers)`; returns it.
+fn run_with(turns: Vec<(i64, Vec<Finding>, Vec<ProbeAnswer>)>) -> Explain {
+    let mut explain = Explain::new(1);
+    for (at_s, findings, answers) in turns {
+        let snapshot = Snapshot { at: Timestamp::from_secs(at_s), answers, ..Snapshot::default() };
+        explain.run(&snapshot, &findings, &[], &BTreeSet::new());
+    }
+    explain
+}
+
+fn leak(at_s: i64) -> Finding {
+    Finding { process: Some(PROCESS), ..finding(at_s, FindingKind::MemoryLeak, "a", &["a"]) }
+}
+
+fn grows() -> ProbeAnswer {
+    let stacks = vec![stack("main;fill;malloc", "fill", 90, &[7]), stack("main;serve", "serve", 10, &[7])];
+    profiled(1, ProfileKind::MemoryGrowth, stacks)
+}
+
+fn functions(incident: &Incident) -> Vec<&str> {
+    incident
+        .evidence
+        .iter()
+        .filter(|one| one.table == "profiles")
+        .filter_map(|one| one.value.as_str())
+        .collect()
+}
+
+#[test]
+fn what_grew_is_named_whether_the_answer_came_before_during_or_after_the_finding() {
+    let none = Vec::new;
+    let before = run_with(vec![(1, none(), vec![grows()]), (9, vec![leak(9)], vec![])]);
+    let during = run_with(vec![
+        (1, vec![leak(1)], vec![]),
+        (2, vec![leak(2)], vec![grows()]),
+        (3, vec![leak(3)], vec![]),
+    ]);
+    let after = run_with(vec![(1, vec![leak(1)], vec![]), (2, none(), vec![grows()]), (3, none(), vec![])]);
+    for explain in [before, during, after] {
+        let incident = &explain.open()[0];
+        assert_eq!(functions(incident), ["fill", "serve"], "{incident:#?}");
+        assert_eq!(incident.sentence.matches("it grows in `fill`").count(), 1, "{}", incident.sentence);
+    }
+}
+
+#[test]
+fn what_is_spread_or_of_another_kind_names_no_place() {
+    let spread = (0..10).map(|n| stack("x", &alloc::format!("f{n}"), 10, &[7])).collect();
+    let answer = profiled(1, ProfileKind::MemoryGrowth, spread);
+    let explain = run_with(vec![(1, vec![leak(1)], vec![answer])]);
+    assert!(!explain.open()[0].sentence.contains("grows in"), "{}", explain.open()[0].sentence);
+    let other = profiled(1, ProfileKind::OnCpu, vec![stack("main;spin", "spin", 9, &[7])]);
+    let explain = run_with(vec![(1, vec![leak(1)], vec![other])]);
+    assert!(functions(&explain.open()[0]).is_empty());
+}
+
+#[test]
+fn of_a_circle_the_threads_in_it_are_shown() {
+    let owner = |tid: i64| Evidence {
+        table: "threads".into(),
+        entity: Entity::Process(PROCESS),
+        column: "futex_owner".into(),
+        value: Value::Int(tid),
+        normal: None,
+        sentence: String::new(),
+    };
+    let mut circle = finding(1, FindingKind::Deadlock, "a", &["a"]);
+    (circle.process, circle.evidence) = (Some(PROCESS), vec![owner(71), owner(72)]);
+    let stacks = vec![
+        stack("clone;idles;pthread_cond_wait", "idles", 3, &[80]),
+        stack("clone;takes_b;pthread_mutex_lock", "takes_b", 1, &[71]),
+        stack("clone;takes_a;pthread_mutex_lock", "takes_a", 1, &[72]),
+    ];
+    let explain = run_with(vec![(1, vec![circle], vec![profiled(1, ProfileKind::Waiting, stacks)])]);
+    assert_eq!(functions(&explain.open()[0]), ["takes_b", "takes_a"]);
 }

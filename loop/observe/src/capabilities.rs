@@ -211,6 +211,20 @@ fn journal(reach: &Reach) -> Capability {
     row(("collector", "journal"), is_available, "log lines of systemd units", reason, remedy)
 }
 
+/// Stacks on suspicion. Those of sleeping threads need what the probe `threads` needs.
+fn profiles() -> Capability {
+    let refusal = stacks::refusal();
+    let remedy = match &refusal {
+        Some(stacks::Refusal::NoEvents(_)) => Some(
+            "sysctl kernel.perf_event_paranoid=2, or run as root; in a container also a seccomp profile with perf_event_open",
+        ),
+        _ => None,
+    };
+    let lost = "which function of a program grows its memory or uses its CPU time";
+    let reason = refusal.as_ref().map(ToString::to_string).unwrap_or_default();
+    row(("probe", "profiles"), refusal.is_none(), lost, &reason, remedy)
+}
+
 fn probes(reach: &Reach) -> Vec<Capability> {
     let may_read = reach.may_trace && reach.yama.is_none_or(|scope| scope < 3);
     // Without the privilege, Yama's scope 0 leaves our own user's processes and 1 our own descendants.
@@ -237,5 +251,6 @@ fn probes(reach: &Reach) -> Vec<Capability> {
             "systemd does not run this machine",
             None,
         ),
+        profiles(),
     ]
 }

@@ -35,6 +35,7 @@ mod probes;
 mod process_detail;
 mod process_info;
 mod processes;
+mod profiles;
 mod services;
 mod slow;
 mod smaps;

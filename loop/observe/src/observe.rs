@@ -1,13 +1,12 @@
 //! One tick of observation, one line a collector. Start at [`Observe::collect`].
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use kernfs::ProcFs;
 use vocab::capability::Capability;
 use vocab::event::{Event, EventKind};
 use vocab::probe::Probe;
 use vocab::sample::Sample;
-use vocab::{Entity, Timestamp};
+use vocab::{Entity, ProcessId, Timestamp};
 
 use crate::calls::CallWatch;
 use crate::capabilities::{self, Found};
@@ -19,10 +18,11 @@ use crate::kernel_log::KernelLog;
 use crate::ledger::{Ledger, Report, boot_ns, monotonic_ns};
 use crate::machine::MachineReader;
 use crate::mask::mask_line;
+use crate::probes::Later;
 use crate::processes::Processes;
+use crate::profiles::Who;
 use crate::services::ServiceSource;
 use crate::slow::{Slow, members};
-use crate::units::{Units, systemctl};
 use crate::{fresh, own, pressure, probes};
 
 /// The level of shedding from which on probes are carried out in one tick of so many.
@@ -50,7 +50,7 @@ pub struct Observe {
     kernel: Option<KernelSide>,
     reading: Reading,
     calls: CallWatch,
-    units: Units,
+    later: Later,
 }
 
 impl Observe {
@@ -77,7 +77,7 @@ impl Observe {
             kernel: config.kernel,
             reading: Reading::default(),
             calls: CallWatch::default(),
-            units: Units::new(Arc::new(systemctl)),
+            later: Later::default(),
             services: config.services,
             proc_root: config.proc_root,
         })
@@ -230,15 +230,21 @@ impl Observe {
             return;
         }
         let probes = all.as_slice();
-        if probes.is_empty() && !self.units.is_busy() {
+        if probes.is_empty() && !self.later.is_busy() {
             return;
         }
-        let Self { proc, proc_root, units, slow, ledger, calls, kernel, .. } = self;
+        let Self { proc, proc_root, later, slow, processes, ledger, calls, kernel, .. } = self;
         let sees_calls = kernel.as_ref().is_some_and(|one| one.has("calls_exit"));
         let calls = sees_calls.then_some(calls);
         let tcp = |inode: u64| slow.sockets.tcp(inode);
+        let who = |id: ProcessId| {
+            let known = processes.get(id.pid).filter(|one| one.stat.id() == id)?;
+            let service = known.info.service.as_ref().or(known.info.unit.as_ref()).cloned();
+            Some(Who { id, name: known.info.name.clone(), service })
+        };
         ledger.run("probes", |report| {
-            sample.answers = probes::answer((proc, proc_root), (units, calls), tcp, (at, probes), report);
+            sample.answers =
+                probes::answer((proc, proc_root), (later, calls), (tcp, who), (at, probes), report);
         });
     }
 }

@@ -8,6 +8,7 @@ use vocab::{Entity, ProcessId, Timestamp};
 use crate::calls::CallWatch;
 use crate::ledger::Report;
 use crate::look;
+use crate::profiles::{self, Profiles, Who};
 use crate::sockets::Tcp;
 use crate::units::Units;
 use crate::waits_on::Descriptors;
@@ -15,17 +16,42 @@ use crate::waits_on::Descriptors;
 /// Probes that are carried out in one tick.
 const PROBES_MAX: usize = 64;
 
-/// Answers `probes`; what a unit's manager says, and what a process calls while it is watched, arrives in the sample of a
-/// later tick. `calls` is `None` where no program sees system calls.
+/// What answers in the sample of a later tick.
+#[derive(Default)]
+pub(crate) struct Later {
+    /// What a unit's manager says.
+    pub(crate) units: Units,
+    /// Stacks.
+    pub(crate) profiles: Profiles,
+}
+
+impl Later {
+    /// Whether an answer is still to come.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.units.is_busy() || self.profiles.is_busy()
+    }
+}
+
+/// Answers `probes`, and those of earlier ticks whose answer has come. `who` knows a process by its pid; `calls` is `None`
+/// where no program sees system calls.
 pub(crate) fn answer(
     (proc, root): (&mut ProcFs, &Path),
-    (units, mut calls): (&mut Units, Option<&mut CallWatch>),
-    tcp: impl Fn(u64) -> Option<Tcp>,
+    (later, mut calls): (&mut Later, Option<&mut CallWatch>),
+    (tcp, who): (impl Fn(u64) -> Option<Tcp>, impl Fn(ProcessId) -> Option<Who>),
     (at, probes): (Timestamp, &[Probe]),
     report: &mut Report,
 ) -> Vec<ProbeAnswer> {
+    let Later { units, profiles } = later;
     let mut answers = units.poll(at, report);
+    answers.extend(profiles.poll(at, report));
     for probe in probes.iter().take(PROBES_MAX) {
+        if let Some((kind, id)) = profiles::asked(probe) {
+            let who = who(id).ok_or_else(|| format!("process {} ended", id.pid));
+            if let Err(why) = who.and_then(|who| profiles.ask(probe, kind, who)) {
+                answers.push(ProbeAnswer { probe: probe.clone(), at, result: Err(why) });
+            }
+            continue;
+        }
         let result = match (&probe.kind, &probe.entity) {
             (ProbeKind::Unit, Entity::Service(name)) => {
                 if units.ask(probe, name) {
@@ -71,7 +97,7 @@ fn of_process(
         ProbeKind::Descriptors => look::open_files(proc, id.pid, tcp)
             .map(ProbeResult::Descriptors)
             .map_err(|error| error.to_string()),
-        ProbeKind::Maps | ProbeKind::Unit | ProbeKind::Calls => {
+        ProbeKind::Maps | ProbeKind::Unit | ProbeKind::Calls | ProbeKind::Profile(_) => {
             look::maps(root, id.pid).map(ProbeResult::Maps).map_err(|error| error.to_string())
         }
     };

@@ -169,7 +169,9 @@ impl Sockets {
         }));
         let mut links = 0;
         for index in self.likely_owners(processes.all()) {
-            let Some(one) = processes.all().get_mut(index).filter(|_| !self.unknown.is_empty()) else { break };
+            let Some(one) = processes.all().get_mut(index).filter(|_| !self.unknown.is_empty()) else {
+                break;
+            };
             if links >= bounds.descriptors {
                 report.dropped += 1;
                 continue;

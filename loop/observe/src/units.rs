@@ -33,6 +33,12 @@ pub(crate) struct Units {
     current: Option<(Probe, Receiver<Answer>, Instant)>,
 }
 
+impl Default for Units {
+    fn default() -> Self {
+        Self::new(Arc::new(systemctl))
+    }
+}
+
 impl Units {
     /// Asks by `ask`.
     pub(crate) fn new(ask: Arc<Ask>) -> Self {

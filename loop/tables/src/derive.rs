@@ -7,6 +7,7 @@ mod kernel;
 mod machine;
 mod network;
 mod process;
+mod profile;
 mod program;
 mod rate;
 mod resource;
@@ -22,6 +23,7 @@ use kernel::KernelDeriver;
 use machine::MachineDeriver;
 use network::NetworkDeriver;
 use process::ProcessDeriver;
+use profile::ProfileDeriver;
 use rate::Interval;
 use resource::ResourceDeriver;
 use syscalls::SyscallDeriver;
@@ -37,6 +39,7 @@ pub struct Deriver {
     network: NetworkDeriver,
     interrupts: InterruptDeriver,
     syscalls: SyscallDeriver,
+    profiles: ProfileDeriver,
 }
 
 impl Deriver {
@@ -80,6 +83,7 @@ impl Deriver {
         snapshot.tcp_sockets = self.network.rows(sample, &snapshot);
         snapshot.syscalls = self.syscalls.rows(sample, &snapshot);
         snapshot.softirq_time = self.interrupts.rows(sample);
+        self.profiles.fill(&mut snapshot);
         snapshot
     }
 }

@@ -2,8 +2,11 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::fmt;
+use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 
+use crate::finding::{FindingKind, words};
 use crate::kernel::CallsSample;
 use crate::rows::{OpenFile, Thread};
 use crate::{Entity, ProcessId, Timestamp};
@@ -22,6 +25,52 @@ pub enum ProbeKind {
     Unit,
     /// System calls of a process from this tick to the next one: which, how many, how long, with which errors.
     Calls,
+    /// Stacks of a process, watched for some seconds at most: the answer comes in a later turn.
+    Profile(ProfileKind),
+}
+
+words! {
+    /// What is asked of the stacks of a process.
+    ProfileKind {
+        /// Where it uses CPU time.
+        OnCpu = "on_cpu",
+        /// Where its threads wait, over a time.
+        OffCpu = "off_cpu",
+        /// Where it touches memory for the first time that it then keeps.
+        MemoryGrowth = "memory_growth",
+        /// Where each of its threads waits now.
+        Waiting = "waiting",
+    }
+}
+
+impl ProfileKind {
+    /// Which stacks say something of a trouble.
+    pub const fn of_trouble(kind: FindingKind) -> Option<Self> {
+        match kind {
+            FindingKind::MemoryLeak => Some(Self::MemoryGrowth),
+            FindingKind::CpuHog => Some(Self::OnCpu),
+            FindingKind::Deadlock | FindingKind::Stalled => Some(Self::Waiting),
+            _ => None,
+        }
+    }
+
+    /// For how long the process is watched. Unit: s.
+    pub const fn seconds(self) -> f64 {
+        match self {
+            Self::OnCpu | Self::OffCpu => 3.0,
+            Self::MemoryGrowth => 5.0,
+            Self::Waiting => 0.0,
+        }
+    }
+
+    /// What weights are counted in: `us`, `bytes` or `threads`.
+    pub const fn unit(self) -> &'static str {
+        match self {
+            Self::OnCpu | Self::OffCpu => "us",
+            Self::MemoryGrowth => "bytes",
+            Self::Waiting => "threads",
+        }
+    }
 }
 
 /// A request for a closer look: pure stages return it, observe carries it out before the next turn.
@@ -29,7 +78,7 @@ pub enum ProbeKind {
 pub struct Probe {
     /// What to look at.
     pub kind: ProbeKind,
-    /// Whose. `Threads`, `Descriptors`, `Maps`, `Calls`: a process; `Unit`: a service.
+    /// Whose. `Threads`, `Descriptors`, `Maps`, `Calls`, `Profile`: a process; `Unit`: a service.
     pub entity: Entity,
     /// CPU time it may take at most. Unit: us.
     pub budget_us: u32,
@@ -59,6 +108,47 @@ pub enum ProbeResult {
     Unit(UnitProbe),
     /// What a process called while it was watched.
     Calls(CallsSample),
+    /// Its stacks.
+    Profile(ProfileProbe),
+}
+
+/// Stacks of a process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProfileProbe {
+    /// Name of the process when it was asked for: it may have ended meanwhile.
+    pub name: Arc<str>,
+    /// Its service, where it had one.
+    pub service: Option<Arc<str>>,
+    /// How long it was watched. Unit: s.
+    pub seconds: f64,
+    /// Weight of all its stacks, those left out included, in the unit of its kind.
+    pub weight: u64,
+    /// Samples that it rests on.
+    pub samples: u64,
+    /// Samples and threads that were lost.
+    pub lost: u64,
+    /// Why it ended before its time.
+    pub cut_short: Option<String>,
+    /// The heaviest stacks, heaviest first, at most 32.
+    pub stacks: Vec<StackProbe>,
+}
+
+/// One stack and how much of the whole it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StackProbe {
+    /// Functions from the outermost on, joined by `;`.
+    pub stack: Arc<str>,
+    /// Functions of the program itself from the innermost on, joined by ` <- `, at most three; without allocators, C
+    /// libraries and run-times. `None` where there is none.
+    pub path: Option<Arc<str>>,
+    /// The first of them, in whose own code or by whose calls to run-times it happens.
+    pub function: Option<Arc<str>>,
+    /// The file with its code.
+    pub file: Option<Arc<str>>,
+    /// How much, in the unit of the kind.
+    pub weight: u64,
+    /// Threads that were seen there, at most eight.
+    pub threads: Vec<u32>,
 }
 
 /// One thread, looked at closely.
@@ -135,6 +225,16 @@ impl Probe {
     /// A watch of the system calls of a process for one tick; reading it takes at most 5 ms.
     pub const fn calls(id: ProcessId) -> Self {
         Self { kind: ProbeKind::Calls, entity: Entity::Process(id), budget_us: 5_000 }
+    }
+
+    /// A profile of a process, at a twentieth of a core at most.
+    pub const fn profile(id: ProcessId, kind: ProfileKind) -> Self {
+        let budget_us = match kind {
+            ProfileKind::OnCpu | ProfileKind::OffCpu => 150_000,
+            ProfileKind::MemoryGrowth => 250_000,
+            ProfileKind::Waiting => 50_000,
+        };
+        Self { kind: ProbeKind::Profile(kind), entity: Entity::Process(id), budget_us }
     }
 
     /// A look at the descriptors of a process, at most 10 ms.

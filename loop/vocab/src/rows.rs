@@ -24,6 +24,7 @@ mod outcome;
 mod own;
 mod pressure;
 mod process;
+mod profile;
 mod service;
 mod thread;
 
@@ -55,6 +56,7 @@ pub use outcome::OutcomeRow;
 pub use own::SelfRow;
 pub use pressure::Pressure;
 pub use process::Process;
+pub use profile::ProfileRow;
 pub use service::Service;
 pub use thread::Thread;
 
@@ -86,6 +88,7 @@ pub const TABLES: &[TableSpec] = &[
     SignalRow::SPEC,
     MemoryVictim::SPEC,
     BpfProgram::SPEC,
+    ProfileRow::SPEC,
     EventRow::SPEC,
     FindingRow::SPEC,
     IncidentRow::SPEC,

@@ -7,8 +7,8 @@ use crate::kernel::KernelEvent;
 use crate::probe::ProbeAnswer;
 use crate::rows::{
     BlockLatency, BpfProgram, Cgroup, Disk, ExecRow, ExitRow, Filesystem, FsLatency, Interface, Machine,
-    MemoryVictim, OomKillRow, Pressure, Process, RunqLatency, Service, SignalRow, SoftirqTime, SyscallRow,
-    TcpSockets,
+    MemoryVictim, OomKillRow, Pressure, Process, ProfileRow, RunqLatency, Service, SignalRow, SoftirqTime,
+    SyscallRow, TcpSockets,
 };
 use crate::sample::{CollectorSample, OwnSample};
 use crate::{ProcessId, Timestamp};
@@ -62,6 +62,8 @@ pub struct Snapshot {
     pub memory_victims: Arc<Vec<MemoryVictim>>,
     /// `bpf_programs`.
     pub bpf_programs: Arc<Vec<BpfProgram>>,
+    /// `profiles`: the stacks of the last profiles, oldest first.
+    pub profiles: Arc<Vec<ProfileRow>>,
     /// What happened to processes since the snapshot before, seen by programs in the kernel.
     pub kernel_events: Vec<KernelEvent>,
     /// Events since the snapshot before.

@@ -1,21 +1,29 @@
 //! `homeostat explain`: one incident: its fault tree, evidence, alternatives, what was decided, done and achieved.
+use std::path::PathBuf;
+
 use clap::Args;
 use serde_json::Value as Json;
 
 use super::context::Context;
 use crate::error::{Exit, UserError};
-use crate::film;
 use crate::output::{Format, Tint, severity_tint, span, time};
+use crate::{film, flame};
 
 /// Cells of evidence whose course is drawn, and the bars of one.
 const CHARTS_MAX: usize = 3;
 const CHART_BARS: usize = 60;
+
+/// Stacks that are listed.
+const STACKS_MAX: usize = 8;
 
 /// Show cause, evidence, alternatives and what was done about an incident.
 #[derive(Args)]
 pub struct Explain {
     /// Number of the incident
     id: u64,
+    /// Write a flame graph of the stacks that were found
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
 }
 
 /// Prints it; 1 if it is open.
@@ -30,6 +38,11 @@ pub fn run(args: &Explain, context: &mut Context) -> Result<Exit, UserError> {
             head(context, &answer["incident"])?;
             section(context, "cause", &tree(list(&answer["causes"])))?;
             section(context, "evidence", &list(&answer["cells"]).iter().map(evidence).collect::<Vec<_>>())?;
+            section(
+                context,
+                "stacks",
+                &list(&answer["stacks"]).iter().take(STACKS_MAX).map(stack).collect::<Vec<_>>(),
+            )?;
             section(context, "film", &course(context, &answer))?;
             section(
                 context,
@@ -40,6 +53,9 @@ pub fn run(args: &Explain, context: &mut Context) -> Result<Exit, UserError> {
             section(context, "done", &list(&answer["actions"]).iter().map(done).collect::<Vec<_>>())?;
             next(context, &answer)?;
         }
+    }
+    if let Some(path) = &args.svg {
+        super::profile::save(path, &drawing(args.id, list(&answer["stacks"]))?)?;
     }
     let is_open = answer["incident"]["closed_at"].is_null();
     Ok(if is_open { Exit::No } else { Exit::Ok })
@@ -167,6 +183,27 @@ fn evidence(row: &Json) -> String {
     let cell =
         format!("{}.{} of {}", text(row, "source_table"), text(row, "source_column"), text(row, "entity"));
     format!("{}  [{cell} = {}{normal}]", text(row, "sentence"), text(row, "value"))
+}
+
+fn stack(row: &Json) -> String {
+    let amount = flame::say(row["weight"].as_u64().unwrap_or_default(), text(row, "unit"));
+    let place = row["path"].as_str().unwrap_or_else(|| text(row, "stack"));
+    format!("{:>5}  {amount}  {place}", share(row, "share"))
+}
+
+/// The flame graph of an incident.
+///
+/// # Errors
+/// It has no stacks.
+fn drawing(id: u64, stacks: &[Json]) -> Result<String, UserError> {
+    let Some(first) = stacks.first() else {
+        let hint = "stacks of earlier runs are not kept, and not every trouble has some";
+        return Err(UserError::new(format!("incident {id} has no stacks"), hint));
+    };
+    let (kind, name) = (text(first, "kind").replace('_', " "), text(first, "name"));
+    let weights = stacks.iter().map(|row| (text(row, "stack"), row["weight"].as_u64().unwrap_or_default()));
+    let title = format!("incident {id}: {kind} of {name} (pid {})", first["pid"]);
+    Ok(flame::draw(&title, text(first, "unit"), &weights.collect::<Vec<_>>()))
 }
 
 fn other(row: &Json) -> String {

@@ -88,15 +88,11 @@ fn obey(order: &str, store: &Arc<Store>, place: &Place) {
     let word = words.next().unwrap_or_default().to_owned();
     let amount = words.next().and_then(|text| text.parse().ok()).unwrap_or(1.0);
     match word.as_str() {
-        "memory_leak" => drop(thread::spawn(move || leak_memory(amount))),
+        "memory_leak" => drop(thread::spawn(move || rust_leaks_memory(amount))),
         "descriptor_leak" => drop(thread::spawn(move || leak_descriptors(amount))),
         "cpu_hog" => {
             for _ in 0..amount as usize {
-                thread::spawn(|| {
-                    loop {
-                        std::hint::black_box(work(1));
-                    }
-                });
+                thread::spawn(rust_spins);
             }
         }
         "deadlock" => deadlock(store),
@@ -105,12 +101,26 @@ fn obey(order: &str, store: &Arc<Store>, place: &Place) {
     }
 }
 
-fn leak_memory(bytes_per_s: f64) {
+// What goes wrong has names that whoever looks at the stacks of a stripped program can see; `build.rs` exports them.
+
+// SAFETY: no other function of this program has that name; see `FAULTS` in `build.rs`.
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn rust_leaks_memory(bytes_per_s: f64) {
     loop {
         let step = (bytes_per_s / 20.0) as usize;
         // Seen through, the compiler leaves out memory that nobody reads.
         std::mem::forget(std::hint::black_box(vec![1_u8; step]));
         thread::sleep(Duration::from_millis(50));
+    }
+}
+
+// SAFETY: as above.
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn rust_spins() {
+    loop {
+        std::hint::black_box(work(1));
     }
 }
 
@@ -126,16 +136,26 @@ fn leak_descriptors(per_s: f64) {
 
 fn deadlock(store: &Arc<Store>) {
     let (one, other) = (store.clone(), store.clone());
-    thread::spawn(move || {
-        let data = one.data.lock();
-        thread::sleep(Duration::from_millis(200));
-        let _both = (data, one.index.lock());
-    });
-    thread::spawn(move || {
-        let index = other.index.lock();
-        thread::sleep(Duration::from_millis(200));
-        let _both = (index, other.data.lock());
-    });
+    thread::spawn(move || rust_takes_data_then_index(&one));
+    thread::spawn(move || rust_takes_index_then_data(&other));
+}
+
+// SAFETY: as above.
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn rust_takes_data_then_index(store: &Store) {
+    let data = store.data.lock();
+    thread::sleep(Duration::from_millis(200));
+    let _both = (data, store.index.lock());
+}
+
+// SAFETY: as above.
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn rust_takes_index_then_data(store: &Store) {
+    let index = store.index.lock();
+    thread::sleep(Duration::from_millis(200));
+    let _both = (index, store.data.lock());
 }
 
 fn crash(hold_s: f64, lease: &Path) {

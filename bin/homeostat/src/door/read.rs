@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use vocab::ledger::Ledger;
@@ -13,6 +14,7 @@ use super::answer::{Answer, Refusal, Result};
 use super::guard::Caller;
 use super::state::Shared;
 use super::{json, scope, sql, status};
+use crate::flame;
 
 /// Which incidents are asked for.
 #[derive(Default, Deserialize)]
@@ -32,6 +34,41 @@ pub async fn incidents(State(shared): State<Arc<Shared>>, Query(which): Query<Wh
     Ok(Answer(json!({"incidents": json::array(rows)})))
 }
 
+fn named<'a>(ledger: &'a Ledger, id: &str) -> core::result::Result<&'a IncidentRow, Refusal> {
+    let found = id.parse().ok().and_then(|id: u64| ledger.incidents.iter().find(|row| row.id == id));
+    found.ok_or_else(|| unknown(id))
+}
+
+fn unknown(id: &str) -> Refusal {
+    let hint = "`homeostat incidents --all` lists them";
+    Refusal::new(StatusCode::NOT_FOUND, format!("there is no incident {id}"), hint)
+}
+
+/// What a drawing may load: nothing; its colours are its own.
+const DRAWING_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'";
+
+/// `GET /api/incidents/N/flame.svg`: the stacks of one incident, drawn.
+pub async fn flame(
+    State(shared): State<Arc<Shared>>,
+    Extension(caller): Extension<Caller>,
+    Path(id): Path<String>,
+) -> core::result::Result<Response, Refusal> {
+    let now = shared.now()?;
+    let view = scope::view_for(caller, &shared.entry, &now);
+    let row = named(&view.ledger, &id)?;
+    let stacks = flame::rows_of(&view.snapshot.profiles, &view.ledger, row);
+    let Some(first) = stacks.first() else {
+        let hint = "stacks of earlier runs are not kept, and not every trouble has some";
+        return Err(Refusal::new(StatusCode::NOT_FOUND, format!("incident {id} has no stacks"), hint));
+    };
+    let title =
+        format!("incident {id}: {} of {} (pid {})", first.kind.replace('_', " "), first.name, first.pid);
+    let weights = stacks.iter().map(|one| (&*one.stack, one.weight)).collect::<Vec<_>>();
+    let svg = flame::draw(&title, &first.unit, &weights);
+    let head = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CONTENT_SECURITY_POLICY, DRAWING_POLICY)];
+    Ok((head, svg).into_response())
+}
+
 /// `GET /api/incidents/N`: one incident with all that belongs to it; one that memory holds no more, from the store.
 pub async fn incident(
     State(shared): State<Arc<Shared>>,
@@ -39,23 +76,22 @@ pub async fn incident(
     Path(id): Path<String>,
 ) -> Result {
     let now = shared.now()?;
-    let wanted: Option<u64> = id.parse().ok();
-    if let Some(row) = now.ledger().incidents.iter().find(|row| Some(row.id) == wanted) {
-        return Ok(whole(now.ledger(), row, caller));
+    if let Ok(row) = named(now.ledger(), &id) {
+        let view = scope::view_for(caller, &shared.entry, &now);
+        let stacks = flame::rows_of(&view.snapshot.profiles, &view.ledger, row);
+        return Ok(whole(now.ledger(), row, caller, json::array(stacks)));
     }
-    let past = match wanted {
-        Some(id) => sql::aside(move || Ok(shared.sql.past_incident(caller, id))).await?,
-        None => None,
+    let past = match id.parse() {
+        Ok(wanted) => sql::aside(move || Ok(shared.sql.past_incident(caller, wanted))).await?,
+        Err(_) => None,
     };
-    let found = past.as_ref().and_then(|past| Some(whole(past, past.incidents.first()?, caller)));
-    found.ok_or_else(|| {
-        let hint = "`homeostat incidents --all` lists them";
-        Refusal::new(StatusCode::NOT_FOUND, format!("there is no incident {id}"), hint)
-    })
+    let none = || Json::Array(Vec::new());
+    let found = past.as_ref().and_then(|past| Some(whole(past, past.incidents.first()?, caller, none())));
+    found.ok_or_else(|| unknown(&id))
 }
 
-/// An incident with its causes, evidence, alternatives, and what was decided and done.
-fn whole(ledger: &Ledger, row: &IncidentRow, caller: Caller) -> Answer {
+/// An incident with its causes, evidence, alternatives, stacks, and what was decided and done.
+fn whole(ledger: &Ledger, row: &IncidentRow, caller: Caller, stacks: Json) -> Answer {
     let is_for_caller = |row: &&EvidenceRow| caller == Caller::Owner || scope::is_public_evidence(row);
     let evidence = ledger.evidence.iter().filter(|one| one.incident_id == row.id).filter(is_for_caller);
     let evidence = evidence.collect::<Vec<_>>();
@@ -64,6 +100,7 @@ fn whole(ledger: &Ledger, row: &IncidentRow, caller: Caller) -> Answer {
         "causes": with_role(&evidence, "cause"),
         "cells": with_role(&evidence, "cell"),
         "alternatives": with_role(&evidence, "alternative"),
+        "stacks": stacks,
         "decisions": json::array(ledger.decisions.iter().filter(|one| one.incident_id == Some(row.id))),
         "actions": actions_of(ledger, Some(row.id)),
     }))

@@ -35,6 +35,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/events", get(events::get))
         .route("/api/incidents", get(read::incidents))
         .route("/api/incidents/{id}", get(read::incident))
+        .route("/api/incidents/{id}/flame.svg", get(read::flame))
         .route("/api/actions", get(read::actions))
         .route("/api/services", get(read::services))
         .route("/api/capabilities", get(read::capabilities))

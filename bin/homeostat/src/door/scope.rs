@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use tables::View;
+use vocab::ProcessId;
 use vocab::learnt::Learnt;
 use vocab::rows::{EventRow, EvidenceRow, Process, Service};
 use vocab::snapshot::Snapshot;
@@ -81,6 +82,9 @@ pub fn snapshot_for(uid: u32, proc_hides: bool, snapshot: &Snapshot) -> Snapshot
     seen.oom_kills = Arc::default();
     seen.signals = Arc::default();
     seen.memory_victims = Arc::default();
+    let is_own = |id| seen.processes.iter().any(|one| one.id() == id && one.user_id == Some(uid));
+    Arc::make_mut(&mut seen.profiles)
+        .retain(|row| is_own(ProcessId { pid: row.pid, start_ticks: row.start_ticks }));
     seen.kernel_events.clear();
     seen.events.clear();
     seen.answers.clear();
@@ -124,6 +128,6 @@ pub fn is_public_event(row: &EventRow) -> bool {
 pub fn is_public_evidence(row: &EvidenceRow) -> bool {
     let is_owner_only = |column: &str| OWNER_ONLY.contains(&column);
     let table = row.source_table.as_deref().unwrap_or_default();
-    !matches!(table, "threads" | "open_files" | "maps" | "log_templates")
+    !matches!(table, "threads" | "open_files" | "maps" | "log_templates" | "profiles")
         && !row.source_column.as_deref().is_some_and(is_owner_only)
 }

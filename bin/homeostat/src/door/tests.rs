@@ -289,8 +289,8 @@ fn an_incident_comes_with_all_that_belongs_to_it() {
     let (status, answer) = house.get("/api/incidents/12");
     assert_eq!(status, 200);
     let count = |name: &str| answer[name].as_array().map_or(0, Vec::len);
-    assert_eq!((count("causes"), count("cells"), count("alternatives")), (4, 3, 2));
-    assert_eq!((count("decisions"), count("actions")), (1, 1));
+    assert_eq!((count("causes"), count("cells"), count("alternatives")), (4, 4, 2));
+    assert_eq!((count("decisions"), count("actions"), count("stacks")), (1, 1, 2));
     for wrong in ["/api/incidents/99", "/api/incidents/x"] {
         assert_eq!(house.get(wrong).0, 404, "{wrong}");
     }
@@ -309,7 +309,7 @@ fn an_incident_that_memory_holds_no_more_comes_from_the_store() {
     old.incidents.iter_mut().for_each(|row| row.id = 3);
     old.evidence.retain(|row| row.incident_id == 12);
     old.evidence.iter_mut().for_each(|row| row.incident_id = 3);
-    old.decisions.iter_mut().for_each(|row| row.incident_id = 3);
+    old.decisions.iter_mut().for_each(|row| row.incident_id = Some(3));
     old.actions.iter_mut().for_each(|row| row.incident_id = Some(3));
     store.save(&old, &[]).expect("writable");
     let house = House::with(Readers { past: store.past(), ..Readers::default() });
@@ -342,6 +342,30 @@ fn metrics_are_prometheus_text() {
 }
 
 #[test]
+fn the_stacks_of_an_incident_are_drawn_and_may_load_nothing() {
+    let house = House::new();
+    let bearer = format!("Bearer {}", house.token());
+    let ask = |path: &str| house.ask("GET", path, &[("Authorization", &bearer)], "");
+    let (status, head, svg) = ask("/api/incidents/12/flame.svg");
+    assert_eq!(status, 200);
+    assert!(
+        head.contains("image/svg+xml") && head.contains("default-src 'none'; style-src 'unsafe-inline'"),
+        "{head}"
+    );
+    assert!(
+        svg.contains("Pool.grow · ") && svg.contains("Cart&lt;add&gt;") && svg.contains("90.0 %"),
+        "{svg}"
+    );
+    let others = house.get("/api/incidents");
+    let without =
+        others.1["incidents"].as_array().expect("incidents").iter().find(|row| row["id"] != json!(12));
+    let path = format!("/api/incidents/{}/flame.svg", without.expect("another")["id"]);
+    assert_eq!(house.get(&path).0, 404);
+    let (_, page, _) = ask("/api/status");
+    assert!(!page.contains("unsafe-inline"), "{page}");
+}
+
+#[test]
 fn a_stranger_sees_what_proc_shows_and_no_more() {
     let turn = made_up::turn(1, 1.0);
     let entry = Entry { token: String::new(), port: None, daemon_uid: 0, proc_hides: false };
@@ -355,6 +379,8 @@ fn a_stranger_sees_what_proc_shows_and_no_more() {
     assert_eq!(descriptors, [None, Some(77)]);
     assert!(seen.events.iter().all(|row| row.kind != "service_log"));
     assert!(seen.ledger.evidence.iter().all(|row| row.source_column.as_deref() != Some("descriptors")));
+    assert!(seen.snapshot.profiles.is_empty(), "none is of a process of this user");
+    assert!(seen.ledger.evidence.iter().all(|row| row.source_table.as_deref() != Some("profiles")));
     assert_eq!(view(1000, true).snapshot.processes.len(), 1);
     assert!(guard::Caller::Stranger { uid: 1000 }.may_change().is_err());
 }

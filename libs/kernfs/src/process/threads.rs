@@ -110,6 +110,11 @@ impl ProcFs {
         })
     }
 
+    /// Reads where one thread stands: one file instead of the four of [`ProcFs::thread`]. Needs the ptrace right.
+    pub fn syscall(&mut self, task: TaskId) -> Result<Option<Syscall>> {
+        Ok(Syscall::parse(self.of_task(task, "syscall")?))
+    }
+
     /// Reads all threads of a process into `threads`; those that end meanwhile are left out.
     pub fn threads(&mut self, pid: u32, threads: &mut Vec<Thread>) -> Result<()> {
         threads.clear();

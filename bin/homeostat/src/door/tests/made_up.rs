@@ -84,7 +84,28 @@ fn snapshot(number: u64, shift: f64) -> Snapshot {
         pressures,
         processes,
         services,
+        profiles: Arc::new(vec![profile(at, "Pool.grow", 9_000), profile(at, "Cart<add>", 1_000)]),
         ..Snapshot::default()
+    }
+}
+
+fn profile(at: Timestamp, function: &str, weight: u64) -> ProfileRow {
+    ProfileRow {
+        at,
+        pid: 4242,
+        start_ticks: 99,
+        name: "java".into(),
+        service: Some("checkout".into()),
+        kind: "memory_growth".to_owned(),
+        function: Some(function.into()),
+        file: Some("[anon]".into()),
+        path: Some(format!("{function} <- main").into()),
+        stack: format!("main;{function};malloc").into(),
+        weight,
+        unit: "bytes".to_owned(),
+        share: weight as f64 / 10_000.0,
+        threads: "4250".to_owned(),
+        watched_s: 5.0,
     }
 }
 
@@ -257,7 +278,7 @@ fn evidence() -> Vec<EvidenceRow> {
     let java = Entity::Process(ProcessId { pid: 4242, start_ticks: 99 });
     vec![
         node(0, None, service("checkout"), 0.93, "anonymous memory grows without bound, 5.2 MB/s for 96 s"),
-        node(1, Some(0), java, 0.97, "the growth is all in one process"),
+        node(1, Some(0), java.clone(), 0.97, "the growth is all in one process"),
         node(2, Some(0), Entity::Machine, 0.88, "available memory falls at the same pace"),
         node(3, Some(2), service("postgresql.service"), 0.71, "its pages are evicted and read back"),
         cell(
@@ -270,6 +291,10 @@ fn evidence() -> Vec<EvidenceRow> {
         ),
         cell(1, "pressure", "some_pct", "31.4", Some("0.2"), "some task waits for memory 31 % of the time"),
         cell(2, "processes", "descriptors", "77", None, "descriptors do not grow: no connection leak"),
+        EvidenceRow {
+            entity: java,
+            ..cell(3, "profiles", "function", "Pool.grow", None, "new memory is first touched in Pool.grow")
+        },
         row(
             "alternative",
             0,

@@ -1,0 +1,59 @@
+//! Where a process spends its time, waits, and takes memory: its stacks, sampled for a few seconds and named.
+//!
+//! Start at [`profile`]. Nothing is loaded into the process and nothing in it is stopped: the kernel's perf events
+//! copy registers and the top of a stack when a sample is due, and the stacks of sleeping threads are read as they lie.
+//! Both are unwound here by the call frame information of the program's own files, so that neither frame pointers nor
+//! debug information is needed. What is attached goes with the descriptors: nothing outlives this process.
+//!
+//! Limits: x86-64; no inlined functions; of memory the function is named that touches it first, which need not be the one
+//! that keeps it: a heap hands room that one gave back to the next, and the callers that both have are what is sure; a
+//! thread that sleeps where only its frame pointer tells the caller has a stack that ends early.
+mod arch;
+mod counts;
+mod image;
+mod names;
+mod perf;
+mod profile;
+mod region;
+mod ring;
+mod sampler;
+mod sleeping;
+mod space;
+pub mod svg;
+mod symbols;
+mod unwind;
+
+pub use names::is_runtime;
+pub use profile::{Frame, Function, Kind, Profile, Stack, Unit};
+pub use sampler::{Request, profile};
+pub use sleeping::Sleeping;
+
+/// Why there is no profile.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such process, or it ended.
+    #[error("process {0} ended")]
+    Gone(u32),
+    /// The kernel refuses to show it to this user.
+    #[error("process {pid} may not be looked into: {why}")]
+    Forbidden {
+        /// Whose.
+        pid: u32,
+        /// The kernel's words.
+        why: String,
+    },
+    /// The kernel has no perf events, or refuses them to this user.
+    #[error("the kernel refuses perf events: {0}")]
+    NoEvents(String),
+    /// Stacks are unwound on x86-64 only.
+    #[error("stacks cannot be unwound on this processor architecture")]
+    Architecture,
+}
+
+/// Whether this user may have perf events: `None`, or why not. Opens one on the calling thread and closes it.
+pub fn refusal() -> Option<Refusal> {
+    if !arch::IS_SUPPORTED {
+        return Some(Refusal::Architecture);
+    }
+    perf::Event::open(Kind::OnCpu, 0, 99).err().map(|error| Refusal::NoEvents(error.to_string()))
+}

@@ -1,0 +1,140 @@
+//! Stacks of threads that sleep, read as they lie: nothing is stopped, nothing attached.
+//!
+//! The kernel says where a sleeping thread's stack begins; its frame pointer it does not say, so a stack ends early where
+//! only that leads on. A thread that moved while it was read is left out.
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use kernfs::{ProcFs, Syscall, TaskId};
+
+use crate::Refusal;
+use crate::arch::{self, Registers};
+use crate::counts::Counts;
+use crate::profile::{Kind, Profile};
+use crate::sampler::{Request, thread_cpu_us};
+use crate::space::{Space, refused};
+use crate::unwind::{StackCopy, Walker};
+
+/// Threads that are looked at.
+const THREADS_MAX: usize = 128;
+/// What is read of a stack. Unit: bytes.
+const STACK_BYTES: usize = 16 << 10;
+/// Least pause between two looks over a time, and the pause beside what a look costs: at most a twentieth of a core.
+const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE_RATIO: u64 = 20;
+
+/// A thread's stack, copied.
+#[derive(Debug)]
+struct Copied {
+    tid: u32,
+    registers: Registers,
+    stack: Vec<u8>,
+}
+
+/// The sleeping threads of a process, copied in one go: they can be named later, even when the process is gone.
+#[derive(Debug)]
+pub struct Sleeping {
+    proc: ProcFs,
+    pid: u32,
+    space: Space,
+    copied: Vec<Copied>,
+    lost: u64,
+    cpu_us: u64,
+    taken: f64,
+}
+
+impl Sleeping {
+    /// Copies the stacks of the threads that sleep now.
+    ///
+    /// # Errors
+    /// There is no such process, or this user may not look into it.
+    pub fn capture(pid: u32) -> Result<Self, Refusal> {
+        if !arch::IS_SUPPORTED {
+            return Err(Refusal::Architecture);
+        }
+        let (start, cpu_us) = (Instant::now(), thread_cpu_us());
+        let mut proc = ProcFs::open(Path::new("/proc")).map_err(|error| refused(pid, &error))?;
+        let space = Space::read(&mut proc, pid)?;
+        let mut tids = Vec::new();
+        proc.tids(pid, &mut tids).map_err(|error| refused(pid, &error))?;
+        tids.sort_unstable();
+        let lost = tids.len().saturating_sub(THREADS_MAX) as u64;
+        let copied = tids.iter().take(THREADS_MAX).filter_map(|tid| copy(&mut proc, pid, *tid)).collect();
+        let cpu_us = thread_cpu_us().saturating_sub(cpu_us);
+        Ok(Self { proc, pid, space, copied, lost, cpu_us, taken: start.elapsed().as_secs_f64() })
+    }
+
+    /// Unwinds and names them.
+    pub fn named(mut self) -> Profile {
+        let cpu_us = thread_cpu_us();
+        let (mut counts, mut walker) = (Counts::default(), Walker::new());
+        for one in &self.copied {
+            meet(one, &self.space, &mut walker, &mut counts, 1);
+        }
+        let (samples, lost) = (counts.samples, counts.lost + self.lost);
+        let (weight, stacks) = counts.named(&mut self.proc, self.pid, &self.space);
+        let cpu_us = self.cpu_us + thread_cpu_us().saturating_sub(cpu_us);
+        let (kind, seconds) = (Kind::Waiting, self.taken);
+        Profile { kind, seconds, stacks, weight, samples, lost, cpu_us, cut_short: None }
+    }
+}
+
+fn meet(one: &Copied, space: &Space, walker: &mut Walker, counts: &mut Counts, weight: u64) {
+    let mut frames = Vec::new();
+    let mut stack = StackCopy { start: one.registers.sp, bytes: &one.stack, rest: None };
+    walker.walk(space, one.registers, &mut stack, &mut frames);
+    if let Some(index) = counts.meet(&frames, one.tid) {
+        counts.add(index, weight);
+    }
+}
+
+/// The stack of one thread; `None` for one that runs, or moved meanwhile.
+fn copy(proc: &mut ProcFs, pid: u32, tid: u32) -> Option<Copied> {
+    let before = proc.syscall(TaskId { pid, tid }).ok()??;
+    let (sp, ip) = match before {
+        Syscall::Running => return None,
+        Syscall::Outside { sp, pc } | Syscall::In { sp, pc, .. } => (sp, pc),
+    };
+    let mut stack = vec![0; STACK_BYTES];
+    let read = proc.mem_read(pid, sp, &mut stack).ok()?;
+    stack.truncate(read);
+    stack.shrink_to_fit();
+    let has_stayed = proc.syscall(TaskId { pid, tid }).ok()? == Some(before);
+    has_stayed.then_some(Copied { tid, registers: Registers { ip, sp, fp: 0 }, stack })
+}
+
+/// Looks at the sleeping threads again and again: where a process waits, and for how long.
+pub(crate) fn over(request: &Request) -> Result<Profile, Refusal> {
+    let pid = request.pid;
+    let (start, cpu_us) = (Instant::now(), thread_cpu_us());
+    let spent = || thread_cpu_us().saturating_sub(cpu_us);
+    let mut proc = ProcFs::open(Path::new("/proc")).map_err(|error| refused(pid, &error))?;
+    let space = Space::read(&mut proc, pid)?;
+    let (mut counts, mut walker) = (Counts::default(), Walker::new());
+    let length = Duration::from_secs_f64(request.seconds.clamp(0.0, 600.0));
+    let (mut tids, mut lost, mut last, mut cut_short) = (Vec::new(), 0, start, None);
+    while start.elapsed() < length && cut_short.is_none() {
+        let before_us = spent();
+        if proc.tids(pid, &mut tids).is_err() {
+            cut_short = Some("the process ended".to_owned());
+        }
+        lost = lost.max(tids.len().saturating_sub(THREADS_MAX) as u64);
+        // A look stands for the time since the one before.
+        let weight_us = u64::try_from(last.elapsed().as_micros()).unwrap_or(u64::MAX);
+        last = Instant::now();
+        for tid in tids.iter().take(THREADS_MAX) {
+            if let Some(one) = copy(&mut proc, pid, *tid) {
+                meet(&one, &space, &mut walker, &mut counts, weight_us);
+            }
+        }
+        if spent() > request.budget_us {
+            cut_short = Some("its budget of CPU time was used up".to_owned());
+        }
+        let pause = Duration::from_micros(PAUSE_RATIO * spent().saturating_sub(before_us)).max(PAUSE);
+        std::thread::sleep(pause.min(length.saturating_sub(start.elapsed())));
+    }
+    let seconds = start.elapsed().as_secs_f64();
+    let (samples, lost) = (counts.samples, counts.lost + lost);
+    let (weight, stacks) = counts.named(&mut proc, pid, &space);
+    Ok(Profile { kind: Kind::OffCpu, seconds, stacks, weight, samples, lost, cpu_us: spent(), cut_short })
+}

@@ -1,0 +1,207 @@
+//! Profiles of a program of known truth, in C, compiled without frame pointers; and of it stripped.
+//!
+//! Needs a C compiler, as the build of this workspace does. Where the kernel refuses perf events, what needs them says so
+//! and is skipped.
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use stacks::{Kind, Profile, Refusal, Request, Sleeping};
+
+/// The program, built once: as it is, and without its symbols.
+fn programs() -> &'static [PathBuf; 2] {
+    static BUILT: OnceLock<[PathBuf; 2]> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/truth.c");
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let build = |name: &str, flags: &[&str]| {
+            let program = folder.join(format!("{name}-{}", std::process::id()));
+            let done = Command::new("cc")
+                .args(["-O2", "-fomit-frame-pointer", "-pthread", "-o"])
+                .arg(&program)
+                .arg(&source)
+                .args(flags)
+                .status();
+            assert!(done.expect("a C compiler").success());
+            program
+        };
+        [build("truth", &[]), build("stripped", &["-s"])]
+    })
+}
+
+/// A run of it, which ends with the test.
+struct Run(Child);
+
+impl Run {
+    fn of(program: &Path, what: &str) -> Self {
+        let mut child = Command::new(program).arg(what).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().expect("its output")).read_line(&mut line).expect("it speaks");
+        assert_eq!(line, "ready\n");
+        Self(child)
+    }
+
+    fn pid(&self) -> u32 {
+        self.0.id()
+    }
+
+    fn profile(&self, kind: Kind, seconds: f64) -> Result<Profile, Refusal> {
+        stacks::profile(&Request { pid: self.pid(), kind, seconds, budget_us: 5_000_000 })
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Whether perf events are to be had; says so where they are not.
+fn has_events() -> bool {
+    let refusal = stacks::refusal();
+    if let Some(why) = &refusal {
+        eprintln!("skipped: {why}");
+    }
+    refusal.is_none()
+}
+
+fn names(profile: &Profile) -> Vec<String> {
+    let stack = |one: &stacks::Stack| format!("{} {}", one.weight, one.folded());
+    profile.stacks.iter().map(stack).collect()
+}
+
+#[test]
+fn a_leak_is_named_and_what_is_given_back_is_not() {
+    if !has_events() {
+        return;
+    }
+    let run = Run::of(&programs()[0], "leak");
+    let profile = run.profile(Kind::MemoryGrowth, 1.5).expect("a profile");
+    let functions = profile.functions();
+    let first = functions.first().unwrap_or_else(|| panic!("{profile:#?}"));
+    assert_eq!(first.frame.name, "keeps_what_it_takes", "{:#?}", names(&profile));
+    // Of 1,220 KiB that it touches for each request it keeps 20.
+    assert!(profile.share(first.weight) > 0.6, "{:#?}", names(&profile));
+    let stack = profile.stacks.iter().find(|one| one.function() == Some(&first.frame)).expect("its stack");
+    assert!(stack.folded().contains("main;handles_a_request;keeps_what_it_takes"), "{}", stack.folded());
+}
+
+#[test]
+fn a_hog_is_named() {
+    if !has_events() {
+        return;
+    }
+    let run = Run::of(&programs()[0], "spin");
+    let profile = run.profile(Kind::OnCpu, 1.0).expect("a profile");
+    let functions = profile.functions();
+    assert_eq!(functions.first().map(|one| one.frame.name.as_str()), Some("spins"), "{:#?}", names(&profile));
+    assert!(profile.share(functions[0].weight) > 0.8, "{:#?}", names(&profile));
+}
+
+#[test]
+fn a_deadlock_shows_both_waits_without_stopping_anybody() {
+    let run = Run::of(&programs()[0], "deadlock");
+    let profile = Sleeping::capture(run.pid()).expect("a look").named();
+    let stacks = names(&profile);
+    for [outer, inner] in
+        [["first_then_second", "takes_the_second"], ["second_then_first", "takes_the_first"]]
+    {
+        let both = |one: &&String| one.contains(&format!("{outer};{inner};"));
+        assert_eq!(stacks.iter().filter(both).count(), 1, "{outer}: {stacks:#?}");
+    }
+    let functions = profile.functions();
+    assert!(functions.iter().any(|one| one.frame.name == "takes_the_first"), "{functions:#?}");
+    let state = std::fs::read_to_string(format!("/proc/{}/status", run.pid())).expect("it lives");
+    assert!(state.contains("TracerPid:\t0") && !state.contains("State:\tt"), "{state}");
+}
+
+#[test]
+fn waits_are_weighed_over_a_time() {
+    let run = Run::of(&programs()[0], "deadlock");
+    let profile = run.profile(Kind::OffCpu, 0.6).expect("a profile");
+    let waited =
+        profile.functions().iter().find(|one| one.frame.name == "takes_the_second").map(|one| one.weight);
+    let seconds = waited.expect("it waits") as f64 / 1e6;
+    assert!(
+        seconds > 0.3 * profile.seconds && seconds <= 1.01 * profile.seconds,
+        "{seconds} of {}",
+        profile.seconds
+    );
+}
+
+#[test]
+fn a_stripped_program_gives_addresses_in_its_file() {
+    let run = Run::of(&programs()[1], "deadlock");
+    let profile = Sleeping::capture(run.pid()).expect("a look").named();
+    let function = profile.functions().into_iter().next().expect("one of its own").frame;
+    assert!(function.name.starts_with("stripped-") && function.name.contains("+0x"), "{function:?}");
+    assert!(!function.is_named);
+    assert!(
+        names(&profile).iter().any(|one| one.contains("pthread") || one.contains("clone")),
+        "{:#?}",
+        names(&profile)
+    );
+}
+
+#[test]
+fn a_process_that_ends_midway_gives_what_was_seen() {
+    if !has_events() {
+        return;
+    }
+    let mut run = Run::of(&programs()[0], "spin");
+    let pid = run.pid();
+    let start = Instant::now();
+    let profiler = std::thread::spawn(move || {
+        stacks::profile(&Request { pid, kind: Kind::OnCpu, seconds: 60.0, budget_us: 5_000_000 })
+    });
+    std::thread::sleep(Duration::from_millis(600));
+    run.0.kill().expect("it is ours");
+    run.0.wait().expect("it ends");
+    let profile = profiler.join().expect("no panic").expect("a profile");
+    assert!(start.elapsed() < Duration::from_secs(40) && profile.cut_short.is_some());
+    assert_eq!(
+        profile.functions().first().map(|one| one.frame.name.as_str()),
+        Some("spins"),
+        "{:#?}",
+        names(&profile)
+    );
+}
+
+#[test]
+fn copied_stacks_outlive_their_process() {
+    let run = Run::of(&programs()[0], "deadlock");
+    let sleeping = Sleeping::capture(run.pid()).expect("a look");
+    drop(run);
+    let profile = sleeping.named();
+    assert!(
+        profile.functions().iter().any(|one| one.frame.name == "takes_the_second"),
+        "{:#?}",
+        names(&profile)
+    );
+}
+
+#[test]
+fn a_budget_of_nothing_ends_it_at_once() {
+    if !has_events() {
+        return;
+    }
+    let run = Run::of(&programs()[0], "spin");
+    let request = Request { pid: run.pid(), kind: Kind::OnCpu, seconds: 60.0, budget_us: 0 };
+    let profile = stacks::profile(&request).expect("a profile");
+    assert!(profile.cut_short.is_some_and(|why| why.contains("budget")) && profile.seconds < 30.0);
+}
+
+#[test]
+fn what_is_gone_is_refused_in_words() {
+    let mut run = Run::of(&programs()[0], "");
+    let pid = run.pid();
+    run.0.kill().expect("it is ours");
+    run.0.wait().expect("it ends");
+    for kind in Kind::ALL {
+        let request = Request { pid, kind, seconds: 1.0, budget_us: 1_000_000 };
+        assert_eq!(stacks::profile(&request), Err(Refusal::Gone(pid)), "{kind}");
+    }
+}

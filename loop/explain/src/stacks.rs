@@ -1,0 +1,156 @@
+//! What escalation found, beside the incident it belongs to: the function in which memory grows, CPU time goes or
+//! threads wait.
+//!
+//! An answer may come before its incident, while there was only suspicion, or after the process has gone.
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use vocab::finding::Evidence;
+use vocab::incident::Incident;
+use vocab::probe::{ProbeKind, ProbeResult, ProfileKind, ProfileProbe, StackProbe};
+use vocab::snapshot::Snapshot;
+use vocab::{Entity, ProcessId, Timestamp, Value};
+
+/// Table of the evidence.
+const TABLE: &str = "profiles";
+/// Profiles that are remembered.
+const KEPT_MAX: usize = 64;
+/// How long before an incident opens they may have been taken; the same of where threads wait. Unit: s.
+const KEPT_S: f64 = 300.0;
+const LOOK_KEPT_S: f64 = 60.0;
+/// Stacks of an incident.
+const STACKS_MAX: usize = 4;
+/// Share of the whole below which a function is not called the place. Unit: ratio.
+const SHARE_MIN: f64 = 0.3;
+/// Evidence rows of one incident, these included.
+const EVIDENCE_MAX: usize = 40;
+
+/// The last profile of each process and kind.
+#[derive(Debug, Default)]
+pub(crate) struct Profiles(BTreeMap<(ProcessId, ProfileKind), (Timestamp, ProfileProbe)>);
+
+impl Profiles {
+    /// Takes the answers of this turn.
+    pub fn remember(&mut self, snapshot: &Snapshot) {
+        for answer in &snapshot.answers {
+            if let (ProbeKind::Profile(kind), Entity::Process(id), Ok(ProbeResult::Profile(profile))) =
+                (answer.probe.kind, &answer.probe.entity, &answer.result)
+            {
+                self.0.insert((*id, kind), (answer.at, profile.clone()));
+            }
+        }
+        while self.0.len() > KEPT_MAX {
+            let oldest = self.0.iter().min_by_key(|(_, (at, _))| *at).map(|(key, _)| *key);
+            oldest.and_then(|key| self.0.remove(&key));
+        }
+    }
+
+    /// Adds to an incident what is known of the stacks of its process, in place of what was known before.
+    pub fn link(&self, incident: &mut Incident) {
+        let Some(kind) = ProfileKind::of_trouble(incident.kind) else { return };
+        let known = incident.process.and_then(|id| Some((id, self.0.get(&(id, kind))?)));
+        let Some((id, (at, profile))) = known else { return };
+        let kept_s = if kind == ProfileKind::Waiting { LOOK_KEPT_S } else { KEPT_S };
+        if incident.opened_at.seconds_since(*at) > kept_s {
+            return;
+        }
+        let threads = threads_in(incident);
+        incident.evidence.retain(|one| one.table != TABLE);
+        incident.evidence.truncate(EVIDENCE_MAX - STACKS_MAX);
+        let evidence = evidence(id, kind, profile, &threads);
+        if let Some(place) = place(kind, profile)
+            && !incident.sentence.contains(&place)
+        {
+            incident.sentence = format!("{}; {place}", incident.sentence);
+        }
+        incident.evidence.extend(evidence);
+    }
+}
+
+/// The threads that hold the locks of a circle, as its evidence names them.
+fn threads_in(incident: &Incident) -> Vec<u32> {
+    let owners = incident.evidence.iter().filter(|one| one.column == "futex_owner");
+    owners.filter_map(|one| Some(one.value.as_f64()? as u32)).collect()
+}
+
+fn evidence(id: ProcessId, kind: ProfileKind, profile: &ProfileProbe, threads: &[u32]) -> Vec<Evidence> {
+    let is_meant =
+        |one: &&StackProbe| threads.is_empty() || one.threads.iter().any(|tid| threads.contains(tid));
+    let waits = |one: &&StackProbe| kind != ProfileKind::Waiting || waits_for_a_lock(one);
+    let stacks = profile.stacks.iter().filter(|one| one.function.is_some());
+    stacks
+        .filter(is_meant)
+        .filter(waits)
+        .take(STACKS_MAX)
+        .map(|one| Evidence {
+            table: TABLE.to_string(),
+            entity: Entity::Process(id),
+            column: "function".to_string(),
+            value: one.function.as_deref().map_or(Value::Null, Value::from),
+            normal: None,
+            sentence: sentence(kind, profile, one),
+        })
+        .collect()
+}
+
+/// Whether a thread stands in a call for a lock, by the names that C libraries and languages give those.
+fn waits_for_a_lock(stack: &StackProbe) -> bool {
+    let inner = stack.stack.rsplit(';').take(6);
+    inner.into_iter().any(|name| {
+        let name = name.to_ascii_lowercase();
+        ["lock", "futex", "mutex", "cond", "sem_"].iter().any(|word| name.contains(word))
+    })
+}
+
+fn sentence(kind: ProfileKind, profile: &ProfileProbe, stack: &StackProbe) -> String {
+    let path = stack.path.as_deref().unwrap_or("code without a name");
+    let file = stack.file.as_deref().map_or_else(String::new, |file| format!(" ({file})"));
+    let seconds = profile.seconds;
+    let percent = 100.0 * share(profile, stack.weight);
+    match kind {
+        ProfileKind::MemoryGrowth => format!(
+            "new memory is first touched, and kept, in {path}{file}: {percent:.0} % of {} in {seconds:.0} s",
+            bytes(profile.weight)
+        ),
+        ProfileKind::OnCpu => format!(
+            "CPU time goes to {path}{file}: {percent:.0} % of {:.1} s in {seconds:.0} s",
+            profile.weight as f64 / 1e6
+        ),
+        ProfileKind::OffCpu => format!("its threads wait in {path}{file}: {percent:.0} % of their waits"),
+        ProfileKind::Waiting => {
+            let threads = stack.threads.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
+            let verb = if stack.threads.len() == 1 { "thread" } else { "threads" };
+            format!("{verb} {threads} at rest in {path}{file}")
+        }
+    }
+}
+
+/// Where the most of it happens, for the sentence of the incident; `None` where no function stands out.
+fn place(kind: ProfileKind, profile: &ProfileProbe) -> Option<String> {
+    let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
+    for stack in &profile.stacks {
+        if let Some(function) = stack.function.as_deref() {
+            *sums.entry(function).or_insert(0) += stack.weight;
+        }
+    }
+    let (function, weight) = sums.into_iter().max_by_key(|(_, weight)| *weight)?;
+    if share(profile, weight) < SHARE_MIN {
+        return None;
+    }
+    match kind {
+        ProfileKind::MemoryGrowth => Some(format!("it grows in `{function}`")),
+        ProfileKind::OnCpu => Some(format!("its time goes to `{function}`")),
+        ProfileKind::OffCpu | ProfileKind::Waiting => None,
+    }
+}
+
+fn share(profile: &ProfileProbe, weight: u64) -> f64 {
+    if profile.weight == 0 { 0.0 } else { weight as f64 / profile.weight as f64 }
+}
+
+fn bytes(value: u64) -> String {
+    let value = value as f64;
+    if value >= 1e6 { format!("{:.1} MB", value / 1e6) } else { format!("{:.0} kB", value / 1e3) }
+}

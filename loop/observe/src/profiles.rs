@@ -1,0 +1,249 @@
+//! Profiles of processes under suspicion: one at a time, in a thread of its own, while the ticks go on.
+//!
+//! Sleeping threads are copied at once, before anybody acts on their process; only the names are found later.
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, TryRecvError, channel};
+use std::time::{Duration, Instant};
+
+use stacks::{Profile, Request, Sleeping, Stack};
+use vocab::probe::{Probe, ProbeAnswer, ProbeKind, ProbeResult, ProfileKind, ProfileProbe, StackProbe};
+use vocab::{Entity, ProcessId, Timestamp};
+
+use crate::ledger::Report;
+
+/// Profiles that may wait.
+const WAITING_MAX: usize = 8;
+/// A thread that is so much later than it should be is given up.
+const LATE: Duration = Duration::from_secs(30);
+/// Callers named beside a function.
+const PATH_MAX: usize = 3;
+/// Longest stack in an answer. Unit: bytes.
+const STACK_BYTES_MAX: usize = 4_096;
+
+/// Whom a profile is about, as far as is known when it is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Who {
+    /// Its identity.
+    pub(crate) id: ProcessId,
+    /// Name of the process.
+    pub(crate) name: Arc<str>,
+    /// Its service.
+    pub(crate) service: Option<Arc<str>>,
+}
+
+/// The work of one profile.
+type Work = Box<dyn FnOnce() -> Result<Profile, String> + Send>;
+
+struct Job {
+    probe: Probe,
+    who: Who,
+    length: Duration,
+    work: Work,
+}
+
+struct Current {
+    probe: Probe,
+    who: Who,
+    late: Instant,
+    answer: Receiver<Result<Profile, String>>,
+}
+
+/// Profiles that wait and the one that is being taken.
+#[derive(Default)]
+pub(crate) struct Profiles {
+    waiting: VecDeque<Job>,
+    current: Option<Current>,
+}
+
+impl Profiles {
+    /// Whether an answer is still to come.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.current.is_some() || !self.waiting.is_empty()
+    }
+
+    /// Takes up a request; the reason why not. What is being taken or waits is not taken twice.
+    pub(crate) fn ask(&mut self, probe: &Probe, kind: ProfileKind, who: Who) -> Result<(), String> {
+        let is_it = |other: &Probe| other == probe;
+        if self.current.iter().any(|one| is_it(&one.probe))
+            || self.waiting.iter().any(|one| is_it(&one.probe))
+        {
+            return Ok(());
+        }
+        if self.waiting.len() >= WAITING_MAX {
+            return Err("too many profiles are being taken".to_owned());
+        }
+        let pid = who.id.pid;
+        let work: Work = if kind == ProfileKind::Waiting {
+            let sleeping = Sleeping::capture(pid).map_err(|error| error.to_string())?;
+            Box::new(move || Ok(sleeping.named()))
+        } else {
+            let (seconds, budget_us) = (kind.seconds(), u64::from(probe.budget_us));
+            let request = Request { pid, kind: kind_of(kind), seconds, budget_us };
+            Box::new(move || stacks::profile(&request).map_err(|error| error.to_string()))
+        };
+        let length = Duration::from_secs_f64(kind.seconds());
+        let job = Job { probe: probe.clone(), who, length, work };
+        // What is copied already takes no time and comes first.
+        if length.is_zero() {
+            self.waiting.push_front(job)
+        } else {
+            self.waiting.push_back(job)
+        }
+        self.start();
+        Ok(())
+    }
+
+    /// The answers that came since the last call. Never waits.
+    pub(crate) fn poll(&mut self, at: Timestamp, report: &mut Report) -> Vec<ProbeAnswer> {
+        let mut answers = Vec::new();
+        if let Some(current) = self.current.take() {
+            let answer = match current.answer.try_recv() {
+                Ok(answer) => Some(answer),
+                Err(TryRecvError::Disconnected) => Some(Err("its thread ended".to_owned())),
+                Err(TryRecvError::Empty) if Instant::now() < current.late => None,
+                Err(TryRecvError::Empty) => {
+                    report.stalled_s = Some(LATE.as_secs_f64());
+                    Some(Err("it takes too long".to_owned()))
+                }
+            };
+            match answer {
+                Some(result) => {
+                    let result = result.map(|profile| ProbeResult::Profile(probe_of(&current.who, &profile)));
+                    answers.push(ProbeAnswer { probe: current.probe, at, result });
+                }
+                None => self.current = Some(current),
+            }
+        }
+        self.start();
+        answers
+    }
+
+    fn start(&mut self) {
+        if self.current.is_some() {
+            return;
+        }
+        let Some(Job { probe, who, length, work }) = self.waiting.pop_front() else { return };
+        let (send, answer) = channel();
+        // A thread that cannot be started drops its sender, which reads as a thread that ended; so does one that fails.
+        let _ = std::thread::Builder::new().name("profile".into()).spawn(move || send.send(work()));
+        self.current = Some(Current { probe, who, late: Instant::now() + length + LATE, answer });
+    }
+}
+
+/// The profile that `probe` asks for, if it asks for one.
+pub(crate) fn asked(probe: &Probe) -> Option<(ProfileKind, ProcessId)> {
+    match (probe.kind, &probe.entity) {
+        (ProbeKind::Profile(kind), Entity::Process(id)) => Some((kind, *id)),
+        _ => None,
+    }
+}
+
+const fn kind_of(kind: ProfileKind) -> stacks::Kind {
+    match kind {
+        ProfileKind::OnCpu => stacks::Kind::OnCpu,
+        ProfileKind::OffCpu => stacks::Kind::OffCpu,
+        ProfileKind::MemoryGrowth => stacks::Kind::MemoryGrowth,
+        ProfileKind::Waiting => stacks::Kind::Waiting,
+    }
+}
+
+fn probe_of(who: &Who, profile: &Profile) -> ProfileProbe {
+    ProfileProbe {
+        name: who.name.clone(),
+        service: who.service.clone(),
+        seconds: profile.seconds,
+        weight: profile.weight,
+        samples: profile.samples,
+        lost: profile.lost,
+        cut_short: profile.cut_short.clone(),
+        stacks: profile.stacks.iter().map(stack_of).collect(),
+    }
+}
+
+fn stack_of(stack: &Stack) -> StackProbe {
+    let path = stack.path().take(PATH_MAX).map(|frame| frame.name.as_str()).collect::<Vec<_>>();
+    let function = stack.function();
+    StackProbe {
+        stack: Arc::from(inner_part(&stack.folded())),
+        path: (!path.is_empty()).then(|| Arc::from(path.join(" <- "))),
+        function: function.map(|frame| Arc::from(frame.name.as_str())),
+        file: function.map(|frame| Arc::from(frame.file.as_str())),
+        weight: stack.weight,
+        threads: stack.threads.clone(),
+    }
+}
+
+/// What fits of a stack, from the innermost function on: whole names only.
+fn inner_part(folded: &str) -> &str {
+    let excess = folded.len().saturating_sub(STACK_BYTES_MAX);
+    if excess == 0 {
+        return folded;
+    }
+    folded.match_indices(';').find(|(at, _)| *at >= excess).map_or("", |(at, _)| &folded[at + 1..])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn who(pid: u32) -> Who {
+        Who { id: ProcessId { pid, start_ticks: 1 }, name: Arc::from("x"), service: None }
+    }
+
+    fn wait_for(profiles: &mut Profiles, count: usize) -> Vec<ProbeAnswer> {
+        let (mut answers, start) = (Vec::new(), Instant::now());
+        while answers.len() < count {
+            assert!(start.elapsed() < Duration::from_secs(60));
+            answers.extend(profiles.poll(Timestamp(7), &mut Report::default()));
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        answers
+    }
+
+    #[test]
+    fn a_thread_of_ours_that_sleeps_is_seen_to_sleep() {
+        let (wake, sleep) = channel::<()>();
+        let sleeper = std::thread::spawn(move || sleep.recv());
+        let who = who(std::process::id());
+        let probe = Probe::profile(who.id, ProfileKind::Waiting);
+        let mut profiles = Profiles::default();
+        if let Err(why) = profiles.ask(&probe, ProfileKind::Waiting, who) {
+            assert!(why.contains("architecture"), "{why}");
+            return;
+        }
+        let answers = wait_for(&mut profiles, 1);
+        drop(wake);
+        assert!(sleeper.join().is_ok_and(|received| received.is_err()));
+        let Ok(ProbeResult::Profile(profile)) = &answers[0].result else { panic!("{answers:?}") };
+        assert!(
+            profile.weight >= 1 && profile.stacks.iter().all(|one| !one.threads.is_empty()),
+            "{profile:?}"
+        );
+    }
+
+    #[test]
+    fn nobody_is_profiled_twice_at_a_time_and_the_queue_is_bounded() {
+        let mut profiles = Profiles::default();
+        let ask = |profiles: &mut Profiles, pid: u32| {
+            let who = who(pid);
+            profiles.ask(&Probe::profile(who.id, ProfileKind::OnCpu), ProfileKind::OnCpu, who)
+        };
+        // None of these pids can exist: each profile ends at once, but the first holds its place until it is taken.
+        for n in 0..20 {
+            assert!(ask(&mut profiles, u32::MAX - n / 2).is_ok() || n / 2 > WAITING_MAX as u32, "{n}");
+        }
+        assert_eq!(profiles.waiting.len(), WAITING_MAX);
+        let answers = wait_for(&mut profiles, WAITING_MAX + 1);
+        assert!(answers.iter().all(|one| one.result.is_err()) && !profiles.is_busy());
+    }
+
+    #[test]
+    fn a_stack_that_is_too_long_keeps_its_inner_part() {
+        let long = format!("outer;{}inner", "f;".repeat(STACK_BYTES_MAX));
+        let kept = inner_part(&long);
+        assert!(kept.len() <= STACK_BYTES_MAX && kept.starts_with("f;") && kept.ends_with(";inner"));
+        assert_eq!(inner_part("a;b"), "a;b");
+        assert_eq!(inner_part(&"x".repeat(STACK_BYTES_MAX + 1)), "");
+    }
+}
