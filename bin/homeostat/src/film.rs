@@ -68,7 +68,7 @@ impl Films {
         // A thread as long as the film: a disk that hangs holds up nothing else.
         let thread =
             std::thread::Builder::new().name("film".to_owned()).stack_size(128 << 10).spawn(move || {
-                if let Err(error) = write(&state_dir, incident, &first, &pieces) {
+                if let Err(error) = write(&state_dir, incident, first, &pieces) {
                     eprintln!("homeostat: the film of incident {incident} ends early: {error}");
                 }
             });
@@ -83,13 +83,15 @@ impl Films {
     }
 }
 
-fn write(state_dir: &Path, incident: u64, first: &[u8], pieces: &Receiver<Piece>) -> io::Result<()> {
+fn write(state_dir: &Path, incident: u64, first: Vec<u8>, pieces: &Receiver<Piece>) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder(state_dir))?;
     prune(&folder(state_dir), ROOM_BYTES - FILM_BYTES_MAX, FILMS_MAX - 1);
     let path = path_of(state_dir, incident);
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-    file.write_all(first)?;
+    file.write_all(&first)?;
     let mut bytes = first.len() as u64;
+    // The minutes that follow need no copy of the one before.
+    drop(first);
     while let Ok(piece) = pieces.recv() {
         match piece {
             // Two names of one file: it goes when both are gone.

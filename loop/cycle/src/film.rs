@@ -23,7 +23,7 @@ use crate::world::{Command, Deeds, Recheck, World};
 
 /// Turns of a part; two are kept.
 const PART_TURNS: usize = 20;
-/// Bytes of the parts in memory; beyond, the older one goes early.
+/// Bytes of the parts in memory, packed; beyond, the older one goes early.
 const MEMORY_MAX: usize = 512 << 10;
 /// Turns that a film goes on after the last incident that opened in it.
 const AFTER_TURNS: u32 = 120;
@@ -71,8 +71,31 @@ pub struct Filmed<W> {
 #[derive(Debug)]
 struct Part {
     next_ids: [u64; 3],
-    frames: Vec<u8>,
+    /// Each packed by itself, its length before it: they wait for an incident that mostly never comes.
+    packed: Vec<u8>,
     turns: usize,
+}
+
+impl Part {
+    fn push(&mut self, frame: &[u8]) {
+        let packed = lz4_flex::block::compress_prepend_size(frame);
+        self.packed.extend_from_slice(&(packed.len() as u32).to_le_bytes());
+        self.packed.extend_from_slice(&packed);
+        self.turns += 1;
+    }
+
+    /// Adds the frames as they came.
+    fn unpack(&self, to: &mut Vec<u8>) {
+        let mut rest = &self.packed[..];
+        while let Some((length, behind)) = rest.split_first_chunk() {
+            let Some((packed, later)) = behind.split_at_checked(u32::from_le_bytes(*length) as usize) else {
+                break;
+            };
+            // What was packed here unpacks; a frame less is what a reader would make of anything else.
+            to.extend(lz4_flex::block::decompress_size_prepended(packed).unwrap_or_default());
+            rest = later;
+        }
+    }
 }
 
 /// A film under way.
@@ -164,7 +187,8 @@ impl<W: World> Filmed<W> {
                     reels.push(Reel::Also(id));
                 }
                 None => {
-                    let frames = self.parts.iter().flat_map(|part| &part.frames).copied().collect();
+                    let mut frames = Vec::new();
+                    self.parts.iter().for_each(|part| part.unpack(&mut frames));
                     let next_ids = self.parts.front().map_or(self.next_ids, |part| part.next_ids);
                     self.running = Some(Running { turns: 0, left: AFTER_TURNS });
                     reels.push(Reel::Begin(Begin { incident: id, next_ids, frames }));
@@ -181,15 +205,14 @@ impl<W: World> Filmed<W> {
     fn put(&mut self, frame: &[u8]) {
         if self.is_part_begin() {
             let recycled = (self.parts.len() > 1).then(|| self.parts.pop_front()).flatten();
-            let mut frames = recycled.map(|part| part.frames).unwrap_or_default();
-            frames.clear();
-            self.parts.push_back(Part { next_ids: self.next_ids, frames, turns: 0 });
+            let mut packed = recycled.map(|part| part.packed).unwrap_or_default();
+            packed.clear();
+            self.parts.push_back(Part { next_ids: self.next_ids, packed, turns: 0 });
         }
         if let Some(part) = self.parts.back_mut() {
-            part.frames.extend_from_slice(frame);
-            part.turns += 1;
+            part.push(frame);
         }
-        let bytes: usize = self.parts.iter().map(|part| part.frames.len()).sum();
+        let bytes: usize = self.parts.iter().map(|part| part.packed.len()).sum();
         if bytes > MEMORY_MAX && self.parts.len() > 1 {
             self.parts.pop_front();
         }
@@ -197,7 +220,7 @@ impl<W: World> Filmed<W> {
 
     /// Whether the next frame begins a part.
     fn is_part_begin(&self) -> bool {
-        self.parts.back().is_none_or(|part| part.turns >= PART_TURNS || part.frames.len() > MEMORY_MAX / 2)
+        self.parts.back().is_none_or(|part| part.turns >= PART_TURNS || part.packed.len() > MEMORY_MAX / 2)
     }
 
     fn go_on(&mut self, frame: Vec<u8>, reels: &mut Vec<Reel>) {

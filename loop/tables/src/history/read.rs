@@ -79,6 +79,25 @@ impl Points {
         self.len() == 0
     }
 
+    /// Leaves only the points of a span of time, both ends included. Unit: ns.
+    pub fn keep(&mut self, (from_ns, to_ns): (i64, i64)) {
+        let (from_ms, to_ms) = (
+            from_ns.div_euclid(1_000_000) + i64::from(from_ns.rem_euclid(1_000_000) > 0),
+            to_ns.div_euclid(1_000_000),
+        );
+        match self {
+            Self::Samples { times, values, .. } => {
+                let from = times.partition_point(|at| *at < from_ms);
+                let to = times.partition_point(|at| *at <= to_ms).max(from);
+                times.truncate(to);
+                values.truncate(to);
+                times.drain(..from);
+                values.drain(..from);
+            }
+            Self::Rows(rows) => rows.retain(|row| (from_ms..=to_ms).contains(&row.at_ms)),
+        }
+    }
+
     /// When point `n` is, or its step begins. Unit: ms.
     pub fn at_ms(&self, n: usize) -> i64 {
         match self {

@@ -229,6 +229,25 @@ fn metrics_are_found_by_time_entity_and_series_raw_and_in_steps() {
     let groups = "SELECT count(DISTINCT entity) FROM metrics WHERE series = 'cpu_pct' AND step_s = 60";
     assert_eq!(select(&mut engine, groups), [[Value::Int(1)]], "only one process has it");
     assert!(refused(&mut engine, "SELECT * FROM metrics WHERE step_s = 0").contains("from 1 on"));
+    // Every way to bound time, to the nanosecond, of samples and of steps. (A fraction is rounded to 256 ns by SQLite.)
+    for (bound, count) in [
+        (format!("at > {from} AND at <= {to}"), 60),
+        (format!("at >= {from} + 1 AND at < {to}"), 59),
+        (format!("at >= {} AND at < {}", from + 1, to + 1), 60),
+        (format!("at > {}.5 AND at < {to}.5", from - 1), 59),
+        (format!("at = {from}"), 1),
+        (format!("at = {}", from + 1), 0),
+        (format!("at > '{from}' AND at < 'x' AND at < {to}"), 59),
+        (format!("at BETWEEN {from} AND {to} AND step_s = 60"), 2),
+        (format!("at > {from} AND at < {to} AND step_s = 60"), 0),
+        (format!("at > {} AND at < {to} AND step_s = 60", from - 1), 1),
+    ] {
+        assert_eq!(
+            select(&mut engine, &format!("SELECT count(*) {load} AND {bound}")),
+            [[Value::Int(count)]],
+            "{bound}"
+        );
+    }
     // What no name can be is nowhere; a second name of the same column is looked at, too.
     for wanted in
         ["entity = NULL", "entity = ''", "entity = 5", "series = x''", "entity = 'machine' AND entity = 'x'"]

@@ -3,13 +3,14 @@ use rusqlite::Result;
 use rusqlite::types::ValueRef;
 use rusqlite::vtab::{Filters, IndexConstraintOp, IndexInfo};
 
-use super::{PastTable, Role};
+use super::{PastTable, Role, Shape};
 use vocab::Value;
 
 /// Rows guessed for a whole table.
 const ROWS_OF_TABLE: f64 = 1e7;
 
-/// One usable comparison, as it is written into the plan: `=`, `<` (at most) or `>` (at least), and the column.
+/// One usable comparison, as it is written into the plan: `=`, `<` (at most), `>` (at least), `b` (below) or `a` (above),
+/// and the column.
 fn operator(op: IndexConstraintOp, role: Role) -> Option<char> {
     use IndexConstraintOp::{
         SQLITE_INDEX_CONSTRAINT_EQ as Equal, SQLITE_INDEX_CONSTRAINT_GE as AtLeast,
@@ -19,15 +20,17 @@ fn operator(op: IndexConstraintOp, role: Role) -> Option<char> {
     match (op, role) {
         (_, Role::Value(_) | Role::Unknown) => None,
         (Equal, _) => Some('='),
-        (AtLeast | Above, Role::At) => Some('>'),
-        (AtMost | Below, Role::At) => Some('<'),
+        (AtLeast, Role::At) => Some('>'),
+        (Above, Role::At) => Some('a'),
+        (AtMost, Role::At) => Some('<'),
+        (Below, Role::At) => Some('b'),
         _ => None,
     }
 }
 
-/// Notes every comparison the history can use; SQLite checks them again, but for the first name of an entity and of a
-/// series of `metrics`: copying both texts for every row would be most of the work. The plan is the mask of used
-/// columns, then a comparison a word.
+/// Notes every comparison the history can use; SQLite checks them again for every row, but for those that are exact here:
+/// the first name of an entity and of a series of `metrics`, and an instant that is a whole number. The plan is the mask
+/// of used columns, then a comparison a word.
 pub fn best_index(table: &PastTable, info: &mut IndexInfo) -> Result<bool> {
     let mut chosen = Vec::new();
     let mut is_open = false;
@@ -56,12 +59,16 @@ pub fn best_index(table: &PastTable, info: &mut IndexInfo) -> Result<bool> {
             continue;
         }
         place += 1;
+        let is_whole = matches!(info.rhs_value(index), Ok(Some(ValueRef::Integer(_))));
+        let is_exact = match role {
+            Role::Entity | Role::Series => !exact.contains(&role),
+            Role::At => is_whole && !matches!(table.shape, Shape::At(_)),
+            _ => false,
+        };
+        exact.push(role);
         let mut usage = info.constraint_usage(index);
         usage.set_argv_index(place);
-        if matches!(role, Role::Entity | Role::Series) && !exact.contains(&role) {
-            usage.set_omit(true);
-            exact.push(role);
-        }
+        usage.set_omit(is_exact);
         plan.push_str(&format!(" {sign}{column}"));
         rows /= match (sign, role) {
             ('=', Role::At) => 1e4,
@@ -131,10 +138,14 @@ impl Wanted {
             ValueRef::Integer(value) => Some(value),
             _ => number.map(|number| number as i64),
         };
+        // To the next whole number; what is none is only narrowed down, and SQLite looks again.
+        let step = i64::from(matches!(value, ValueRef::Integer(_)));
         match (role, sign, whole) {
             (Role::At, "=", Some(at)) => self.at = (self.at.0.max(at), self.at.1.min(at)),
             (Role::At, ">", Some(at)) => self.at.0 = self.at.0.max(at),
             (Role::At, "<", Some(at)) => self.at.1 = self.at.1.min(at),
+            (Role::At, "a", Some(at)) => self.at.0 = self.at.0.max(at.saturating_add(step)),
+            (Role::At, "b", Some(at)) => self.at.1 = self.at.1.min(at.saturating_sub(step)),
             (Role::Hidden, ..) => {
                 self.hidden = match value {
                     ValueRef::Integer(value) => Some(Value::Int(value)),

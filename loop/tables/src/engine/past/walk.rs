@@ -75,8 +75,11 @@ impl Walk {
         while self.from_ms < self.to_ms && !self.wanted.is_void {
             let end_ms = self.from_ms.saturating_add(self.slice_ms).min(self.to_ms);
             match self.read(self.from_ms, end_ms, self.step_ms)? {
-                Some(series) => {
+                Some(mut series) => {
                     self.from_ms = end_ms;
+                    // The first and the last step are read whole.
+                    series.iter_mut().for_each(|one| one.points.keep(self.wanted.at));
+                    series.retain(|one| !one.points.is_empty());
                     if !series.is_empty() {
                         return Ok(Some(series));
                     }
