@@ -70,7 +70,8 @@ impl CallWatch {
                 let Entity::Process(id) = probe.entity else { return };
                 Some((id, Some(probe)))
             }
-            None => self.in_turn(processes, may_sample, sample.at).map(|id| (id, None)),
+            None if may_sample => self.in_turn(candidates(processes), sample.at).map(|id| (id, None)),
+            None => None,
         };
         let Some((id, probe)) = next else { return };
         let since_ns = monotonic_ns();
@@ -108,19 +109,20 @@ impl CallWatch {
         all > 0.0 && before != [0; 8] && passed(IDLE) >= IDLE_MIN * all
     }
 
-    /// The busiest process of the program that was watched longest ago, when it is time.
-    fn in_turn(&mut self, processes: &mut Processes, may_sample: bool, at: Timestamp) -> Option<ProcessId> {
-        let is_due = self.sampled_at.is_none_or(|then| at.seconds_since(then) >= EVERY_S);
-        if !is_due || !may_sample {
+    /// The busiest process of the program that was watched longest ago, when it is time; `candidates`: executable, CPU time
+    /// and identity of each process that may be watched.
+    fn in_turn(
+        &mut self,
+        candidates: impl Iterator<Item = (Arc<str>, u64, ProcessId)>,
+        at: Timestamp,
+    ) -> Option<ProcessId> {
+        if self.sampled_at.is_some_and(|then| at.seconds_since(then) < EVERY_S) {
             return None;
         }
-        let own = std::process::id();
         let mut busiest: BTreeMap<Arc<str>, (u64, ProcessId)> = BTreeMap::new();
-        for one in processes.all().iter().filter(|one| one.stat.pid != own && one.stat.state != b'Z') {
-            let Some(exe) = &one.info.exe else { continue };
-            let candidate = (cpu_ticks(one), one.stat.id());
-            let best = busiest.entry(exe.clone()).or_insert(candidate);
-            *best = (*best).max(candidate);
+        for (exe, ticks, id) in candidates {
+            let best = busiest.entry(exe).or_insert((ticks, id));
+            *best = (*best).max((ticks, id));
         }
         self.last.retain(|exe, _| busiest.contains_key(exe));
         let then = |exe: &Arc<str>| self.last.get(exe).copied();
@@ -129,6 +131,13 @@ impl CallWatch {
         self.sampled_at = Some(at);
         Some(id)
     }
+}
+
+/// Every process that may be watched: not ourselves, not one that has ended, none whose executable we may not know.
+fn candidates(processes: &mut Processes) -> impl Iterator<Item = (Arc<str>, u64, ProcessId)> {
+    let own = std::process::id();
+    let alive = processes.all().iter().filter(move |one| one.stat.pid != own && one.stat.state != b'Z');
+    alive.filter_map(|one| Some((one.info.exe.clone()?, cpu_ticks(one), one.stat.id())))
 }
 
 /// The shortest run of calls that the thread with most of them repeats: four in five calls equal the one a run before.
@@ -173,6 +182,16 @@ mod tests {
         assert!((0..8).all(|pid| watch.ask(&probe(pid)) && watch.ask(&probe(pid))));
         assert!(!watch.ask(&probe(9)));
         assert_eq!(watch.asked.len(), ASKED_MAX);
+    }
+
+    #[test]
+    fn programs_take_turns_a_minute_apart_each_by_its_busiest_process() {
+        let process = |exe: &str, ticks, pid| (Arc::from(exe), ticks, ProcessId { pid, start_ticks: 1 });
+        let all = || [process("/a", 5, 1), process("/a", 9, 2), process("/b", 70, 3)].into_iter();
+        let mut watch = CallWatch::default();
+        let mut at = |second| watch.in_turn(all(), Timestamp::from_secs(second)).map(|id| id.pid);
+        let found = [0, 30, 60, 120, 125, 200].map(&mut at);
+        assert_eq!(found, [Some(2), None, Some(3), Some(2), None, Some(3)]);
     }
 
     #[test]
