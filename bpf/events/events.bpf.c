@@ -21,14 +21,6 @@ struct {
 	__uint(max_entries, 262144);
 } events SEC(".maps");
 
-/* 1 while the reader rests and will look again by itself: in a storm a wake-up would cost more than the event. */
-struct {
-	__uint(type, MAP_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, u32);
-	__type(value, u32);
-} events_reader SEC(".maps");
-
 INLINE struct event *event_new(u32 kind)
 {
 	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
@@ -55,9 +47,7 @@ INLINE void event_about(struct event *e, struct task_struct *task)
 
 INLINE void event_send(struct event *e, u32 urgent)
 {
-	u32 zero = 0;
-	u32 *rests = urgent ? bpf_map_lookup_elem(&events_reader, &zero) : 0;
-	bpf_ringbuf_submit(e, urgent && rests && !*rests ? RING_FORCE_WAKEUP : RING_NO_WAKEUP);
+	bpf_ringbuf_submit(e, urgent ? RING_FORCE_WAKEUP : RING_NO_WAKEUP);
 }
 
 INLINE u32 wakes(u32 kind)

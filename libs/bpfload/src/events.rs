@@ -1,10 +1,9 @@
 //! The reader of the ring buffer: what happened, in the order in which it happened.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::time::Duration;
 
 use aya::Ebpf;
-use aya::maps::{Array, MapData, RingBuf};
+use aya::maps::{MapData, RingBuf};
 
 use crate::intf::{Event, Plain};
 use crate::stats::memory_of;
@@ -13,16 +12,13 @@ use crate::{Error, sys};
 /// The reading end of the ring buffer. It may live on a thread of its own.
 pub struct Events {
     ring: RingBuf<MapData>,
-    /// 1 while nobody is to be woken.
-    rests: Array<MapData, u32>,
 }
 
 impl Events {
     /// Takes the ring buffer out of the loaded object.
     pub(crate) fn take(ebpf: &mut Ebpf) -> Option<Self> {
         let ring = RingBuf::try_from(ebpf.take_map("events")?).ok()?;
-        let rests = Array::try_from(ebpf.take_map("events_reader")?).ok()?;
-        Some(Self { ring, rests })
+        Some(Self { ring })
     }
 
     /// The oldest event that was not yet read; `None` when there is none.
@@ -39,15 +35,6 @@ impl Events {
     /// Memory the kernel accounts for the ring buffer.
     pub fn memory_bytes(&self) -> u64 {
         memory_of(self.ring.as_raw_fd())
-    }
-
-    /// Sleeps for so long, during which no event wakes anybody: in a storm each wake-up costs more than its event. What came
-    /// meanwhile ends the next wait at once.
-    pub fn rest(&mut self, time: Duration) {
-        // A cell that cannot be written costs wake-ups, nothing else.
-        let _ = self.rests.set(0, 1, 0);
-        std::thread::sleep(time);
-        let _ = self.rests.set(0, 0, 0);
     }
 
     /// Waits for an event whose kind wakes the reader; false when `timeout_ms` passed first.

@@ -83,6 +83,9 @@ fn busy(calls: &CallsSample, most: &CallSample, all: u64, per_s: f64) -> String 
     let share = 100.0 * most.latency.count() as f64 / all as f64;
     let mut sentence =
         format!("it makes {per_s:.0} system calls a second, {} of each 100 `{}`", share as u64, most.call);
+    if calls.repeats.len() > 1 {
+        sentence += &format!(", again and again `{}`", calls.repeats.join("`, `"));
+    }
     let errors: u64 = calls.calls.iter().map(|one| one.errors).sum();
     let failing =
         calls.calls.iter().max_by_key(|one| one.errors).filter(|_| errors as f64 >= ERRORS_MIN * all as f64);
@@ -139,7 +142,8 @@ mod tests {
         watches.serve(1.0, &mut detected);
         assert_eq!(detected.probes, [Probe::calls(process.id())], "it is asked once");
         assert!(detected.findings[0].evidence.is_empty());
-        let calls = CallsSample { id: process.id(), watched_s: 2.0, calls, open: Vec::new() };
+        let repeats = Vec::from([Arc::from("read"), Arc::from("futex")]);
+        let calls = CallsSample { id: process.id(), watched_s: 2.0, calls, open: Vec::new(), repeats };
         let result = Ok(ProbeResult::Calls(calls));
         let answer = ProbeAnswer { probe: Probe::calls(process.id()), at: Timestamp::default(), result };
         let processes = Vec::from([process.clone()]);
@@ -155,7 +159,7 @@ mod tests {
         let sentence = said(Vec::from([call("read", 150, 150), call("futex", 50, 0)]));
         assert_eq!(
             sentence,
-            "it makes 100 system calls a second, 75 of each 100 `read`; 75 a second fail, most of them `read`"
+            "it makes 100 system calls a second, 75 of each 100 `read`, again and again `read`, `futex`; 75 a second fail, most of them `read`"
         );
         assert!(!said(Vec::from([call("read", 150, 3)])).contains("fail"));
         assert!(said(Vec::new()).contains("no system call"));

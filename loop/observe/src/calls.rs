@@ -19,6 +19,9 @@ const EVERY_S: f64 = 60.0;
 const IDLE_MIN: f64 = 0.2;
 /// Watches that wait for their turn at most.
 const ASKED_MAX: usize = 8;
+/// Calls of a run at most, and calls of a thread from which on runs are looked for.
+const CYCLE_MAX: usize = 16;
+const CYCLE_CALLS_MIN: usize = 32;
 /// Where idle time stands among the CPU times of a sample.
 const IDLE: usize = 3;
 
@@ -67,7 +70,8 @@ impl CallWatch {
                 let Entity::Process(id) = probe.entity else { return };
                 Some((id, Some(probe)))
             }
-            None => self.in_turn(processes, may_sample, sample.at).map(|id| (id, None)),
+            None if may_sample => self.in_turn(candidates(processes), sample.at).map(|id| (id, None)),
+            None => None,
         };
         let Some((id, probe)) = next else { return };
         let since_ns = monotonic_ns();
@@ -105,19 +109,20 @@ impl CallWatch {
         all > 0.0 && before != [0; 8] && passed(IDLE) >= IDLE_MIN * all
     }
 
-    /// The busiest process of the program that was watched longest ago, when it is time.
-    fn in_turn(&mut self, processes: &mut Processes, may_sample: bool, at: Timestamp) -> Option<ProcessId> {
-        let is_due = self.sampled_at.is_none_or(|then| at.seconds_since(then) >= EVERY_S);
-        if !is_due || !may_sample {
+    /// The busiest process of the program that was watched longest ago, when it is time; `candidates`: executable, CPU time
+    /// and identity of each process that may be watched.
+    fn in_turn(
+        &mut self,
+        candidates: impl Iterator<Item = (Arc<str>, u64, ProcessId)>,
+        at: Timestamp,
+    ) -> Option<ProcessId> {
+        if self.sampled_at.is_some_and(|then| at.seconds_since(then) < EVERY_S) {
             return None;
         }
-        let own = std::process::id();
         let mut busiest: BTreeMap<Arc<str>, (u64, ProcessId)> = BTreeMap::new();
-        for one in processes.all().iter().filter(|one| one.stat.pid != own && one.stat.state != b'Z') {
-            let Some(exe) = &one.info.exe else { continue };
-            let candidate = (cpu_ticks(one), one.stat.id());
-            let best = busiest.entry(exe.clone()).or_insert(candidate);
-            *best = (*best).max(candidate);
+        for (exe, ticks, id) in candidates {
+            let best = busiest.entry(exe).or_insert((ticks, id));
+            *best = (*best).max((ticks, id));
         }
         self.last.retain(|exe, _| busiest.contains_key(exe));
         let then = |exe: &Arc<str>| self.last.get(exe).copied();
@@ -126,6 +131,37 @@ impl CallWatch {
         self.sampled_at = Some(at);
         Some(id)
     }
+}
+
+/// Every process that may be watched: not ourselves, not one that has ended, none whose executable we may not know.
+fn candidates(processes: &mut Processes) -> impl Iterator<Item = (Arc<str>, u64, ProcessId)> {
+    let own = std::process::id();
+    let alive = processes.all().iter().filter(move |one| one.stat.pid != own && one.stat.state != b'Z');
+    alive.filter_map(|one| Some((one.info.exe.clone()?, cpu_ticks(one), one.stat.id())))
+}
+
+/// The shortest run of calls that the thread with most of them repeats: four in five calls equal the one a run before.
+/// `sequence`: thread and number of each call.
+pub(crate) fn cycle(sequence: &[(u32, u32)]) -> Vec<u32> {
+    let mut threads: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
+    for (tid, number) in sequence {
+        threads.entry(*tid).or_default().push(*number);
+    }
+    let calls = threads.into_values().max_by_key(Vec::len).unwrap_or_default();
+    if calls.len() < CYCLE_CALLS_MIN {
+        return Vec::new();
+    }
+    let is_repeated = |length: &usize| {
+        let same = calls.iter().zip(calls.iter().skip(*length)).filter(|(one, later)| one == later).count();
+        5 * same >= 4 * (calls.len() - length)
+    };
+    let length = (1..=CYCLE_MAX).find(is_repeated).unwrap_or(0);
+    let mut cycle = calls.into_iter().rev().take(length).collect::<Vec<_>>();
+    cycle.reverse();
+    // Where a run begins is a matter of taste: with the lowest number.
+    let first = cycle.iter().enumerate().min_by_key(|(_, number)| **number).map_or(0, |(at, _)| at);
+    cycle.rotate_left(first);
+    cycle
 }
 
 fn cpu_ticks(one: &Tracked) -> u64 {
@@ -146,6 +182,27 @@ mod tests {
         assert!((0..8).all(|pid| watch.ask(&probe(pid)) && watch.ask(&probe(pid))));
         assert!(!watch.ask(&probe(9)));
         assert_eq!(watch.asked.len(), ASKED_MAX);
+    }
+
+    #[test]
+    fn programs_take_turns_a_minute_apart_each_by_its_busiest_process() {
+        let process = |exe: &str, ticks, pid| (Arc::from(exe), ticks, ProcessId { pid, start_ticks: 1 });
+        let all = || [process("/a", 5, 1), process("/a", 9, 2), process("/b", 70, 3)].into_iter();
+        let mut watch = CallWatch::default();
+        let mut at = |second| watch.in_turn(all(), Timestamp::from_secs(second)).map(|id| id.pid);
+        let found = [0, 30, 60, 120, 125, 200].map(&mut at);
+        assert_eq!(found, [Some(2), None, Some(3), Some(2), None, Some(3)]);
+    }
+
+    #[test]
+    fn the_busiest_thread_shows_what_it_repeats() {
+        let mut sequence: Vec<(u32, u32)> = (0..90).map(|at| (7, [5, 3, 9][at % 3])).collect();
+        sequence.extend((0..40).map(|_| (8, 1)));
+        sequence[40] = (7, 77);
+        assert_eq!(cycle(&sequence), [3, 9, 5]);
+        assert_eq!(cycle(&sequence[..20]), [0_u32; 0], "too few to tell");
+        let no_order: Vec<(u32, u32)> = (0..300_u32).map(|at| (7, at * at % 251)).collect();
+        assert_eq!(cycle(&no_order), [0_u32; 0]);
     }
 
     #[test]

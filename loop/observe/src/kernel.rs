@@ -11,6 +11,7 @@ use vocab::kernel::{
 };
 use vocab::{ProcessId, Timestamp};
 
+use crate::calls::cycle;
 use crate::kernel_events::{EventReader, Queue};
 use crate::ledger::Report;
 
@@ -173,7 +174,8 @@ impl KernelSide {
         let mut open: Vec<Arc<str>> = watched.open.iter().map(|(_, open)| name(open.number)).collect();
         open.sort();
         open.dedup();
-        Ok(CallsSample { id, watched_s, calls, open })
+        let repeats = cycle(&watched.sequence).into_iter().map(name).collect();
+        Ok(CallsSample { id, watched_s, calls, open, repeats })
     }
 
     fn net(&self) -> Vec<NetSample> {

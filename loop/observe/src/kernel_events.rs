@@ -87,7 +87,7 @@ impl EventReader {
         let (mut second, mut wakes) = (Instant::now(), 0u32);
         while !self.queue.is_closed.load(Ordering::Relaxed) {
             if self.events.wait(WAIT_MS).is_err() {
-                self.events.rest(REST);
+                std::thread::sleep(REST);
             }
             let mut taken = 0;
             while taken < BURST
@@ -102,7 +102,7 @@ impl EventReader {
             }
             wakes += 1;
             if taken == BURST || wakes > WAKES_A_SECOND {
-                self.events.rest(REST);
+                std::thread::sleep(REST);
             }
         }
     }

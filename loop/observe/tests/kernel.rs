@@ -79,7 +79,7 @@ fn what_ran_has_waited_and_the_programs_have_their_rows() {
 fn a_process_that_is_asked_about_is_watched_until_the_next_tick() {
     let Some(mut observe) = watching() else { return };
     tick(&mut observe, 1);
-    let script = "while :; do read line < /dev/null; done";
+    let script = "while :; do kill -0 $$; done";
     let mut child = Command::new("/bin/sh").args(["-c", script]).spawn().expect("sh runs");
     let sample = tick(&mut observe, 2);
     let stat = sample.processes.iter().find(|one| one.pid == child.id()).expect("it lives");
@@ -94,8 +94,9 @@ fn a_process_that_is_asked_about_is_watched_until_the_next_tick() {
     let Ok(ProbeResult::Calls(calls)) = &answer.result else { panic!("{answer:?}") };
     assert_eq!((calls.id, Some(calls)), (stat.id(), answered.calls.as_ref()));
     assert!((0.4..60.0).contains(&calls.watched_s), "{}", calls.watched_s);
-    let read = calls.calls.iter().find(|one| &*one.call == "read").expect("it reads");
-    assert!(read.latency.count() > 10, "{read:?}");
+    let kill = calls.calls.iter().find(|one| &*one.call == "kill").expect("it calls nothing else");
+    assert!(kill.latency.count() > 100 && kill.errors == 0, "{kill:?}");
+    assert_eq!(calls.repeats, std::slice::from_ref(&kill.call));
     assert!(tick(&mut observe, 5).calls.is_none_or(|calls| calls.id != stat.id()), "one watch a request");
 }
 

@@ -199,6 +199,8 @@ pub struct CallsSample {
     pub calls: Vec<CallSample>,
     /// Calls that began meanwhile and had not returned at the end, in order of name.
     pub open: Vec<Arc<str>>,
+    /// The calls, at most sixteen, that its busiest thread makes in this order again and again; empty without such an order.
+    pub repeats: Vec<Arc<str>>,
 }
 
 /// One system call of a watched process.

@@ -138,25 +138,3 @@ fn dropped_it_leaves_nothing_attached() {
     drop(kernel);
     assert!(until(|| (alive(&ids) == 0).then_some(())).is_some(), "{} programs are left", alive(&ids));
 }
-
-#[test]
-fn what_happens_while_the_reader_rests_ends_its_next_wait() {
-    let Some(_one) = kernel_lock() else { return };
-    let Some(mut kernel) = load(Object::Events, &["signal_generate"], |_| {}) else { return };
-    let mut events = kernel.take_events().unwrap();
-    let mut child = Command::new("/bin/sh").args(["-c", "trap '' HUP; exec sleep 600"]).spawn().unwrap();
-    let pid = child.id();
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            std::thread::sleep(std::time::Duration::from_millis(20));
-            // SAFETY: a signal to our own child.
-            unsafe { libc::kill(pid as i32, libc::SIGHUP) };
-        });
-        events.rest(std::time::Duration::from_millis(200));
-    });
-    assert!(events.wait(10_000).unwrap());
-    let seen = std::iter::from_fn(|| events.next_event()).any(|one| one.pid == pid && one.signal == 1);
-    child.kill().unwrap();
-    child.wait().unwrap();
-    assert!(seen);
-}

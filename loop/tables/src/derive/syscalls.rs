@@ -91,6 +91,7 @@ mod tests {
             watched_s: 1.0,
             calls: calls.iter().map(call).collect(),
             open: open.iter().map(|one| Arc::from(*one)).collect(),
+            repeats: Vec::new(),
         };
         Sample {
             at: Timestamp::from_secs(second),
