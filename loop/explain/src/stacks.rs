@@ -95,13 +95,9 @@ fn evidence(id: ProcessId, kind: ProfileKind, profile: &ProfileProbe, threads: &
         .collect()
 }
 
-/// Whether a thread stands in a call for a lock, by the names that C libraries and languages give those.
+/// Whether a thread sleeps at a lock, or at a condition: on Linux both are futexes.
 fn waits_for_a_lock(stack: &StackProbe) -> bool {
-    let inner = stack.stack.rsplit(';').take(6);
-    inner.into_iter().any(|name| {
-        let name = name.to_ascii_lowercase();
-        ["lock", "futex", "mutex", "cond", "sem_"].iter().any(|word| name.contains(word))
-    })
+    stack.stack.rsplit(';').next().is_some_and(|inner| inner.starts_with("[kernel futex"))
 }
 
 fn sentence(kind: ProfileKind, profile: &ProfileProbe, stack: &StackProbe) -> String {
