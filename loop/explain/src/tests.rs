@@ -149,7 +149,11 @@ fn leak(at_s: i64) -> Finding {
 }
 
 fn grows() -> ProbeAnswer {
-    let stacks = vec![stack("main;fill;malloc", "fill", 90, &[7]), stack("main;serve", "serve", 10, &[7])];
+    let stacks = vec![
+        stack("main;fill;malloc", "fill", 60, &[7]),
+        stack("main;fill;memset", "fill", 30, &[7]),
+        stack("main;serve", "serve", 10, &[7]),
+    ];
     profiled(1, ProfileKind::MemoryGrowth, stacks)
 }
 
