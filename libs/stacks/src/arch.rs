@@ -33,3 +33,42 @@ impl Registers {
 pub(crate) type Unwinder = framehop::x86_64::UnwinderX86_64<crate::region::Region>;
 /// What it keeps between frames.
 pub(crate) type Cache = framehop::x86_64::CacheX86_64;
+
+/// How far below its frame pointer the stack pointer of a function stands in its body, from how it begins: `push rbp; mov
+/// rbp, rsp`, then registers saved and room made for variables. `None` for one that begins otherwise. Unit: bytes.
+pub(crate) fn frame_bytes(code: &[u8]) -> Option<u64> {
+    const LANDING: &[u8] = &[0xf3, 0x0f, 0x1e, 0xfa];
+    const FRAME: &[u8] = &[0x55, 0x48, 0x89, 0xe5];
+    let mut rest = code.strip_prefix(LANDING).unwrap_or(code).strip_prefix(FRAME)?;
+    let mut bytes = 0;
+    loop {
+        rest = match rest {
+            [0x50..=0x57, rest @ ..] | [0x41, 0x50..=0x57, rest @ ..] => rest,
+            [0x48, 0x83, 0xec, room, ..] => return Some(bytes + u64::try_from(room.cast_signed()).ok()?),
+            [0x48, 0x81, 0xec, a, b, c, d, ..] => {
+                return Some(bytes + u64::from(u32::from_le_bytes([*a, *b, *c, *d])));
+            }
+            // The stack is aligned by an amount that only the registers tell.
+            [0x48, 0x83, 0xe4, ..] => return None,
+            _ => return Some(bytes),
+        };
+        bytes += 8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::frame_bytes;
+
+    #[test]
+    fn the_room_of_a_frame_is_read_from_how_it_begins() {
+        let push_all = [0x55, 0x48, 0x89, 0xe5, 0x41, 0x57, 0x53, 0x48, 0x83, 0xec, 0x48, 0x90];
+        assert_eq!(frame_bytes(&push_all), Some(16 + 0x48));
+        let large = [0xf3, 0x0f, 0x1e, 0xfa, 0x55, 0x48, 0x89, 0xe5, 0x48, 0x81, 0xec, 0x10, 2, 0, 0];
+        assert_eq!(frame_bytes(&large), Some(0x210));
+        assert_eq!(frame_bytes(&[0x55, 0x48, 0x89, 0xe5, 0xc3]), Some(0));
+        assert_eq!(frame_bytes(&[0x55, 0x48, 0x89, 0xe5, 0x48, 0x83, 0xe4, 0xe0]), None, "aligned");
+        assert_eq!(frame_bytes(&[0x48, 0x83, 0xec, 0x18]), None, "without a frame pointer");
+        assert_eq!(frame_bytes(&[]), None);
+    }
+}

@@ -49,7 +49,7 @@ impl Source {
     }
 }
 
-/// A loadable part of the file.
+/// A part of the file with code.
 #[derive(Clone, Debug)]
 struct Segment {
     file: Range<u64>,
@@ -94,17 +94,21 @@ impl Image {
         }
         let segments: Vec<ProgramHeader64<Little>> =
             array(&source, head.e_phoff.get(Little), head.e_phnum.get(Little))?;
-        let is_loaded = |one: &&ProgramHeader64<Little>| one.p_type.get(Little) == object::elf::PT_LOAD;
-        let segments = segments.iter().filter(is_loaded).map(segment).collect();
+        let segments = segments.iter().filter(|one| is_code(one)).map(segment).collect();
         let sections = array(&source, head.e_shoff.get(Little), head.e_shnum.get(Little)).unwrap_or_default();
         let sections = sections_of(&source, &sections, usize::from(head.e_shstrndx.get(Little)));
         Some(Self { segments, sections, source })
     }
 
-    /// The address, as the file states it, of the byte at `offset` in the file.
+    /// The address, as the file states it, of the byte at `offset` in the file, where a mapping of code begins: at the
+    /// start of a page, which may lie before the start of its segment and in another one.
     pub(crate) fn address_of(&self, offset: u64) -> Option<u64> {
-        let segment = self.segments.iter().find(|one| one.file.contains(&offset))?;
-        Some(offset - segment.file.start + segment.address)
+        let page = rustix::param::page_size() as u64;
+        let segment = self
+            .segments
+            .iter()
+            .find(|one| (one.file.start / page * page..one.file.end).contains(&offset))?;
+        Some(segment.address.wrapping_add(offset.wrapping_sub(segment.file.start)))
     }
 
     /// Where the file says that a loaded section lies.
@@ -122,6 +126,38 @@ impl Image {
     /// Size of a loaded section. Unit: bytes.
     pub(crate) fn section_bytes(&self, name: &str) -> u64 {
         self.loaded(name).map_or(0, |one| one.bytes)
+    }
+
+    /// The start of the function with the code at `address`, by the index of the call frame information; of the usual
+    /// encoding only: 32-bit offsets from the section.
+    pub(crate) fn function_start(&self, address: u64) -> Option<u64> {
+        const USUAL: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
+        let index = self.loaded(".eh_frame_hdr")?;
+        let word = |at: u64| {
+            let mut word = [0; 4];
+            self.source.read(index.offset.checked_add(at)?, &mut word).map(|()| word)
+        };
+        if word(0)? != USUAL {
+            return None;
+        }
+        let start = |n: u64| {
+            let offset = i32::from_le_bytes(word(12 + 8 * n)?);
+            Some(index.address.wrapping_add_signed(i64::from(offset)))
+        };
+        let (mut low, mut high) = (0, u64::from(u32::from_le_bytes(word(8)?)));
+        while high - low > 1 {
+            let middle = low + (high - low) / 2;
+            if start(middle)? <= address { low = middle } else { high = middle }
+        }
+        start(low).filter(|start| *start <= address)
+    }
+
+    /// Code at `address`, which the file states.
+    pub(crate) fn code(&self, address: u64, into: &mut [u8]) -> Option<()> {
+        let segment = self.segments.iter().find(|one| {
+            (one.address..one.address.saturating_add(one.file.end - one.file.start)).contains(&address)
+        })?;
+        self.source.read(address - segment.address + segment.file.start, into)
     }
 
     fn loaded(&self, name: &str) -> Option<&Section> {
@@ -199,6 +235,10 @@ fn array<T: object::pod::Pod + Clone>(source: &Source, offset: u64, count: u16) 
     let count = usize::from(count).min(HEADERS_MAX);
     let bytes = source.bytes(offset, count * size_of::<T>())?;
     slice_from_bytes::<T>(&bytes, count).ok().map(|(all, _)| all.to_vec())
+}
+
+fn is_code(one: &ProgramHeader64<Little>) -> bool {
+    one.p_type.get(Little) == object::elf::PT_LOAD && one.p_flags.get(Little) & object::elf::PF_X != 0
 }
 
 fn segment(one: &ProgramHeader64<Little>) -> Segment {

@@ -7,7 +7,7 @@
 //!
 //! Limits: x86-64; no inlined functions; of memory the function is named that touches it first, which need not be the one
 //! that keeps it: a heap hands room that one gave back to the next, and the callers that both have are what is sure; a
-//! thread that sleeps where only its frame pointer tells the caller has a stack that ends early.
+//! thread that sleeps where only its frame pointer tells the caller may have a stack that ends early.
 mod arch;
 mod counts;
 mod image;

@@ -24,6 +24,7 @@ const RUNTIME_FILES: &[&str] = &[
     "libtcmalloc",
     "libmimalloc",
     "[vdso]",
+    "[kernel",
 ];
 
 /// Paths of functions of run-times, by how they begin.

@@ -1,7 +1,7 @@
 //! Stacks of threads that sleep, read as they lie: nothing is stopped, nothing attached.
 //!
-//! The kernel says where a sleeping thread's stack begins; its frame pointer it does not say, so a stack ends early where
-//! only that leads on. A thread that moved while it was read is left out.
+//! The kernel says where a sleeping thread's stack begins; its frame pointer it does not say. That of a function which keeps
+//! one is worked out from how the function begins; a stack ends early where that does not tell. A thread that moved while it was read is left out.
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -13,6 +13,7 @@ use crate::counts::Counts;
 use crate::profile::{Kind, Profile};
 use crate::sampler::{Request, thread_cpu_us};
 use crate::space::{Space, refused};
+use crate::symbols;
 use crate::unwind::{StackCopy, Walker};
 
 /// Threads that are looked at.
@@ -27,6 +28,8 @@ const PAUSE_RATIO: u64 = 20;
 #[derive(Debug)]
 struct Copied {
     tid: u32,
+    /// The system call that it sleeps in.
+    call: Option<u32>,
     registers: Registers,
     stack: Vec<u8>,
 }
@@ -83,6 +86,9 @@ fn meet(one: &Copied, space: &Space, walker: &mut Walker, counts: &mut Counts, w
     let mut frames = Vec::new();
     let mut stack = StackCopy { start: one.registers.sp, bytes: &one.stack, rest: None };
     walker.walk(space, one.registers, &mut stack, &mut frames);
+    if let Some(call) = one.call {
+        frames.insert(0, symbols::address_of_call(call));
+    }
     if let Some(index) = counts.meet(&frames, one.tid) {
         counts.add(index, weight);
     }
@@ -91,16 +97,17 @@ fn meet(one: &Copied, space: &Space, walker: &mut Walker, counts: &mut Counts, w
 /// The stack of one thread; `None` for one that runs, or moved meanwhile.
 fn copy(proc: &mut ProcFs, pid: u32, tid: u32) -> Option<Copied> {
     let before = proc.syscall(TaskId { pid, tid }).ok()??;
-    let (sp, ip) = match before {
+    let (call, sp, ip) = match before {
         Syscall::Running => return None,
-        Syscall::Outside { sp, pc } | Syscall::In { sp, pc, .. } => (sp, pc),
+        Syscall::Outside { sp, pc } => (None, sp, pc),
+        Syscall::In { number, sp, pc, .. } => (Some(number), sp, pc),
     };
     let mut stack = vec![0; STACK_BYTES];
     let read = proc.mem_read(pid, sp, &mut stack).ok()?;
     stack.truncate(read);
     stack.shrink_to_fit();
     let has_stayed = proc.syscall(TaskId { pid, tid }).ok()? == Some(before);
-    has_stayed.then_some(Copied { tid, registers: Registers { ip, sp, fp: 0 }, stack })
+    has_stayed.then_some(Copied { tid, call, registers: Registers { ip, sp, fp: 0 }, stack })
 }
 
 /// Looks at the sleeping threads again and again: where a process waits, and for how long.

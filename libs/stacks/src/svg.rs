@@ -88,7 +88,7 @@ impl Drawing<'_> {
         let y = self.floor - ROW * row as f64;
         let class = match (self.is_own)(&node.name) {
             false => "lib",
-            true if row % 2 == 0 => "own",
+            true if row.is_multiple_of(2) => "own",
             true => "odd",
         };
         let percent = 100.0 * node.weight as f64 / self.total as f64;

@@ -17,10 +17,27 @@ const DEBUG_FOLDER: &str = "/usr/lib/debug/.build-id";
 /// Longest map of a just-in-time compiler that is read. Unit: bytes.
 const JIT_BYTES_MAX: u64 = 64 << 20;
 
+/// Where no program has code: system calls stand there, by their numbers, as innermost frames of sleeping threads.
+const CALLS: u64 = 0xffff_ff00_0000_0000;
+
+/// The address that stands for a system call.
+pub(crate) fn address_of_call(number: u32) -> u64 {
+    CALLS | u64::from(number)
+}
+
+fn call(address: u64) -> Option<Frame> {
+    let number = u32::try_from(address.checked_sub(CALLS)?).ok()?;
+    let name = match kernfs::arch::syscall_name(number) {
+        Some(name) => format!("[kernel {name}]"),
+        None => format!("[kernel call {number}]"),
+    };
+    Some(Frame { name, file: "[kernel]".to_owned(), is_named: true })
+}
+
 /// The frame of every address; they ascend.
 pub(crate) fn name(proc: &mut ProcFs, pid: u32, space: &Space, addresses: &[u64]) -> BTreeMap<u64, Frame> {
-    let mut frames: BTreeMap<u64, Frame> =
-        addresses.iter().map(|address| (*address, unnamed(space.module(*address), *address))).collect();
+    let frame = |address: u64| call(address).unwrap_or_else(|| unnamed(space.module(address), address));
+    let mut frames: BTreeMap<u64, Frame> = addresses.iter().map(|one| (*one, frame(*one))).collect();
     for (index, image) in space.images.iter().enumerate() {
         // What the file calls each address in it.
         let mut stated = Vec::new();

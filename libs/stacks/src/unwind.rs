@@ -5,7 +5,7 @@ use std::ops::Range;
 use framehop::{FrameAddress, Module, ModuleSectionInfo, Unwinder as _};
 use kernfs::ProcFs;
 
-use crate::arch::{Cache, Registers, Unwinder};
+use crate::arch::{Cache, Registers, Unwinder, frame_bytes};
 use crate::image::Image;
 use crate::region::Region;
 use crate::space::Space;
@@ -62,7 +62,15 @@ impl Walker {
             let at = address.address_for_lookup();
             frames.push(at);
             self.prepare(space, at);
-            let next = self.unwinder.unwind_frame(address, &mut regs, &mut self.cache, &mut read);
+            let mut next = self.unwinder.unwind_frame(address, &mut regs, &mut self.cache, &mut read);
+            // Without a frame pointer the unwinder takes a stack for ended.
+            if !matches!(next, Ok(Some(_)))
+                && regs.bp() == 0
+                && let Some(fp) = frame_pointer(space, at, regs.sp())
+            {
+                regs.set_bp(fp);
+                next = self.unwinder.unwind_frame(address, &mut regs, &mut self.cache, &mut read);
+            }
             let next = next.ok().flatten().and_then(FrameAddress::from_return_address);
             // What lies in no code is no caller: the stack ends, or cannot be followed.
             match next.filter(|next| space.module(next.address_for_lookup()).is_some()) {
@@ -85,6 +93,17 @@ impl Walker {
         let range = module.start..module.end;
         self.unwinder.add_module(Module::new(module.name.clone(), range, module.bias, Tables(image)));
     }
+}
+
+/// The frame pointer of a function that keeps one and sleeps with its stack pointer at `sp`: the kernel tells the stack
+/// pointer only.
+fn frame_pointer(space: &Space, address: u64, sp: u64) -> Option<u64> {
+    let module = space.module(address)?;
+    let image = space.images.get(module.image?)?;
+    let start = image.function_start(address.wrapping_sub(module.bias))?;
+    let mut code = [0; 48];
+    image.code(start, &mut code)?;
+    sp.checked_add(frame_bytes(&code)?)
 }
 
 /// Call frame information and its index.

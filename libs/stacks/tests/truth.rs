@@ -111,11 +111,37 @@ fn a_deadlock_shows_both_waits_without_stopping_anybody() {
     {
         let both = |one: &&String| one.contains(&format!("{outer};{inner};"));
         assert_eq!(stacks.iter().filter(both).count(), 1, "{outer}: {stacks:#?}");
+        assert!(stacks.iter().find(both).is_some_and(|one| one.ends_with(";[kernel futex]")), "{stacks:#?}");
     }
     let functions = profile.functions();
     assert!(functions.iter().any(|one| one.frame.name == "takes_the_first"), "{functions:#?}");
     let state = std::fs::read_to_string(format!("/proc/{}/status", run.pid())).expect("it lives");
     assert!(state.contains("TracerPid:\t0") && !state.contains("State:\tt"), "{state}");
+}
+
+/// Waits in this program, which another linker has laid out: its code begins in the middle of a page.
+#[unsafe(no_mangle)]
+#[inline(never)]
+fn rests_in_the_test(wake: &std::sync::mpsc::Receiver<()>) -> bool {
+    wake.recv().is_ok()
+}
+
+#[test]
+fn a_program_in_rust_shows_where_its_thread_rests() {
+    let (wake, sleep) = std::sync::mpsc::channel();
+    let sleeper = std::thread::spawn(move || std::hint::black_box(rests_in_the_test(&sleep)));
+    let mut stacks = Vec::new();
+    for _ in 0..200 {
+        stacks = names(&Sleeping::capture(std::process::id()).expect("a look").named());
+        if stacks.iter().any(|one| one.contains(";rests_in_the_test;")) {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    wake.send(()).expect("it waits");
+    assert!(sleeper.join().expect("no panic"));
+    let stack = stacks.iter().find(|one| one.contains(";rests_in_the_test;"));
+    assert!(stack.is_some_and(|one| one.contains("thread")), "{stacks:#?}");
 }
 
 #[test]

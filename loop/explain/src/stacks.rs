@@ -80,9 +80,8 @@ fn evidence(id: ProcessId, kind: ProfileKind, profile: &ProfileProbe, threads: &
         |one: &&StackProbe| threads.is_empty() || one.threads.iter().any(|tid| threads.contains(tid));
     let waits = |one: &&StackProbe| kind != ProfileKind::Waiting || waits_for_a_lock(one);
     let stacks = profile.stacks.iter().filter(|one| one.function.is_some());
-    stacks
-        .filter(is_meant)
-        .filter(waits)
+    by_path(stacks.filter(is_meant).filter(waits))
+        .iter()
         .take(STACKS_MAX)
         .map(|one| Evidence {
             table: TABLE.to_string(),
@@ -95,13 +94,32 @@ fn evidence(id: ProcessId, kind: ProfileKind, profile: &ProfileProbe, threads: &
         .collect()
 }
 
-/// Whether a thread stands in a call for a lock, by the names that C libraries and languages give those.
+/// Stacks that differ only in what the run-time does are one place, heaviest first.
+fn by_path<'a>(stacks: impl Iterator<Item = &'a StackProbe>) -> Vec<StackProbe> {
+    let mut places: Vec<StackProbe> = Vec::new();
+    for stack in stacks {
+        match places.iter_mut().find(|one| one.path == stack.path) {
+            Some(one) => {
+                one.weight += stack.weight;
+                one.threads.extend(
+                    stack
+                        .threads
+                        .iter()
+                        .filter(|tid| !one.threads.contains(tid))
+                        .copied()
+                        .collect::<Vec<_>>(),
+                );
+            }
+            None => places.push(stack.clone()),
+        }
+    }
+    places.sort_by_key(|one| core::cmp::Reverse(one.weight));
+    places
+}
+
+/// Whether a thread sleeps at a lock, or at a condition: on Linux both are futexes.
 fn waits_for_a_lock(stack: &StackProbe) -> bool {
-    let inner = stack.stack.rsplit(';').take(6);
-    inner.into_iter().any(|name| {
-        let name = name.to_ascii_lowercase();
-        ["lock", "futex", "mutex", "cond", "sem_"].iter().any(|word| name.contains(word))
-    })
+    stack.stack.rsplit(';').next().is_some_and(|inner| inner.starts_with("[kernel futex"))
 }
 
 fn sentence(kind: ProfileKind, profile: &ProfileProbe, stack: &StackProbe) -> String {

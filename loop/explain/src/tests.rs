@@ -149,7 +149,11 @@ fn leak(at_s: i64) -> Finding {
 }
 
 fn grows() -> ProbeAnswer {
-    let stacks = vec![stack("main;fill;malloc", "fill", 90, &[7]), stack("main;serve", "serve", 10, &[7])];
+    let stacks = vec![
+        stack("main;fill;malloc", "fill", 60, &[7]),
+        stack("main;fill;memset", "fill", 30, &[7]),
+        stack("main;serve", "serve", 10, &[7]),
+    ];
     profiled(1, ProfileKind::MemoryGrowth, stacks)
 }
 
@@ -203,9 +207,9 @@ fn of_a_circle_the_threads_in_it_are_shown() {
     let mut circle = finding(1, FindingKind::Deadlock, "a", &["a"]);
     (circle.process, circle.evidence) = (Some(PROCESS), vec![owner(71), owner(72)]);
     let stacks = vec![
-        stack("clone;idles;pthread_cond_wait", "idles", 3, &[80]),
-        stack("clone;takes_b;pthread_mutex_lock", "takes_b", 1, &[71]),
-        stack("clone;takes_a;pthread_mutex_lock", "takes_a", 1, &[72]),
+        stack("clone;idles;nanosleep;[kernel clock_nanosleep]", "idles", 3, &[80]),
+        stack("clone;takes_b;pthread_mutex_lock;[kernel futex]", "takes_b", 1, &[71]),
+        stack("clone;takes_a;pthread_mutex_lock;[kernel futex]", "takes_a", 1, &[72]),
     ];
     let explain = run_with(vec![(1, vec![circle], vec![profiled(1, ProfileKind::Waiting, stacks)])]);
     assert_eq!(functions(&explain.open()[0]), ["takes_b", "takes_a"]);

@@ -6,7 +6,7 @@ use serde_json::{Value as Json, json};
 use stacks::{Kind, Profile as Found, Refusal, Request, Stack};
 
 use super::context::Context;
-use crate::error::{Exit, UserError, words};
+use crate::error::{Exit, UserError, without_number, words};
 use crate::flame;
 use crate::output::{Column, Format, Style};
 
@@ -124,5 +124,5 @@ fn error(refusal: &Refusal) -> UserError {
         }
         Refusal::Architecture => "there is no other way yet",
     };
-    UserError::new(refusal.to_string(), hint)
+    UserError::new(without_number(&refusal.to_string()), hint)
 }
