@@ -249,9 +249,10 @@ impl Writer {
         self.tick += 1;
         (self.met, self.is_partial) = (0, false);
         if self.tick.is_multiple_of(ABSENT_TICKS) {
-            let tick = self.tick;
-            // One that still stands in the memory could not be ended there for want of room.
-            self.give_up(|slot| !slot.stands && tick - slot.tick > ABSENT_TICKS);
+            let (tick, number) = (self.tick, self.number);
+            // One that still stands in this generation could not be ended there for want of room.
+            let stands = |slot: &Slot| slot.stands && slot.declared == number;
+            self.give_up(|slot| !stands(slot) && tick - slot.tick > ABSENT_TICKS);
         }
     }
 

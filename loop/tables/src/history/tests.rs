@@ -229,7 +229,29 @@ fn metrics_are_found_by_time_entity_and_series_raw_and_in_steps() {
     let groups = "SELECT count(DISTINCT entity) FROM metrics WHERE series = 'cpu_pct' AND step_s = 60";
     assert_eq!(select(&mut engine, groups), [[Value::Int(1)]], "only one process has it");
     assert!(refused(&mut engine, "SELECT * FROM metrics WHERE step_s = 0").contains("from 1 on"));
-    // Every way to bound time, to the nanosecond, of samples and of steps. (A fraction is rounded to 256 ns by SQLite.)
+    // What no name can be is nowhere; a second name of the same column is looked at, too.
+    for wanted in
+        ["entity = NULL", "entity = ''", "entity = 5", "series = x''", "entity = 'machine' AND entity = 'x'"]
+    {
+        assert_eq!(
+            select(&mut engine, &format!("SELECT * FROM metrics WHERE {wanted}")).len(),
+            0,
+            "{wanted}"
+        );
+    }
+    let either =
+        "SELECT count(*) FROM metrics WHERE entity IN ('x', 'machine') AND series IN ('load_1', 'load_5')";
+    assert_eq!(select(&mut engine, either), [[Value::Int(800)]]);
+}
+
+#[test]
+fn time_is_bounded_to_the_nanosecond() {
+    let (_world, keeper) = noted(400);
+    let mut engine = engine(keeper.reader());
+    let from = (START_S + 120) * 1_000_000_000;
+    let to = (START_S + 180) * 1_000_000_000;
+    let load = "FROM metrics WHERE entity = 'machine' AND series = 'load_1'";
+    // Of samples and of steps. (A fraction is rounded to 256 ns by SQLite.)
     for (bound, count) in [
         (format!("at > {from} AND at <= {to}"), 60),
         (format!("at >= {from} + 1 AND at < {to}"), 59),
@@ -248,19 +270,6 @@ fn metrics_are_found_by_time_entity_and_series_raw_and_in_steps() {
             "{bound}"
         );
     }
-    // What no name can be is nowhere; a second name of the same column is looked at, too.
-    for wanted in
-        ["entity = NULL", "entity = ''", "entity = 5", "series = x''", "entity = 'machine' AND entity = 'x'"]
-    {
-        assert_eq!(
-            select(&mut engine, &format!("SELECT * FROM metrics WHERE {wanted}")).len(),
-            0,
-            "{wanted}"
-        );
-    }
-    let either =
-        "SELECT count(*) FROM metrics WHERE entity IN ('x', 'machine') AND series IN ('load_1', 'load_5')";
-    assert_eq!(select(&mut engine, either), [[Value::Int(800)]]);
 }
 
 #[test]
