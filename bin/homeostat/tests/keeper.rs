@@ -116,7 +116,8 @@ fn a_daemon_that_is_killed_comes_back_and_knows_what_stands() {
     let daemon = running.daemon();
     kill(daemon, libc::SIGKILL);
     wait("another daemon", || running.ask(&["status"]).0 != 3 && running.daemon() != daemon);
-    assert!(running.ask(&["actions", "--json"]).1.contains("\"applied\""));
+    // The doors open with the first turn; what stands is told by it.
+    wait("what stands", || running.ask(&["actions", "--json"]).1.contains("\"applied\""));
     assert_eq!(running.ask(&["undo", "1"]).0, 0);
     wait("the nice value is back", || nice_of(child.id()) == before);
     child.kill().expect("ours");

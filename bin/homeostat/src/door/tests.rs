@@ -317,7 +317,7 @@ fn an_incident_that_memory_holds_no_more_comes_from_the_store() {
     let (status, answer) = house.get("/api/incidents/3");
     let count = |name: &str| answer[name].as_array().map_or(0, Vec::len);
     assert_eq!((status, &answer["incident"]["id"]), (200, &json!(3)));
-    assert_eq!((count("causes"), count("cells"), count("alternatives")), (4, 3, 2));
+    assert_eq!((count("causes"), count("cells"), count("alternatives")), (4, 4, 2));
     assert_eq!((count("decisions"), count("actions")), (old.decisions.len(), old.actions.len()));
     assert_eq!(house.get("/api/incidents/4").0, 404);
     drop(store);
