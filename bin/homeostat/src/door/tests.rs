@@ -109,7 +109,7 @@ impl House {
             // What was learnt stays, so that whoever looks late still sees it.
             let mut learnt = vocab::learnt::Learnt::default();
             while !work.is_finished() {
-                let mut turn = made_up::turn(number, 100.0);
+                let mut turn = made_up::turn(number, 200.0);
                 turn.learnt = learnt.clone();
                 for command in self.doors.take_commands() {
                     carry_out(&command, &mut turn, &mut mode);
