@@ -110,8 +110,12 @@ fn course(context: &Context, answer: &Json) -> Vec<String> {
         let of = |field: &str| text(row, field).to_owned();
         (of("source_table"), of("source_column"), of("entity"))
     };
-    let mut cells = list(&answer["cells"]).iter().map(cell).collect::<Vec<_>>();
-    cells.dedup();
+    let mut cells: Vec<_> = Vec::new();
+    for one in list(&answer["cells"]).iter().map(cell) {
+        if !cells.contains(&one) {
+            cells.push(one);
+        }
+    }
     cells.truncate(CHARTS_MAX);
     if !path.exists() || cells.is_empty() {
         return Vec::new();
