@@ -60,7 +60,7 @@ impl Keeper {
         }
         place::sweep();
         let mut found = Err("there is no place for shared memory".to_owned());
-        for path in place::hot_places(dir) {
+        for path in place::hot_places(dir, true) {
             found = Hot::open(&path, place::HOT).map(|opened| (opened, path)).map_err(words);
             if found.is_ok() {
                 break;

@@ -22,19 +22,19 @@ pub(super) fn options() -> HistoryOptions {
     HistoryOptions { log, series_max: 20_000, ..HistoryOptions::default() }
 }
 
-/// Where the shared memory of a state folder may lie, the best place first: on a tmpfs, else beside the files.
+/// Where the shared memory of a state folder may lie, the best place first: on a tmpfs, else beside the files. A folder
+/// in memory is made when its turn comes, if `may_make`.
 ///
 /// A folder in memory is one of ours or is passed over. Killing every process leaves the memory; a power cut takes it,
 /// and the tail in the files stands in.
-pub fn hot_places(dir: &Path) -> Vec<PathBuf> {
+pub fn hot_places(dir: &Path, may_make: bool) -> impl Iterator<Item = PathBuf> {
     let name = format!("{}.{MEMORY}", name_of(dir));
-    let mut places: Vec<_> = folders().map(|folder| folder.join(&name)).collect();
-    places.push(dir.join(FOLDER).join("hot"));
-    places
+    let beside = dir.join(FOLDER).join("hot");
+    folders(may_make).map(move |folder| folder.join(&name)).chain([beside])
 }
 
 /// Folders of ours that are in memory, the best first.
-fn folders() -> impl Iterator<Item = PathBuf> {
+fn folders(may_make: bool) -> impl Iterator<Item = PathBuf> {
     let user = rustix::process::geteuid();
     let first = if user.is_root() {
         Some(PathBuf::from("/run"))
@@ -43,7 +43,7 @@ fn folders() -> impl Iterator<Item = PathBuf> {
     };
     let folders = first.map(|parent| parent.join("homeostat")).into_iter();
     let folders = folders.chain([PathBuf::from(format!("/dev/shm/homeostat-{}", user.as_raw()))]);
-    folders.filter(move |folder| is_ours_in_memory(folder, user.as_raw()))
+    folders.filter(move |folder| is_ours_in_memory(folder, user.as_raw(), may_make))
 }
 
 /// Marks the memory as in use as long as `file` is open, and says beside it whose it is.
@@ -68,7 +68,7 @@ pub(super) fn remove(path: &Path) {
 /// Takes away what killed daemons left in memory whose state folder is gone, too; what any process uses stays. Where a
 /// folder was only unmounted, the tail in its files stands in, as after a power cut.
 pub(super) fn sweep() {
-    folders().for_each(|folder| sweep_folder(&folder));
+    folders(false).for_each(|folder| sweep_folder(&folder));
 }
 
 fn sweep_folder(folder: &Path) {
@@ -96,8 +96,8 @@ fn name_of(dir: &Path) -> String {
     format!("{hash:016x}")
 }
 
-/// Whether the folder is on a tmpfs and ours alone; it is made if its parent is on a tmpfs.
-fn is_ours_in_memory(folder: &Path, user: u32) -> bool {
+/// Whether the folder is on a tmpfs and ours alone; it is made if its parent is on a tmpfs and it `may_make` one.
+fn is_ours_in_memory(folder: &Path, user: u32, may_make: bool) -> bool {
     const TMPFS: u64 = 0x0102_1994;
     let is_tmpfs = |path: &Path| {
         rustix::fs::statfs(path)
@@ -106,7 +106,9 @@ fn is_ours_in_memory(folder: &Path, user: u32) -> bool {
     if !folder.parent().is_some_and(is_tmpfs) {
         return false;
     }
-    let _ = DirBuilder::new().mode(0o700).create(folder);
+    if may_make {
+        let _ = DirBuilder::new().mode(0o700).create(folder);
+    }
     let found = std::fs::symlink_metadata(folder);
     found.is_ok_and(|found| found.is_dir() && found.uid() == user && found.mode() & 0o022 == 0)
 }

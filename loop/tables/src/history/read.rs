@@ -170,7 +170,7 @@ impl Reader {
         if !folder.is_dir() {
             return None;
         }
-        let hot = place::hot_places(dir).iter().find_map(|path| Hot::open_to_read(path));
+        let hot = place::hot_places(dir, false).find_map(|path| Hot::open_to_read(&path));
         let medium = FileMedium::open_to_read(&folder);
         let (history, notes) = History::open_to_read(Arc::new(medium), hot, place::options()).ok()?;
         Some((Self::new(Arc::new(history)), notes))
