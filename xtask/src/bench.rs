@@ -28,6 +28,7 @@ const PACKAGES: &[(&str, &str)] = &[
     ("reflex", "bench-bpf"),
     ("memory", "bench-bpf"),
     ("storm", "bench-bpf"),
+    ("profile", "bench-bpf"),
 ];
 
 /// Runs one bench with its own arguments.

@@ -1,7 +1,8 @@
-//! Benches of the kernel side: `bench-bpf bpf|reflex|memory|storm [--json FILE] [--pairs N] [--binary FILE]`, as root.
+//! Benches of the kernel side: `bench-bpf bpf|reflex|memory|storm|profile [--json FILE] [--pairs N] [--binary FILE]`, as root but for `profile`.
 //!
 //! `bpf`: what the programs cost, attached against detached. `reflex`: from event to effect, against
-//! the bare floor. `memory`: from memory running out to a decision of the daemon. `storm`: 100,000 signals a second beside the daemon. Every figure is printed and, with `--json`, written as one array.
+//! the bare floor. `memory`: from memory running out to a decision of the daemon. `storm`: 100,000 signals a
+//! second beside the daemon. `profile`: what it costs a process to have its stacks sampled. Every figure is printed and, with `--json`, written as one array.
 
 mod cost;
 mod daemon;
@@ -9,6 +10,7 @@ mod figure;
 mod loads;
 mod measure;
 mod memory;
+mod profile;
 mod reactor;
 mod reflex;
 mod storm;
@@ -18,7 +20,8 @@ use std::process::ExitCode;
 
 use figure::Figures;
 
-const USAGE: &str = "usage: bench-bpf bpf|reflex|memory|storm [--json FILE] [--pairs N] [--binary FILE]";
+const USAGE: &str =
+    "usage: bench-bpf bpf|reflex|memory|storm|profile [--json FILE] [--pairs N] [--binary FILE]";
 
 fn main() -> ExitCode {
     let all: Vec<String> = std::env::args().skip(1).collect();
@@ -29,6 +32,12 @@ fn main() -> ExitCode {
     // Another one: sends signals.
     if let Some(("shoot", rest)) = all.split_first().map(|(role, rest)| (role.as_str(), rest)) {
         return storm::shooter(rest);
+    }
+    // And one that is watched.
+    if let [role, what] = all.as_slice()
+        && role == "work"
+    {
+        return profile::worker(what);
     }
     let mut args = all.into_iter();
     let mut binary = None;
@@ -41,7 +50,7 @@ fn main() -> ExitCode {
             _ => bench = Some(arg),
         }
     }
-    if !bpfload::has_capabilities() {
+    if bench.as_deref() != Some("profile") && !bpfload::has_capabilities() {
         eprintln!("error: loading programs needs root, or CAP_BPF and CAP_PERFMON");
         return ExitCode::from(2);
     }
@@ -50,6 +59,7 @@ fn main() -> ExitCode {
         Some("bpf") => cost::run(pairs, &mut figures),
         Some("reflex") => reflex::run(pairs * 10, &mut figures),
         Some("storm") => storm::run(binary, &mut figures),
+        Some("profile") => profile::run(pairs.div_ceil(40), &mut figures),
         Some("memory") => memory::run(pairs.div_ceil(10), binary, &mut figures),
         // A child of ours: uses memory at its limit until it is killed.
         Some("thrash") => return stress::thrash(),

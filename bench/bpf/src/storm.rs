@@ -3,10 +3,12 @@
 //! One child ignores the signals, others send them: one a CPU, each at its share of the rate, as far as it comes. What is
 //! heard of is every signal, also one that is ignored.
 
-use std::fs;
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use kernfs::ProcFs;
 
 use crate::daemon::Daemon;
 use crate::figure::{About, Failure, Figures};
@@ -37,12 +39,13 @@ pub(crate) fn run(program: Option<String>, figures: &mut Figures) -> Result<(), 
 
 fn play(daemon: &Daemon, sink: &Child, figures: &mut Figures) -> Result<(), Failure> {
     let lost_before = daemon.number(LOST)?.ok_or("its programs do not run")?;
-    let pss_before = pss_kib(daemon);
-    let (cpu, began) = (cpu_ticks(daemon), Instant::now());
+    let proc = &mut ProcFs::open(Path::new("/proc"))?;
+    let pss_before = pss_kib(proc, daemon);
+    let (cpu, began) = (cpu_ticks(proc, daemon), Instant::now());
     let sent = shoot(sink.id())?;
     let took_s = began.elapsed().as_secs_f64();
-    let cpu_s = (cpu_ticks(daemon) - cpu) as f64 / ticks_per_s();
-    let pss_after = pss_kib(daemon);
+    let cpu_s = (cpu_ticks(proc, daemon) - cpu) as f64 / proc.ticks_per_s() as f64;
+    let pss_after = pss_kib(proc, daemon);
     sleep(COUNTED);
     let kept = daemon.number(&format!("SELECT count(*) FROM signals WHERE pid = {}", sink.id()))?;
     let lost = daemon.number(LOST)?.unwrap_or(0).saturating_sub(lost_before);
@@ -92,26 +95,13 @@ pub(crate) fn shooter(arguments: &[String]) -> ExitCode {
 }
 
 /// CPU time of keeper and daemon. Unit: clock ticks.
-fn cpu_ticks(daemon: &Daemon) -> u64 {
-    let ticks = |pid: u32| {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        let fields = stat.rsplit_once(')')?.1.split_whitespace().collect::<Vec<_>>();
-        Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
-    };
-    daemon.pids().into_iter().filter_map(ticks).sum()
+fn cpu_ticks(proc: &mut ProcFs, daemon: &Daemon) -> u64 {
+    let stats = daemon.pids().into_iter().filter_map(|pid| proc.stat(pid).ok());
+    stats.map(|stat| stat.utime_ticks + stat.stime_ticks).sum()
 }
 
 /// Memory of keeper and daemon. Unit: KiB.
-fn pss_kib(daemon: &Daemon) -> u64 {
-    let pss = |pid: u32| {
-        let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-        line.split_whitespace().next()?.parse::<u64>().ok()
-    };
-    daemon.pids().into_iter().filter_map(pss).sum()
-}
-
-fn ticks_per_s() -> f64 {
-    // SAFETY: a plain query.
-    unsafe { libc::sysconf(libc::_SC_CLK_TCK) as f64 }
+fn pss_kib(proc: &mut ProcFs, daemon: &Daemon) -> u64 {
+    let memory = daemon.pids().into_iter().filter_map(|pid| proc.smaps_rollup(pid).ok().flatten());
+    memory.map(|one| one.pss_bytes / 1024).sum()
 }

@@ -1,7 +1,7 @@
 //! The disk's process: one folder with one file, `disk`, spoken to through /dev/fuse.
 //!
 //! The eight requests that a loop device needs, as `linux/fuse.h` lays them out (protocol 7.31). A crate would bring
-//! some fifteen more with it.
+//! eleven more with it.
 use std::fs::{self, File};
 use std::io::{self, BufRead, Read, Write};
 use std::os::fd::AsRawFd;

@@ -69,10 +69,7 @@ impl Between {
         orders.iter().for_each(|order| self.numbers.note_action(order.action_id()));
         decisions.iter().for_each(|decision| self.numbers.note_decision(decision.id));
         let mut deeds = self.rescue.as_ref().map_or_else(Deeds::default, |rescue| rescue.take_deeds());
-        for more in self.reflexes.iter().map(|reflexes| reflexes.take_deeds()) {
-            deeds.effects.extend(more.effects);
-            deeds.decisions.extend(more.decisions);
-        }
+        self.reflexes.iter().for_each(|reflexes| deeds.extend(reflexes.take_deeds()));
         deeds
     }
 

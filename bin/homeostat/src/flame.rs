@@ -30,6 +30,21 @@ pub fn rows_of<'a>(
     rows
 }
 
+/// The stacks of an incident, drawn, or what to say where it has none.
+///
+/// # Errors
+/// It has none: what, and a hint.
+pub fn of_incident(id: u64, stacks: &[&ProfileRow]) -> Result<String, (String, &'static str)> {
+    let Some(first) = stacks.first() else {
+        let hint = "stacks of earlier runs are not kept, and not every trouble has some";
+        return Err((format!("incident {id} has no stacks"), hint));
+    };
+    let title =
+        format!("incident {id}: {} of {} (pid {})", first.kind.replace('_', " "), first.name, first.pid);
+    let weights = stacks.iter().map(|one| (&*one.stack, one.weight)).collect::<Vec<_>>();
+    Ok(draw(&title, &first.unit, &weights))
+}
+
 /// The drawing of folded stacks, whose weights count `unit`.
 pub fn draw(title: &str, unit: &str, stacks: &[(&str, u64)]) -> String {
     stacks::svg::flame_graph(title, stacks, |weight| say(weight, unit), |name| !stacks::is_runtime(name, ""))

@@ -113,20 +113,19 @@ impl World for Live {
         decisions: &[Decision],
         recheck: Recheck<'_>,
     ) -> Deeds {
-        let mut effects = std::mem::take(&mut self.settled);
-        let between = self.between.deeds(&orders, decisions);
-        effects.extend(between.effects);
+        let mut deeds = Deeds { effects: std::mem::take(&mut self.settled), decisions: Vec::new() };
+        deeds.extend(self.between.deeds(&orders, decisions));
         let mut standing = Vec::new();
         for order in orders {
             match self.refusal(now, &order, decisions, recheck) {
-                Some(effect) => effects.push(effect),
+                Some(effect) => deeds.effects.push(effect),
                 None => standing.push(order),
             }
         }
         if let Some(act) = &mut self.act {
-            effects.extend(lock(act).run(now, standing));
+            deeds.effects.extend(lock(act).run(now, standing));
         }
-        Deeds { effects, decisions: between.decisions }
+        deeds
     }
 }
 

@@ -23,6 +23,7 @@ mod numbers;
 mod oneshot;
 mod options;
 mod output;
+#[cfg(feature = "parquet")]
 mod parquet;
 mod paths;
 mod record;

@@ -262,7 +262,9 @@ impl Watcher {
         told.events.push(event(at, one, chosen, &told.deeds.effects, now));
         let advised = chosen.filter(|_| !may_act).map(|(holder, _)| holder.id);
         self.tell(told);
-        self.watched.iter_mut().skip(index).take(1).for_each(|one| one.advised = advised);
+        if let Some(one) = self.watched.get_mut(index) {
+            one.advised = advised;
+        }
     }
 
     /// Says who would have to yield, unless that was the last thing said. Its place.
@@ -343,8 +345,7 @@ impl Watcher {
 
     fn tell(&self, new: Told) {
         let mut told = lock(&self.rescue.told);
-        told.deeds.effects.extend(new.deeds.effects);
-        told.deeds.decisions.extend(new.deeds.decisions);
+        told.deeds.extend(new.deeds);
         if told.victims.len() < WAITING_MAX {
             told.victims.extend(new.victims);
             told.events.extend(new.events);

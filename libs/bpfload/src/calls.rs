@@ -8,13 +8,10 @@ use aya::maps::{Array, Map, MapData};
 
 use crate::Error;
 use crate::drain::take_entries;
-use crate::intf::{CALLS_KEPT, CallOpen, CallSequence, CallStat};
+use crate::intf::{CALL_BITS, CALLS_KEPT, CallOpen, CallSequence, CallStat};
 use crate::load::Kernel;
 use crate::programs::Object;
 use crate::sys::BatchBuffer;
-
-/// Bits of a recorded call that hold its number.
-const NUMBER_BITS: u32 = 10;
 
 // SAFETY: repr(C), integers only, no padding.
 unsafe impl aya::Pod for CallSequence {}
@@ -66,7 +63,7 @@ impl Kernel {
             .map_err(|source| Error::Map { map: "calls_open", source })?;
         let sequence = self.sequence()?;
         let kept = usize::try_from(sequence.seen).unwrap_or(usize::MAX).min(CALLS_KEPT);
-        let call = |one: &u32| (one >> NUMBER_BITS, one & ((1 << NUMBER_BITS) - 1));
+        let call = |one: &u32| (one >> CALL_BITS, one & ((1 << CALL_BITS) - 1));
         watched.sequence = sequence.calls[..kept].iter().map(call).collect();
         watched.cut = sequence.seen - kept as u64;
         self.set_cell("calls_sequence", CallSequence::default())

@@ -136,13 +136,16 @@ pub struct CallOpen {
 /// Calls whose order is kept.
 pub(crate) const CALLS_KEPT: usize = 8192;
 
+/// Bits of a recorded call that hold its number; the others hold its thread.
+pub(crate) const CALL_BITS: u32 = 10;
+
 /// The calls of a watch in their order.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct CallSequence {
     /// All calls, those after the first 8,192 too.
     pub(crate) seen: u64,
-    /// Thread id << 10 | number.
+    /// `thread id << CALL_BITS | number`.
     pub(crate) calls: [u32; CALLS_KEPT],
 }
 

@@ -1,7 +1,8 @@
 //! Stacks of threads that sleep, read as they lie: nothing is stopped, nothing attached.
 //!
 //! The kernel says where a sleeping thread's stack begins; its frame pointer it does not say. That of a function which keeps
-//! one is worked out from how the function begins; a stack ends early where that does not tell. A thread that moved while it was read is left out.
+//! one is worked out from how the function begins; a stack ends early where that does not tell. A thread that moved
+//! while it was read is left out.
 use std::path::Path;
 use std::time::{Duration, Instant};
 

@@ -268,7 +268,7 @@ fn decision_row(decision: &Decision) -> DecisionRow {
     };
     DecisionRow {
         id: decision.id,
-        incident_id: (decision.incident_id != 0).then_some(decision.incident_id),
+        incident_id: decision.incident_id,
         at: decision.at,
         rule: decision.rule.clone(),
         rule_version: decision.rule_version.clone(),

@@ -53,9 +53,9 @@ pub(crate) fn still_stands(
         return Err(format!("{entity} is gone"));
     }
     let Some(condition) = &decision.rung.only_if else { return Ok(()) };
-    let incident = ledger.incidents.iter().find(|row| row.id == decision.incident_id);
+    let incident = ledger.incidents.iter().find(|row| Some(row.id) == decision.incident_id);
     let Some(IncidentRow { id, culprit, exhaustion_s, .. }) = incident else {
-        return Err(format!("incident {} is not known any more", decision.incident_id));
+        return Err(format!("the incident of decision {} is not known any more", decision.id));
     };
     let (process, exhaustion_s) = (decision.process, *exhaustion_s);
     let subject = query::Subject { incident_id: *id, culprit, process, exhaustion_s };

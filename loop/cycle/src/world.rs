@@ -40,6 +40,14 @@ pub struct Deeds {
     pub decisions: Vec<Decision>,
 }
 
+impl Deeds {
+    /// Adds what was done elsewhere.
+    pub fn extend(&mut self, more: Self) {
+        self.effects.extend(more.effects);
+        self.decisions.extend(more.decisions);
+    }
+}
+
 /// What the loop needs of the machine.
 pub trait World {
     /// The next tick, with the answers to `probes`; `None` when there is no more.

@@ -259,7 +259,7 @@ impl Decide {
         };
         Decision {
             id,
-            incident_id: incident.id,
+            incident_id: Some(incident.id),
             at,
             rule: rule.rule.name.clone(),
             rule_version: rule.version.clone(),

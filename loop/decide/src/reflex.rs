@@ -41,7 +41,7 @@ pub fn decision(rule: &LoadedRule, at: Timestamp, intent: &Intent, ground: Groun
     let on = rule.rule.reflex.as_ref().map(|reflex| reflex.on);
     Decision {
         id: intent.decision_id,
-        incident_id: 0,
+        incident_id: None,
         at,
         rule: rule.rule.name.clone(),
         rule_version: rule.version.clone(),

@@ -11,11 +11,10 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
-use vocab::probe::{Probe, ProbeKind, ProbeResult, ProfileKind};
+use vocab::probe::{Probe, ProbeKind, ProbeResult};
 use vocab::rows::{OpenFile, Process};
 use vocab::{Entity, ProcessId, Value};
 
-use crate::escalate::Escalation;
 use crate::memory::{Track, is_watched};
 use crate::ring::Point;
 use crate::victims::{self, Victim};
@@ -100,7 +99,6 @@ pub struct CpuHog {
     held: BTreeMap<Entity, Held>,
     /// Busy processes that were looked at: when, and whether what they read and write is hollow.
     looks: BTreeMap<ProcessId, (f64, bool)>,
-    escalation: Escalation,
 }
 
 impl Detector for CpuHog {
@@ -120,7 +118,6 @@ impl Detector for CpuHog {
             let since_s = self.held.get(&entity).map_or(now_s, |held| held.since_s);
             finding.confidence = (finding.confidence + (now_s - since_s) / 200.0).min(0.97);
             let Suspect { onset_s, ground, .. } = suspect;
-            self.escalation.of_accused(context, suspect.process.id(), ProfileKind::OnCpu, detected);
             self.held.insert(entity, Held { seen_s: now_s, since_s, onset_s, ground, finding });
         }
         self.held.retain(|_, held| {

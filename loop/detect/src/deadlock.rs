@@ -10,11 +10,10 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
-use vocab::probe::{Probe, ProfileKind};
+use vocab::probe::Probe;
 use vocab::rows::Process;
 use vocab::{Entity, ProcessId, Value};
 
-use crate::escalate::Escalation;
 use crate::looks::{Look, Pair};
 use crate::memory::{Track, is_watched};
 use crate::{Context, Detected, Detector, futex, say};
@@ -64,7 +63,6 @@ struct Proof {
 pub struct Deadlock {
     asked: BTreeMap<ProcessId, f64>,
     proofs: BTreeMap<ProcessId, Proof>,
-    escalation: Escalation,
 }
 
 impl Detector for Deadlock {
@@ -118,7 +116,7 @@ impl Deadlock {
             } else {
                 for wait in &circle {
                     detected.ask(Probe::threads(wait.process));
-                    self.escalation.of_accused(context, wait.process, ProfileKind::Waiting, detected);
+                    detected.suspect(wait.process, FindingKind::Deadlock);
                 }
             }
         }

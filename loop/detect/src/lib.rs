@@ -40,6 +40,7 @@ mod tests;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use vocab::ProcessId;
 use vocab::baseline::Baselines;
 use vocab::capability::Capabilities;
 use vocab::finding::{Finding, FindingKind};
@@ -47,6 +48,7 @@ use vocab::learnt::Learnt;
 use vocab::probe::Probe;
 use vocab::snapshot::Snapshot;
 
+use crate::escalate::Escalation;
 use crate::memory::Memory;
 
 /// What the detectors said in one turn.
@@ -56,12 +58,19 @@ pub struct Detected {
     pub findings: Vec<Finding>,
     /// Closer looks wanted before the next turn, none twice.
     pub probes: Vec<Probe>,
+    /// Who will be accused of what if it goes on.
+    pub(crate) suspects: Vec<(ProcessId, FindingKind)>,
 }
 
 impl Detected {
     /// Whether this culprit is already accused of one of these.
     pub(crate) fn has(&self, culprit: &vocab::Entity, kinds: &[FindingKind]) -> bool {
         self.findings.iter().any(|one| one.culprit == *culprit && kinds.contains(&one.kind))
+    }
+
+    /// Notes a process that will be accused of this if it goes on.
+    pub(crate) fn suspect(&mut self, process: ProcessId, kind: FindingKind) {
+        self.suspects.push((process, kind));
     }
 
     /// Asks for a closer look, once.
@@ -99,6 +108,7 @@ pub struct Detect {
     memory: Memory,
     learnt: Learnt,
     detectors: Vec<Box<dyn Detector>>,
+    escalation: Escalation,
 }
 
 impl Default for Detect {
@@ -129,7 +139,8 @@ impl Detect {
 
     /// Only these, in this order.
     pub fn with(detectors: Vec<Box<dyn Detector>>) -> Self {
-        Self { memory: Memory::default(), learnt: Learnt::default(), detectors }
+        let (memory, learnt, escalation) = (Memory::default(), Learnt::default(), Escalation::default());
+        Self { memory, learnt, detectors, escalation }
     }
 
     /// Takes in what was learnt up to the turn before: forecasts, anomalies and what people called a false alarm.
@@ -151,11 +162,13 @@ impl Detect {
         for detector in &mut self.detectors {
             detector.run(&context, &mut detected);
         }
-        self.memory.watches.serve(self.memory.now_s, &mut detected);
         let learnt = &self.learnt;
         let stands =
             |one: &Finding| !is_about_us(snapshot, one) && !normal::is_tolerated(snapshot, learnt, one);
         detected.findings.retain(stands);
+        detected.suspects.retain(|(id, _)| !is_us(snapshot, *id));
+        self.escalation.serve(snapshot, self.memory.now_s, &mut detected);
+        self.memory.watches.serve(self.memory.now_s, &mut detected);
         detected.findings.iter_mut().for_each(|one| normal::add_evidence(snapshot, learnt, one));
         detected
     }
@@ -164,11 +177,14 @@ impl Detect {
 /// Whether a finding accuses the process of our own daemon or keeper, or their unit for it: their troubles have a kind
 /// of their own, with a budget, and nothing that acts on processes may act on them.
 fn is_about_us(snapshot: &Snapshot, finding: &Finding) -> bool {
-    let own = [snapshot.own.daemon_pid, snapshot.own.keeper_pid];
     let culprit = match finding.culprit {
         vocab::Entity::Process(id) => Some(id),
         vocab::Entity::Service(_) => finding.process,
         _ => None,
     };
-    culprit.is_some_and(|id| own.contains(&Some(id.pid)))
+    culprit.is_some_and(|id| is_us(snapshot, id))
+}
+
+fn is_us(snapshot: &Snapshot, id: ProcessId) -> bool {
+    [snapshot.own.daemon_pid, snapshot.own.keeper_pid].contains(&Some(id.pid))
 }

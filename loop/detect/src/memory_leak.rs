@@ -13,12 +13,10 @@ use alloc::vec::Vec;
 
 use vocab::baseline::Metric;
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
-use vocab::probe::ProfileKind;
 use vocab::rows::Process;
 use vocab::{Entity, ProcessId, Value};
 
 use crate::envelope::{Envelope, Growth};
-use crate::escalate::Escalation;
 use crate::memory::Track;
 use crate::ring::Point;
 use crate::{Context, Detected, Detector, say};
@@ -138,7 +136,6 @@ struct Headroom {
 pub struct MemoryLeak {
     held: BTreeMap<ProcessId, Held>,
     envelope: Envelope,
-    escalation: Escalation,
 }
 
 impl Detector for MemoryLeak {
@@ -157,11 +154,8 @@ impl Detector for MemoryLeak {
                 if let Some((growth, class)) = self.accuse(context, process, track) {
                     self.held.insert(*id, Held::new(&growth, class, bytes, context.memory.now_s));
                 } else if self.is_suspect(context, process, track) {
-                    self.escalation.of_suspect(context, *id, ProfileKind::MemoryGrowth, detected);
+                    detected.suspect(*id, FindingKind::MemoryLeak);
                 }
-            }
-            if self.held.contains_key(id) {
-                self.escalation.of_accused(context, *id, ProfileKind::MemoryGrowth, detected);
             }
         }
         let mut worst: BTreeMap<Entity, Finding> = BTreeMap::new();

@@ -12,12 +12,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
-use vocab::probe::{Probe, ProfileKind, ThreadProbe};
+use vocab::probe::{Probe, ThreadProbe};
 use vocab::rows::Process;
 use vocab::{Entity, ProcessId, Value};
 
 use crate::calls::{self, Waits};
-use crate::escalate::Escalation;
 use crate::looks::{Look, Pair};
 use crate::memory::{Track, is_watched};
 use crate::ring::Point;
@@ -76,7 +75,6 @@ pub struct Stalled {
     proofs: BTreeMap<ProcessId, Proof>,
     /// Since when threads wait at taken locks. Unit: s since the first snapshot.
     locked: BTreeMap<ProcessId, f64>,
-    escalation: Escalation,
 }
 
 impl Detector for Stalled {
@@ -107,7 +105,7 @@ impl Detector for Stalled {
             let Some(pair) = context.memory.looks.of(id).filter(|pair| pair.answered_s >= now_s) else {
                 continue;
             };
-            self.escalation.of_accused(context, id, ProfileKind::Waiting, detected);
+            detected.suspect(id, FindingKind::Stalled);
             // What was proven once stays proven while the same threads hang and the work still waits.
             let known = self.proofs.get(&id);
             if work.column == LOCKED && now_s - self.locked.get(&id).copied().unwrap_or(now_s) < LOCKED_S {

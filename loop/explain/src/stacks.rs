@@ -126,7 +126,7 @@ fn sentence(kind: ProfileKind, profile: &ProfileProbe, stack: &StackProbe) -> St
     let path = stack.path.as_deref().unwrap_or("code without a name");
     let file = stack.file.as_deref().map_or_else(String::new, |file| format!(" ({file})"));
     let seconds = profile.seconds;
-    let percent = 100.0 * share(profile, stack.weight);
+    let percent = 100.0 * profile.share(stack.weight);
     match kind {
         ProfileKind::MemoryGrowth => format!(
             "new memory is first touched, and kept, in {path}{file}: {percent:.0} % of {} in {seconds:.0} s",
@@ -136,7 +136,6 @@ fn sentence(kind: ProfileKind, profile: &ProfileProbe, stack: &StackProbe) -> St
             "CPU time goes to {path}{file}: {percent:.0} % of {:.1} s in {seconds:.0} s",
             profile.weight as f64 / 1e6
         ),
-        ProfileKind::OffCpu => format!("its threads wait in {path}{file}: {percent:.0} % of their waits"),
         ProfileKind::Waiting => {
             let threads = stack.threads.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
             let verb = if stack.threads.len() == 1 { "thread" } else { "threads" };
@@ -154,18 +153,14 @@ fn place(kind: ProfileKind, profile: &ProfileProbe) -> Option<String> {
         }
     }
     let (function, weight) = sums.into_iter().max_by_key(|(_, weight)| *weight)?;
-    if share(profile, weight) < SHARE_MIN {
+    if profile.share(weight) < SHARE_MIN {
         return None;
     }
     match kind {
         ProfileKind::MemoryGrowth => Some(format!("it grows in `{function}`")),
         ProfileKind::OnCpu => Some(format!("its time goes to `{function}`")),
-        ProfileKind::OffCpu | ProfileKind::Waiting => None,
+        ProfileKind::Waiting => None,
     }
-}
-
-fn share(profile: &ProfileProbe, weight: u64) -> f64 {
-    if profile.weight == 0 { 0.0 } else { weight as f64 / profile.weight as f64 }
 }
 
 fn bytes(value: u64) -> String {

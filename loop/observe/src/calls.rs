@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use vocab::kernel::CallsSample;
 use vocab::probe::{Probe, ProbeAnswer, ProbeResult};
 use vocab::sample::Sample;
 use vocab::{Entity, ProcessId, Timestamp};
@@ -40,14 +41,14 @@ pub(crate) struct CallWatch {
 struct UnderWay {
     id: ProcessId,
     since_ns: u64,
-    probe: Option<Probe>,
+    probe: Probe,
 }
 
 impl CallWatch {
     /// Takes a request, to be answered in the sample of a later tick; false if too many wait.
     pub(crate) fn ask(&mut self, probe: &Probe) -> bool {
-        let is_known = self.asked.contains(probe)
-            || self.under_way.as_ref().is_some_and(|one| one.probe.as_ref() == Some(probe));
+        let is_known =
+            self.asked.contains(probe) || self.under_way.as_ref().is_some_and(|one| one.probe == *probe);
         if !is_known && self.asked.len() < ASKED_MAX {
             self.asked.push_back(probe.clone());
         }
@@ -66,40 +67,22 @@ impl CallWatch {
         self.end(kernel, sample, report);
         let may_sample = self.has_idle_time(&sample.machine.cpu_ticks) && may_sample;
         let next = match self.asked.pop_front() {
-            Some(probe) => {
-                let Entity::Process(id) = probe.entity else { return };
-                Some((id, Some(probe)))
-            }
-            None if may_sample => self.in_turn(candidates(processes), sample.at).map(|id| (id, None)),
-            None => None,
+            None if may_sample => self.in_turn(candidates(processes), sample.at).map(Probe::calls),
+            asked => asked,
         };
-        let Some((id, probe)) = next else { return };
+        let Some(probe) = next else { return };
+        let Entity::Process(id) = probe.entity else { return };
         let since_ns = monotonic_ns();
         match kernel.watch_calls(id.pid) {
             Ok(()) => self.under_way = Some(UnderWay { id, since_ns, probe }),
-            Err(error) => {
-                let failed = |probe| ProbeAnswer { probe, at: sample.at, result: Err(error.clone()) };
-                sample.answers.extend(probe.map(failed));
-                report.error = Some(error);
-            }
+            Err(error) => answer(probe, Err(error), sample, report),
         }
     }
 
     fn end(&mut self, kernel: &mut KernelSide, sample: &mut Sample, report: &mut Report) {
         let Some(UnderWay { id, since_ns, probe }) = self.under_way.take() else { return };
         let watched_s = monotonic_ns().saturating_sub(since_ns) as f64 / 1e9;
-        let result = kernel.end_watch(id, watched_s);
-        if let Some(probe) = probe {
-            let result = result.clone().map(ProbeResult::Calls);
-            sample.answers.push(ProbeAnswer { probe, at: sample.at, result });
-        }
-        match result {
-            Ok(calls) => {
-                report.rows += calls.calls.len();
-                sample.calls = Some(calls);
-            }
-            Err(error) => report.error = Some(error),
-        }
+        answer(probe, kernel.end_watch(id, watched_s), sample, report);
     }
 
     fn has_idle_time(&mut self, now: &[u64; 8]) -> bool {
@@ -131,6 +114,16 @@ impl CallWatch {
         self.sampled_at = Some(at);
         Some(id)
     }
+}
+
+/// Adds the answer to a request, also to one of our own.
+fn answer(probe: Probe, result: Result<CallsSample, String>, sample: &mut Sample, report: &mut Report) {
+    match &result {
+        Ok(calls) => report.rows += calls.calls.len(),
+        Err(error) => report.error = Some(error.clone()),
+    }
+    let result = result.map(ProbeResult::Calls);
+    sample.answers.push(ProbeAnswer { probe, at: sample.at, result });
 }
 
 /// Every process that may be watched: not ourselves, not one that has ended, none whose executable we may not know.

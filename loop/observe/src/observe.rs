@@ -167,9 +167,11 @@ impl Observe {
         let ticks_per_s = proc.ticks_per_s();
         let find = |pid: u32| {
             let known = processes.get(pid)?;
-            let info = &known.info;
-            let service = info.service.as_ref().or(info.unit.as_ref()).cloned();
-            Some(Known { id: known.stat.id(), service, exe: info.exe.clone() })
+            Some(Known {
+                id: known.stat.id(),
+                service: known.service().cloned(),
+                exe: known.info.exe.clone(),
+            })
         };
         ledger.run("kernel", |report| {
             sample.kernel = Some(kernel.read(sample.at, ticks_per_s, report));
@@ -239,8 +241,7 @@ impl Observe {
         let tcp = |inode: u64| slow.sockets.tcp(inode);
         let who = |id: ProcessId| {
             let known = processes.get(id.pid).filter(|one| one.stat.id() == id)?;
-            let service = known.info.service.as_ref().or(known.info.unit.as_ref()).cloned();
-            Some(Who { id, name: known.info.name.clone(), service })
+            Some(Who { id, name: known.info.name.clone(), service: known.service().cloned() })
         };
         ledger.run("probes", |report| {
             sample.answers =

@@ -97,8 +97,9 @@ fn of_process(
         ProbeKind::Descriptors => look::open_files(proc, id.pid, tcp)
             .map(ProbeResult::Descriptors)
             .map_err(|error| error.to_string()),
-        ProbeKind::Maps | ProbeKind::Unit | ProbeKind::Calls | ProbeKind::Profile(_) => {
-            look::maps(root, id.pid).map(ProbeResult::Maps).map_err(|error| error.to_string())
+        ProbeKind::Maps => look::maps(root, id.pid).map(ProbeResult::Maps).map_err(|error| error.to_string()),
+        ProbeKind::Unit | ProbeKind::Calls | ProbeKind::Profile(_) => {
+            Err("it is answered in a later turn".to_owned())
         }
     };
     report.dropped += budget.left_out();

@@ -317,8 +317,13 @@ impl Tracked {
         self.session = stat.session;
     }
 
+    /// The service it belongs to: one of ours, else its systemd unit.
+    pub(crate) fn service(&self) -> Option<&Arc<str>> {
+        self.info.service.as_ref().or(self.info.unit.as_ref())
+    }
+
     fn is_of_service(&self) -> bool {
-        self.info.service.is_some() || self.info.unit.is_some()
+        self.service().is_some()
     }
 
     /// The wait of a process for a CPU is asked for while it may matter: it runs, ran lately or serves.

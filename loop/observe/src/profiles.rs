@@ -142,7 +142,6 @@ pub(crate) fn asked(probe: &Probe) -> Option<(ProfileKind, ProcessId)> {
 const fn kind_of(kind: ProfileKind) -> stacks::Kind {
     match kind {
         ProfileKind::OnCpu => stacks::Kind::OnCpu,
-        ProfileKind::OffCpu => stacks::Kind::OffCpu,
         ProfileKind::MemoryGrowth => stacks::Kind::MemoryGrowth,
         ProfileKind::Waiting => stacks::Kind::Waiting,
     }

@@ -188,6 +188,9 @@ impl Sockets {
     /// Processes to look through, by their place in the table: who holds sockets already first, then by how little a
     /// look costs, for the search ends with the last socket found.
     fn likely_owners(&self, processes: &[Tracked]) -> Vec<usize> {
+        if self.unknown.is_empty() {
+            return Vec::new();
+        }
         let holders: HashSet<u32> = self.owners.values().map(|(id, _)| id.pid).collect();
         let may_own = |one: &Tracked| one.is_unscanned && !one.is_denied && !one.info.is_kernel;
         let indexes = processes.iter().enumerate().filter(|(_, one)| may_own(one));

@@ -81,7 +81,7 @@ impl Deriver {
         };
         self.kernel.fill(sample, &mut snapshot);
         snapshot.tcp_sockets = self.network.rows(sample, &snapshot);
-        snapshot.syscalls = self.syscalls.rows(sample, &snapshot);
+        snapshot.syscalls = self.syscalls.rows(&snapshot);
         snapshot.softirq_time = self.interrupts.rows(sample);
         self.profiles.fill(&mut snapshot);
         snapshot

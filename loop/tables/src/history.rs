@@ -8,6 +8,7 @@ pub mod kept;
 mod key;
 mod place;
 mod read;
+mod rounding;
 #[cfg(test)]
 mod tests;
 

@@ -88,7 +88,7 @@ impl Verify {
             ActionState::Applied | ActionState::Final => {
                 let decision = decisions.iter().find(|one| one.id == effect.intent.decision_id);
                 let incident = decision.and_then(|decision| {
-                    context.incidents.iter().find(|incident| incident.id == decision.incident_id)
+                    context.incidents.iter().find(|incident| Some(incident.id) == decision.incident_id)
                 });
                 if let (Some(decision), Some(incident)) = (decision, incident) {
                     let trial = Trial::new(decision.clone(), incident.clone(), effect.at);
@@ -99,14 +99,14 @@ impl Verify {
                 let because = effect.because.clone().unwrap_or_else(|| effect.state.to_string());
                 let decision = decisions.iter().find(|one| one.id == effect.intent.decision_id);
                 if let Some(decision) = decision {
-                    to.outcomes.push(void(effect, decision, because));
+                    to.outcomes.extend(void(effect, decision, because));
                 }
             }
             ActionState::Undone | ActionState::Released => {
                 self.held.remove(&effect.action_id);
                 if let Some(trial) = self.trials.remove(&effect.action_id) {
                     let because = effect.because.clone().unwrap_or_else(|| "taken back".to_string());
-                    to.outcomes.push(void(effect, &trial.decision, because));
+                    to.outcomes.extend(void(effect, &trial.decision, because));
                 }
             }
             ActionState::Intended | ActionState::Held => {}
@@ -163,17 +163,17 @@ impl Verify {
     }
 }
 
-/// The verdict on an action that cannot be judged.
-fn void(effect: &Effect, decision: &Decision, because: String) -> Outcome {
-    Outcome {
+/// The verdict on an action that cannot be judged; none on a reflex, of which nothing was expected.
+fn void(effect: &Effect, decision: &Decision, because: String) -> Option<Outcome> {
+    Some(Outcome {
         action_id: effect.action_id,
         decision_id: decision.id,
-        incident_id: decision.incident_id,
+        incident_id: decision.incident_id?,
         at: effect.at,
         kind: OutcomeKind::Void,
         effect_after_s: None,
         sentence: because,
-    }
+    })
 }
 
 #[cfg(test)]

@@ -33,8 +33,8 @@ pub enum Verdict {
 pub struct Decision {
     /// Number, from 1, never used twice in one store.
     pub id: u64,
-    /// The incident it answers; 0 for a reflex, which answers an event.
-    pub incident_id: u64,
+    /// The incident it answers; `None` for a reflex, which answers an event.
+    pub incident_id: Option<u64>,
     /// When it was made.
     pub at: Timestamp,
     /// Name of the rule.

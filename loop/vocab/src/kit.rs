@@ -78,7 +78,7 @@ pub fn rung(action: ActuatorKind) -> Rung {
 pub fn decision(rung: Rung) -> Decision {
     Decision {
         id: 1,
-        incident_id: 1,
+        incident_id: Some(1),
         at: Timestamp::default(),
         rule: "r".into(),
         rule_version: "1".into(),

@@ -34,8 +34,6 @@ words! {
     ProfileKind {
         /// Where it uses CPU time.
         OnCpu = "on_cpu",
-        /// Where its threads wait, over a time.
-        OffCpu = "off_cpu",
         /// Where it touches memory for the first time that it then keeps.
         MemoryGrowth = "memory_growth",
         /// Where each of its threads waits now.
@@ -57,7 +55,7 @@ impl ProfileKind {
     /// For how long the process is watched. Unit: s.
     pub const fn seconds(self) -> f64 {
         match self {
-            Self::OnCpu | Self::OffCpu => 3.0,
+            Self::OnCpu => 3.0,
             Self::MemoryGrowth => 5.0,
             Self::Waiting => 0.0,
         }
@@ -66,7 +64,7 @@ impl ProfileKind {
     /// What weights are counted in: `us`, `bytes` or `threads`.
     pub const fn unit(self) -> &'static str {
         match self {
-            Self::OnCpu | Self::OffCpu => "us",
+            Self::OnCpu => "us",
             Self::MemoryGrowth => "bytes",
             Self::Waiting => "threads",
         }
@@ -131,6 +129,13 @@ pub struct ProfileProbe {
     pub cut_short: Option<String>,
     /// The heaviest stacks, heaviest first, at most 32.
     pub stacks: Vec<StackProbe>,
+}
+
+impl ProfileProbe {
+    /// How much of the whole a weight is. Unit: ratio.
+    pub fn share(&self, weight: u64) -> f64 {
+        if self.weight == 0 { 0.0 } else { weight as f64 / self.weight as f64 }
+    }
 }
 
 /// One stack and how much of the whole it is.
@@ -230,7 +235,7 @@ impl Probe {
     /// A profile of a process, at a twentieth of a core at most.
     pub const fn profile(id: ProcessId, kind: ProfileKind) -> Self {
         let budget_us = match kind {
-            ProfileKind::OnCpu | ProfileKind::OffCpu => 150_000,
+            ProfileKind::OnCpu => 150_000,
             ProfileKind::MemoryGrowth => 250_000,
             ProfileKind::Waiting => 50_000,
         };

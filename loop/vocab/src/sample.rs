@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
-use crate::kernel::{CallsSample, KernelEvent, KernelSample};
+use crate::kernel::{KernelEvent, KernelSample};
 use crate::probe::ProbeAnswer;
 use crate::rows::MemoryVictim;
 use crate::{Entity, ProcessId, Timestamp};
@@ -58,8 +58,6 @@ pub struct Sample {
     pub kernel_events: Vec<KernelEvent>,
     /// Who was weighed because memory ran out since the last tick.
     pub memory_victims: Vec<MemoryVictim>,
-    /// System calls of the process whose watch ended in this tick.
-    pub calls: Option<CallsSample>,
 }
 
 /// Counters of the whole machine. Source: proc_stat(5), proc_meminfo(5), proc_vmstat(5), proc_loadavg(5).

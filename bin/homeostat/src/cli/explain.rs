@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::Value as Json;
+use vocab::rows::ProfileRow;
 
 use super::context::Context;
 use crate::error::{Exit, UserError};
@@ -55,7 +56,7 @@ pub fn run(args: &Explain, context: &mut Context) -> Result<Exit, UserError> {
         }
     }
     if let Some(path) = &args.svg {
-        super::profile::save(path, &drawing(args.id, list(&answer["stacks"]))?)?;
+        super::profile::save(path, &drawing(args.id, &answer["stacks"])?)?;
     }
     let is_open = answer["incident"]["closed_at"].is_null();
     Ok(if is_open { Exit::No } else { Exit::Ok })
@@ -199,15 +200,13 @@ fn stack(row: &Json) -> String {
 ///
 /// # Errors
 /// It has no stacks.
-fn drawing(id: u64, stacks: &[Json]) -> Result<String, UserError> {
-    let Some(first) = stacks.first() else {
-        let hint = "stacks of earlier runs are not kept, and not every trouble has some";
-        return Err(UserError::new(format!("incident {id} has no stacks"), hint));
-    };
-    let (kind, name) = (text(first, "kind").replace('_', " "), text(first, "name"));
-    let weights = stacks.iter().map(|row| (text(row, "stack"), row["weight"].as_u64().unwrap_or_default()));
-    let title = format!("incident {id}: {kind} of {name} (pid {})", first["pid"]);
-    Ok(flame::draw(&title, text(first, "unit"), &weights.collect::<Vec<_>>()))
+fn drawing(id: u64, stacks: &Json) -> Result<String, UserError> {
+    let rows: Vec<ProfileRow> = serde_json::from_value(stacks.clone()).map_err(|error| {
+        let what = format!("what the daemon says of the stacks cannot be read: {error}");
+        UserError::new(what, "`homeostat status` tells whether the daemon is of this version")
+    })?;
+    flame::of_incident(id, &rows.iter().collect::<Vec<_>>())
+        .map_err(|(what, hint)| UserError::new(what, hint))
 }
 
 fn other(row: &Json) -> String {

@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use tables::history::{Points, Reader, Wish, each_series};
-use vocab::Value;
+#[cfg(feature = "parquet")]
+use tables::history::Points;
+use tables::history::{Reader, Wish, each_series};
 
 use super::context::Context;
 use super::incidents::seconds;
 use super::store::reader;
 use crate::error::{Exit, UserError};
+#[cfg(feature = "parquet")]
 use crate::parquet::{Parquet, Point};
 
 /// Write the numbers of the past into a file.
@@ -41,8 +43,24 @@ struct To {
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
     /// Parquet file to write; `-` is standard output
+    #[cfg(feature = "parquet")]
     #[arg(long, value_name = "FILE")]
     parquet: Option<PathBuf>,
+}
+
+/// What writes a kind of file.
+type Kind = fn(&Reader, &Wish<'_>, Out) -> Written;
+/// Where it goes.
+type Out = BufWriter<Box<dyn Write + Send>>;
+
+impl To {
+    fn chosen(&self) -> (PathBuf, Kind) {
+        let chosen = self.csv.clone().map(|file| (file, csv as Kind));
+        #[cfg(feature = "parquet")]
+        let chosen = chosen.or_else(|| Some((self.parquet.clone()?, parquet as Kind)));
+        // The command line wants one of them.
+        chosen.unwrap_or_else(|| (PathBuf::from("-"), csv))
+    }
 }
 
 /// Writes them, oldest first, slice by slice: memory holds a few megabytes however much it is.
@@ -51,24 +69,22 @@ struct To {
 /// There is no history, or the file cannot be written.
 pub fn run(args: &Export, context: &mut Context) -> Result<Exit, UserError> {
     let reader = reader(context)?;
-    let file = args.to.csv.as_ref().or(args.to.parquet.as_ref()).cloned().unwrap_or_default();
+    let (file, write) = args.to.chosen();
     let cannot = |error: io::Error| {
         UserError::new(format!("cannot write `{}`: {error}", file.display()), "name a file you may write")
     };
-    let to: Box<dyn Write> = if file.as_os_str() == "-" {
-        Box::new(io::stdout().lock())
+    let to: Box<dyn Write + Send> = if file.as_os_str() == "-" {
+        Box::new(io::stdout())
     } else {
         Box::new(File::create(&file).map_err(cannot)?)
     };
-    let to = BufWriter::new(to);
     let wish = Wish {
         from_ms: args.last.map_or(i64::MIN, |last_s| now_ms() - (last_s * 1e3) as i64),
         step_ms: args.step.unwrap_or(0).saturating_mul(1000),
         entity: args.entity.as_deref(),
         series: args.series.as_deref(),
     };
-    let written = if args.to.csv.is_some() { csv(&reader, &wish, to) } else { parquet(&reader, &wish, to) };
-    match written {
+    match write(&reader, &wish, BufWriter::new(to)) {
         Ok(rows) => {
             context.remark(&format!("{rows} rows"));
             Ok(Exit::Ok)
@@ -84,7 +100,7 @@ pub fn run(args: &Export, context: &mut Context) -> Result<Exit, UserError> {
 /// Rows written, or why no more.
 type Written = Result<u64, Box<dyn std::error::Error>>;
 
-fn csv(reader: &Reader, wish: &Wish<'_>, mut to: impl Write) -> Written {
+fn csv(reader: &Reader, wish: &Wish<'_>, mut to: Out) -> Written {
     let mut rows = 0_u64;
     writeln!(to, "at_ns,entity,series,value,least,greatest,last,samples")?;
     each_series(reader, wish, |entity, series, points| {
@@ -102,13 +118,12 @@ fn csv(reader: &Reader, wish: &Wish<'_>, mut to: impl Write) -> Written {
     Ok(rows)
 }
 
-fn parquet(reader: &Reader, wish: &Wish<'_>, to: impl Write) -> Written {
+#[cfg(feature = "parquet")]
+fn parquet(reader: &Reader, wish: &Wish<'_>, to: Out) -> Written {
     let mut rows = 0_u64;
     let mut file = Parquet::new(to)?;
     each_series(reader, wish, |entity, series, points| {
-        for n in 0..points.len() {
-            file.push(entity, series, point(points, n))?;
-        }
+        file.push(entity, series, (0..points.len()).map(|n| point(points, n)))?;
         rows += points.len() as u64;
         Ok(())
     })?;
@@ -116,8 +131,9 @@ fn parquet(reader: &Reader, wish: &Wish<'_>, to: impl Write) -> Written {
     Ok(rows)
 }
 
+#[cfg(feature = "parquet")]
 fn point(points: &Points, n: usize) -> Point {
-    let number = |value: &Value| value.as_f64().unwrap_or(f64::NAN);
+    let number = |value: &vocab::Value| value.as_f64().unwrap_or(f64::NAN);
     let [least, greatest, last, samples] = points.bounds(n);
     Point {
         at_ns: points.at_ms(n).saturating_mul(1_000_000),

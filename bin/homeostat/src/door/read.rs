@@ -57,14 +57,8 @@ pub async fn flame(
     let view = scope::view_for(caller, &shared.entry, &now);
     let row = named(&view.ledger, &id)?;
     let stacks = flame::rows_of(&view.snapshot.profiles, &view.ledger, row);
-    let Some(first) = stacks.first() else {
-        let hint = "stacks of earlier runs are not kept, and not every trouble has some";
-        return Err(Refusal::new(StatusCode::NOT_FOUND, format!("incident {id} has no stacks"), hint));
-    };
-    let title =
-        format!("incident {id}: {} of {} (pid {})", first.kind.replace('_', " "), first.name, first.pid);
-    let weights = stacks.iter().map(|one| (&*one.stack, one.weight)).collect::<Vec<_>>();
-    let svg = flame::draw(&title, &first.unit, &weights);
+    let svg = flame::of_incident(row.id, &stacks)
+        .map_err(|(what, hint)| Refusal::new(StatusCode::NOT_FOUND, what, hint))?;
     let head = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CONTENT_SECURITY_POLICY, DRAWING_POLICY)];
     Ok((head, svg).into_response())
 }

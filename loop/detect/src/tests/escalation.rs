@@ -57,6 +57,18 @@ fn a_hog_is_asked_once_where_its_time_goes() {
 }
 
 #[test]
+fn our_own_daemon_is_not_asked() {
+    let scene = of(super::memory_leak::scenes(), "leak 1 MB/s");
+    let Scene { name, kind, turns, expect, make, .. } = scene;
+    let ours = Scene::new(kind, name, turns, expect, move |turn, asked| {
+        let mut snapshot = make(turn, asked);
+        snapshot.own.daemon_pid = Some(snapshot.processes[0].id().pid);
+        snapshot
+    });
+    assert_eq!(play(&ours), (Vec::new(), None));
+}
+
+#[test]
 fn nobody_is_asked_without_suspicion() {
     let twins = super::rest::scenes().into_iter().chain(super::cpu_hog::scenes()).filter(Scene::is_twin);
     for scene in twins {

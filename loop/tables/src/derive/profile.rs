@@ -51,7 +51,7 @@ fn row(
         stack: stack.stack.clone(),
         weight: stack.weight,
         unit: kind.unit().to_owned(),
-        share: if profile.weight == 0 { 0.0 } else { stack.weight as f64 / profile.weight as f64 },
+        share: profile.share(stack.weight),
         threads: stack.threads.iter().map(u32::to_string).collect::<Vec<_>>().join(" "),
         watched_s: profile.seconds,
     }

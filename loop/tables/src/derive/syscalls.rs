@@ -2,11 +2,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use vocab::Timestamp;
 use vocab::kernel::{CallSample, CallsSample, Hist};
+use vocab::probe::ProbeResult;
 use vocab::rows::{Process, SyscallRow};
-use vocab::sample::Sample;
 use vocab::snapshot::Snapshot;
-use vocab::{Timestamp, kernel};
 
 /// Programs whose last watch is kept; the one watched longest ago goes first.
 const PROGRAMS_MAX: usize = 64;
@@ -19,11 +19,11 @@ pub struct SyscallDeriver {
 }
 
 impl SyscallDeriver {
-    /// The rows as of this sample, in order of program and call; its processes stand in `snapshot` already.
-    pub fn rows(&mut self, sample: &Sample, snapshot: &Snapshot) -> Arc<Vec<SyscallRow>> {
+    /// The rows as of `snapshot`, in order of program and call; its processes and answers stand already.
+    pub fn rows(&mut self, snapshot: &Snapshot) -> Arc<Vec<SyscallRow>> {
         // Whoever ended within its watch is nobody any more.
-        if let Some((watch, process)) = watched(sample, snapshot) {
-            self.watches.insert(process.program.clone(), rows(sample.at, watch, process));
+        if let Some((watch, process)) = watched(snapshot) {
+            self.watches.insert(process.program.clone(), rows(snapshot.at, watch, process));
             let at = |rows: &Vec<SyscallRow>| rows.first().map_or(Timestamp(0), |row| row.at);
             if self.watches.len() > PROGRAMS_MAX {
                 let oldest = self.watches.iter().min_by_key(|(_, rows)| at(rows)).map(|(key, _)| key.clone());
@@ -35,19 +35,20 @@ impl SyscallDeriver {
     }
 }
 
-fn watched<'a>(sample: &'a Sample, snapshot: &'a Snapshot) -> Option<(&'a CallsSample, &'a Process)> {
-    let watch = sample.calls.as_ref()?;
+/// The watch that ended in this turn: there is one at a time.
+fn watched(snapshot: &Snapshot) -> Option<(&CallsSample, &Process)> {
+    let watch = snapshot.answers.iter().find_map(|answer| match &answer.result {
+        Ok(ProbeResult::Calls(calls)) => Some(calls),
+        _ => None,
+    })?;
     Some((watch, snapshot.process(watch.id)?))
 }
 
 fn rows(at: Timestamp, watch: &CallsSample, process: &Process) -> Vec<SyscallRow> {
     let waits = |call: &str| watch.open.iter().any(|one| &**one == call);
     let never_returned = watch.open.iter().filter(|open| !watch.calls.iter().any(|one| one.call == **open));
-    let never_returned = never_returned.map(|call| CallSample {
-        call: call.clone(),
-        errors: 0,
-        latency: kernel::Hist::default(),
-    });
+    let never_returned =
+        never_returned.map(|call| CallSample { call: call.clone(), errors: 0, latency: Hist::default() });
     let row = |one: CallSample| {
         let micros = |hist: &Hist, percent: f64| hist.percentile(percent).map(|ns| ns / 1e3);
         SyscallRow {
@@ -74,7 +75,8 @@ fn rows(at: Timestamp, watch: &CallsSample, process: &Process) -> Vec<SyscallRow
 #[cfg(test)]
 mod tests {
     use vocab::ProcessId;
-    use vocab::sample::{MachineSample, ProcessStat};
+    use vocab::probe::{Probe, ProbeAnswer};
+    use vocab::sample::{MachineSample, ProcessStat, Sample};
 
     use super::*;
     use crate::Deriver;
@@ -93,11 +95,12 @@ mod tests {
             open: open.iter().map(|one| Arc::from(*one)).collect(),
             repeats: Vec::new(),
         };
+        let (at, probe) = (Timestamp::from_secs(second), Probe::calls(calls.id));
         Sample {
-            at: Timestamp::from_secs(second),
+            at,
             machine: MachineSample { ticks_per_second: 100, ..Default::default() },
             processes: vec![stat],
-            calls: Some(calls),
+            answers: vec![ProbeAnswer { probe, at, result: Ok(ProbeResult::Calls(calls)) }],
             ..Default::default()
         }
     }

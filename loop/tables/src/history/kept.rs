@@ -6,6 +6,7 @@ use vocab::Value;
 use vocab::table::{ColumnType, TableSpec};
 
 use super::key::{self, id_of};
+use super::rounding::{rounded, two_digits};
 use crate::engine::View;
 use crate::engine::source::{Origin, SOURCES, Source};
 
@@ -43,6 +44,8 @@ pub struct KeptColumn {
     pub column_type: ColumnType,
     /// What its series' keys carry.
     pub id: [u8; 3],
+    /// What is kept of its fractions.
+    pub round: fn(f64) -> f64,
 }
 
 /// Table, entity prefix, key columns, qualifier.
@@ -111,7 +114,8 @@ impl Kept {
         let column = |index: usize| {
             let column = &spec.columns[index];
             let id = id_of(spec.name, column.name);
-            KeptColumn { index, name: column.name, column_type: column.column_type, id }
+            let round = if column.name == "probability" { two_digits } else { rounded };
+            KeptColumn { index, name: column.name, column_type: column.column_type, id, round }
         };
         let columns = (0..spec.columns.len()).filter(is_kept).map(column).collect();
         let age = (*table == "processes").then(|| source.column("age_s")).flatten();

@@ -12,8 +12,8 @@ use vocab::rows::{AnomalyRow, FindingRow, LeaseRow, Pressure, SelfRow};
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, Timestamp, Value};
 
-use super::keeper::{rounded, two_digits};
 use super::kept::KEPT;
+use super::rounding::{rounded, two_digits};
 use super::{Keeper, Reader, key, place};
 use crate::engine::tests::{machine, refused, select};
 use crate::{Engine, View};
