@@ -27,7 +27,7 @@ impl Figures {
     pub(crate) fn add(&mut self, about: About<'_>, figure: &str, value: f64, unit: &str) {
         let About { bench, case, subject } = about;
         let rounded = (value * 1000.0).round() / 1000.0;
-        println!("{bench:<7}{case:<14}{subject:<22}{figure:<26}{rounded:>14.3} {unit}");
+        println!("{bench:<8}{case:<14}{subject:<22}{figure:<26}{rounded:>14.3} {unit}");
         self.rows.push(json!({
             "bench": bench, "figure": figure, "case": case, "subject": subject, "value": rounded, "unit": unit,
         }));

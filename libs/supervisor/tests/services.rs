@@ -72,8 +72,8 @@ fn a_failing_service_is_restarted_with_growing_waits() {
 #[test]
 fn a_job_that_ends_well_is_not_restarted_unless_always() {
     let mut supervisor = supervised(service("a", "exit 0"));
-    run(&mut supervisor, |supervisor, _| supervisor.is_idle());
-    assert_eq!(supervisor.status(Instant::now())[0].failures, 0);
+    let all = run(&mut supervisor, |supervisor, _| supervisor.is_idle());
+    assert_eq!(supervisor.status(Instant::now())[0].failures, 0, "{all:?}");
     let mut supervisor = supervised(ServiceConfig { restart: Restart::Always, ..service("a", "exit 0") });
     run(&mut supervisor, |supervisor, _| supervisor.status(Instant::now())[0].starts >= 3);
 }
