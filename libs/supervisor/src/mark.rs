@@ -3,6 +3,7 @@
 //!
 //! A descendant that clears its environment escapes it, as one that no cgroup holds must.
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -11,11 +12,16 @@ use crate::main_process::Identity;
 /// The variable.
 pub(crate) const NAME: &str = "HOMEOSTAT_SERVICE";
 
-/// A mark that no other service of this machine has: the supervisor's own identity and the service's name.
+/// How many this process has given away: a service that is removed and made again, or one of the same name under
+/// another supervisor of this process, must not be taken for it.
+static GIVEN: AtomicU64 = AtomicU64::new(0);
+
+/// A mark that no other service of this machine has: the supervising process's identity, a number and the name.
 pub(crate) fn of(service: &str) -> String {
     let pid = std::process::id();
+    let number = GIVEN.fetch_add(1, Ordering::Relaxed);
     let start_ticks = Identity::of(pid).map_or(0, |one| one.start_ticks);
-    format!("{pid}.{start_ticks}/{service}")
+    format!("{pid}.{start_ticks}.{number}/{service}")
 }
 
 /// Kills every process that carries the mark; how many.

@@ -150,6 +150,19 @@ fn a_stop_finds_descendants_in_sessions_of_their_own_and_orphans_of_orphans() {
 }
 
 #[test]
+fn a_stop_leaves_what_another_service_of_the_same_name_started() {
+    let script = "setsid sleep 62 & echo $!; wait";
+    let [mut first, mut second] = [(); 2].map(|()| supervised(service("a", script)));
+    let [mine, other] = [&mut first, &mut second].map(|supervisor| {
+        let all = run(supervisor, |_, all| pids_of(all, 1).is_some());
+        pids_of(&all, 1).expect("seen above")[0]
+    });
+    first.stop("a", Instant::now()).expect("known");
+    run(&mut first, |_, _| has_ended(mine));
+    assert!(!has_ended(other));
+}
+
+#[test]
 fn a_successor_takes_up_what_lives_and_starts_what_has_ended() {
     let mut first = Supervisor::new(Options::default());
     for (name, script) in [("lives", "while :; do echo on; sleep 0.05; done"), ("ends", "sleep 60")] {
