@@ -28,11 +28,8 @@ pub struct Behaviour {
 impl Behaviour {
     /// Learns from normal sequences only, and calibrates itself on them by cross-validation.
     pub fn train(sequences: &[Vec<u32>]) -> Self {
-        let (mut ngrams, mut kinds) = (Ngrams::new(), KindMemory::default());
-        for events in sequences {
-            ngrams.learn(events);
-            kinds.learn(events);
-        }
+        let (mut ngrams, kinds) = (Ngrams::new(), KindMemory::train(sequences));
+        sequences.iter().for_each(|events| ngrams.learn(events));
         let surprises = held_out_surprises(sequences);
         let distances: Vec<f64> =
             sequences.iter().enumerate().map(|(i, s)| kinds.distance(s, Some(i))).collect();
