@@ -1,4 +1,4 @@
-//! What will be used up, and when: memory, file systems, inodes, descriptors.
+//! What will be used up, and when: memory, file systems, inodes, descriptors, threads, ports.
 //!
 //! Each resource is followed at two paces, five minutes and an hour long. The slow one has the word; the quick one
 //! while the slow one knows too little, and where less than a fifth is left and it says sooner beyond doubt.
@@ -26,8 +26,8 @@ const SCARCE: f64 = 0.2;
 const HORIZON_S: f64 = 30.0 * 86_400.0;
 /// Resources followed at most.
 const RESOURCES_MAX: usize = 200;
-/// Share of the descriptors in use from which a process is followed.
-const DESCRIPTORS_FROM: f64 = 0.1;
+/// Share in use from which descriptors of a process and memory of a cgroup are followed.
+const FOLLOWED_FROM: f64 = 0.1;
 
 /// One resource of one entity.
 type Key = (Entity, &'static str);
@@ -71,6 +71,15 @@ impl Outlook {
         let total = machine.memory_total_bytes as f64;
         let used = total - machine.memory_available_bytes as f64;
         self.note((Entity::Machine, "memory_bytes"), at, used, total);
+        let counts = [
+            ("threads", Some(machine.threads), machine.threads_max),
+            ("ports", machine.ports, machine.ports_max),
+        ];
+        for (what, used, bound) in counts {
+            if let (Some(used), Some(bound)) = (used, bound) {
+                self.note((Entity::Machine, what), at, f64::from(used), f64::from(bound));
+            }
+        }
         for row in snapshot.filesystems.iter().filter(|one| !one.is_read_only) {
             let entity = Entity::Filesystem(row.mount_point.to_string());
             if let (Some(total), Some(available)) = (row.total_bytes, row.available_bytes) {
@@ -85,9 +94,22 @@ impl Outlook {
                 self.note((entity, "inodes"), at, total.saturating_sub(free) as f64, total as f64);
             }
         }
+        for row in &snapshot.cgroups {
+            // What is cached fills every bound and gives way; what is anonymous does not.
+            if let (Some(anon), Some(bound)) = (row.anon_bytes, row.memory_max)
+                && anon as f64 >= FOLLOWED_FROM * bound as f64
+            {
+                self.note(
+                    (Entity::Cgroup(row.path.to_string()), "memory_bytes"),
+                    at,
+                    anon as f64,
+                    bound as f64,
+                );
+            }
+        }
         for row in &snapshot.processes {
             if let (Some(open), Some(limit)) = (row.descriptors, row.descriptor_limit)
-                && open as f64 >= DESCRIPTORS_FROM * limit as f64
+                && open as f64 >= FOLLOWED_FROM * limit as f64
             {
                 self.note((Entity::Process(row.id()), "descriptors"), at, open as f64, limit as f64);
             }
@@ -95,7 +117,9 @@ impl Outlook {
     }
 
     fn note(&mut self, key: Key, at: Timestamp, used: f64, bound: f64) {
-        if self.resources.len() >= RESOURCES_MAX && !self.resources.contains_key(&key) {
+        let is_new = !self.resources.contains_key(&key);
+        // A bound of nothing was not told.
+        if bound <= 0.0 || is_new && self.resources.len() >= RESOURCES_MAX {
             return;
         }
         let anew = || Resource { paces: BLOCKS.map(Filling::new), used, bound, first: at, last: at };
@@ -136,7 +160,7 @@ fn row((entity, resource): &Key, one: &Resource) -> Option<ForecastRow> {
     }
     let rise = if expected > 0.0 { (one.bound - one.used) / expected } else { 0.0 };
     let what = match *resource {
-        "memory_bytes" => "memory of the machine".to_string(),
+        "memory_bytes" => format!("memory of {}", words::who(entity)),
         "disk_bytes" => words::who(entity),
         "inodes" => format!("inodes of {}", words::who(entity)),
         _ => format!("{resource} of {}", words::who(entity)),

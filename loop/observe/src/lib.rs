@@ -30,6 +30,7 @@ mod mask;
 mod memory_watch;
 mod observe;
 mod own;
+mod ports;
 mod pressure;
 mod probes;
 mod process_detail;

@@ -4,12 +4,17 @@ use vocab::sample::{MachineSample, MemorySample, TcpSample};
 
 use crate::ledger::Report;
 
+/// Readings of the machine between two of what bounds it.
+const BOUNDS_EVERY: u32 = 60;
+
 /// Reads the machine; keeps the list of CPUs between ticks so that it is not made anew.
 #[derive(Debug, Default)]
 pub(crate) struct MachineReader {
     cpu: CpuStat,
     /// Whether TCP is read here, because no program in the kernel counts it.
     counts_tcp: bool,
+    threads_max: Option<u32>,
+    readings: u32,
 }
 
 impl MachineReader {
@@ -27,7 +32,13 @@ impl MachineReader {
         }
         if let Some(load) = report.take(proc.loadavg()) {
             machine.load = [load.load1, load.load5, load.load15];
+            machine.threads = load.tasks;
         }
+        if self.readings.is_multiple_of(BOUNDS_EVERY) {
+            self.threads_max = threads_max(proc);
+        }
+        self.readings = self.readings.wrapping_add(1);
+        machine.threads_max = self.threads_max;
         if let Some(uptime) = report.take(proc.uptime()) {
             machine.uptime_s = uptime.uptime_s;
         }
@@ -65,6 +76,12 @@ impl MachineReader {
         machine.runnable = u32::try_from(self.cpu.procs_running).unwrap_or(u32::MAX);
         machine.blocked = u32::try_from(self.cpu.procs_blocked).unwrap_or(u32::MAX);
     }
+}
+
+/// Both bounds hold; a recorded tree may have neither.
+fn threads_max(proc: &mut ProcFs) -> Option<u32> {
+    let bounds = ["kernel/threads-max", "kernel/pid_max"].map(|name| proc.sysctl_u64(name).ok());
+    bounds.into_iter().flatten().min().and_then(|least| u32::try_from(least).ok())
 }
 
 fn memory(info: &MemInfo) -> MemorySample {

@@ -67,6 +67,7 @@ impl Slow {
             });
             self.every_sockets.charge(at, cost_us, sockets::COST_SHARE_MAX);
         }
+        (sample.machine.ports, sample.machine.ports_max) = self.sockets.ports.held();
         if self.every_cgroups.is_due(at, stretch) {
             let members = members(processes);
             let cost_us = ledger.run("cgroups", |report| {

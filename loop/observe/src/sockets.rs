@@ -13,6 +13,7 @@ use vocab::{ProcessId, Timestamp};
 use crate::cadence::Cadence;
 use crate::config::Bounds;
 use crate::ledger::{Report, thread_cpu_us};
+use crate::ports::Ports;
 use crate::processes::{Processes, Tracked};
 use crate::tcp_diag::{Socket, TcpDiag};
 
@@ -49,6 +50,7 @@ pub(crate) struct Sockets {
     /// Ports on which somebody listens.
     listening: HashSet<u16>,
     table: Vec<TcpSocket>,
+    pub(crate) ports: Ports,
 }
 
 impl Sockets {
@@ -65,6 +67,7 @@ impl Sockets {
             misses: HashMap::new(),
             listening: HashSet::new(),
             table: Vec::new(),
+            ports: Ports::default(),
         }
     }
 
@@ -78,6 +81,8 @@ impl Sockets {
     ) -> Option<Vec<SocketSample>> {
         self.sockets.clear();
         self.read_own(proc, report)?;
+        self.ports.read_range(proc);
+        self.ports.count(self.sockets.iter().map(|socket| socket.port));
         if self.every_foreign.is_due(at, 1.0) {
             let before_us = thread_cpu_us();
             self.read_foreign(proc, processes, bounds, report);

@@ -291,7 +291,8 @@ impl ServiceSource for One {
 
 #[test]
 fn a_service_owns_its_main_process_and_the_descendants_and_its_log_is_masked() {
-    let child = Played::start("holder", &["sh", "-c", "\"$@\" & wait", "sh"]);
+    // What a shell starts in the background reads from /dev/null, unless told otherwise, and would end at once.
+    let child = Played::start("holder", &["sh", "-c", "exec 3<&0; \"$@\" <&3 & wait", "sh"]);
     let main = Live::open("/proc".as_ref()).unwrap().process(child.pid()).unwrap().stat.id();
     let service = ServiceSample {
         name: "web".into(),

@@ -81,6 +81,15 @@ pub struct MachineSample {
     pub blocked: u32,
     /// Load averages over 1, 5 and 15 minutes.
     pub load: [f64; 3],
+    /// Threads that exist, those of the kernel and zombies included.
+    pub threads: u32,
+    /// How many may exist: the lesser of kernel.threads-max and kernel.pid_max; `None` where they are not told.
+    pub threads_max: Option<u32>,
+    /// TCP ports of net.ipv4.ip_local_port_range that sockets of our network namespace hold, those in TIME_WAIT not
+    /// counted; at the last reading of sockets.
+    pub ports: Option<u32>,
+    /// Ports in that range.
+    pub ports_max: Option<u32>,
     /// Memory. Unit: bytes.
     pub memory: MemorySample,
     /// Pages the kernel scanned for reclaim on behalf of an allocating process, since boot.

@@ -1,7 +1,7 @@
 //! When something will be used up, and when nothing is said.
 use alloc::vec::Vec;
 
-use vocab::rows::{Filesystem, ForecastRow};
+use vocab::rows::{Cgroup, Filesystem, ForecastRow};
 
 use crate::outlook::Outlook;
 
@@ -67,4 +67,54 @@ fn the_last_minutes_have_the_word_where_little_is_left() {
     let rush = |second: f64| 85.0 * GB + (second - 1_700.0).max(0.0) * 5e7;
     let rows = forecasts(1_800, rush);
     assert!(rows.first().is_some_and(|row| row.exhaustion_s < 900.0), "{rows:?}");
+}
+
+/// The resources of a machine with 900 threads, 30 connections and a cgroup, all of which `grow` or stand still.
+fn counted(grow: bool) -> Vec<(alloc::string::String, f64)> {
+    let (mut outlook, mut rows) = (Outlook::default(), Vec::new());
+    for second in 0..1_200 {
+        let mut snapshot = super::snapshot(i64::from(second) + 1, Vec::new());
+        let more = if grow { second } else { 0 };
+        let machine = &mut snapshot.machine;
+        (machine.threads, machine.threads_max) = (900 + more, Some(32_768));
+        (machine.ports, machine.ports_max) = (Some(30 + more), Some(28_232));
+        let anon_bytes = Some(100_000_000 + u64::from(more) * 10_000);
+        snapshot.cgroups.push(Cgroup {
+            path: "/web".into(),
+            inode: 1,
+            version: 2,
+            unit: None,
+            processes: None,
+            cpu_pct: None,
+            cpu_weight: None,
+            memory_bytes: anon_bytes,
+            anon_bytes,
+            memory_high: None,
+            memory_max: Some(200_000_000),
+            oom_kills: None,
+            read_bytes_per_s: None,
+            write_bytes_per_s: None,
+            is_frozen: None,
+        });
+        rows = outlook.run(&snapshot).unwrap_or(rows);
+    }
+    let mut all: Vec<_> = rows
+        .into_iter()
+        .map(|row| (alloc::format!("{} {}", row.entity, row.resource), row.exhaustion_s))
+        .collect();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all
+}
+
+#[test]
+fn threads_ports_and_the_memory_of_a_cgroup_are_dated_while_they_rise() {
+    let all = counted(true);
+    let near = |index: usize, name: &str, seconds: f64| {
+        let (found, exhaustion_s) = &all[index];
+        found == name && (exhaustion_s / seconds - 1.0).abs() < 0.05
+    };
+    assert!(near(0, "cgroup:/web memory_bytes", 8_800.0), "{all:?}");
+    assert!(near(1, "machine ports", 27_002.0), "{all:?}");
+    assert!(near(2, "machine threads", 30_668.0), "{all:?}");
+    assert_eq!(counted(false), []);
 }

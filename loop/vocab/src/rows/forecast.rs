@@ -6,9 +6,9 @@ use crate::Entity;
 table! {
     /// One resource that will be used up if its use goes on rising as it does.
     forecasts => ForecastRow {
-        /// Whose it is: the machine, a file system, a process.
+        /// Whose it is: the machine, a file system, a cgroup, a process.
         entity: Entity => None,
-        /// memory_bytes, disk_bytes, inodes or descriptors.
+        /// memory_bytes (of a cgroup: anonymous memory), disk_bytes, inodes, descriptors, threads or ports.
         resource: String => None,
         /// In use now, in the unit of the resource.
         used: f64 => None,

@@ -32,6 +32,14 @@ table! {
         load_5: f64 => Count,
         /// Load average over fifteen minutes.
         load_15: f64 => Count,
+        /// Threads that exist, those of the kernel and zombies included.
+        threads: u32 => Count,
+        /// How many may exist: the lesser of kernel.threads-max and kernel.pid_max.
+        threads_max: Option<u32> => Count,
+        /// Local TCP ports that connections can take, held now; those in TIME_WAIT are not counted.
+        ports: Option<u32> => Count,
+        /// Local TCP ports that connections can take: net.ipv4.ip_local_port_range.
+        ports_max: Option<u32> => Count,
         /// Memory in all.
         memory_total_bytes: u64 => Bytes,
         /// Memory that could be had without swapping.
@@ -84,6 +92,10 @@ impl Default for Machine {
             load_1: 0.0,
             load_5: 0.0,
             load_15: 0.0,
+            threads: 0,
+            threads_max: None,
+            ports: None,
+            ports_max: None,
             memory_total_bytes: 0,
             memory_available_bytes: 0,
             memory_free_bytes: 0,
