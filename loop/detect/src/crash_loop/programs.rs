@@ -1,9 +1,11 @@
 //! Programs that nobody supervises, or a supervisor that we do not know, seen to start and end badly over and over.
 //!
 //! Needs programs in the kernel: only they tell how a process ended. A run counts if a fault ended it (SIGSEGV,
-//! SIGABRT, …), if the kernel killed it for memory, or if it failed and the program has served before. Quiet twins: a
-//! tool that says no by its exit code (`until grep …`), a test that crashes on purpose among others that do not, a
-//! build whose compiler was killed once. Known false positive: a fuzzer that crashes the same program in a row.
+//! SIGABRT, …), if the kernel killed it for memory, or if it failed where the same parent had the program serve before, or
+//! its parent is such a server. Quiet twins: a tool that says no by its exit code (`until grep …`), a program that is
+//! server and client in one and says no to a script, while its server lives and while it starts, a test that crashes on
+//! purpose among others that do not, a build whose compiler was killed once. Known false positive: a fuzzer that crashes
+//! the same program in a row. Known miss: one that fails by its exit code while its twin of the same parent serves.
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::ToString;
@@ -19,6 +21,8 @@ use crate::{Context, Detected, say};
 
 /// Bad ends that make a loop.
 const ENDS_MIN: usize = 4;
+/// Time over which they must go on where only an exit code tells: a client may wait for its server. Unit: s.
+const SAYS_NO_S: f64 = 5.0;
 /// Programs remembered at most, and servers known.
 const PROGRAMS_MAX: usize = 512;
 const SERVERS_MAX: usize = 512;
@@ -34,15 +38,18 @@ struct End {
     signal: Option<i32>,
     code: Option<i32>,
     is_oom: bool,
+    /// A fault ended it, or the kernel for memory; else it said no, or was told to end.
+    is_fault: bool,
 }
 
 /// See the head of this file.
 #[derive(Default)]
 pub(super) struct Programs {
     ends: BTreeMap<Key, VecDeque<End>>,
-    /// Processes that listened in the snapshot before, and the programs that ever did.
-    listening: BTreeSet<ProcessId>,
-    servers: BTreeSet<Arc<str>>,
+    /// Processes that listened in the snapshot before: name and parent.
+    listening: BTreeMap<ProcessId, (Arc<str>, u32)>,
+    /// What listened before it ended.
+    servers: BTreeSet<Key>,
     killed: BTreeSet<ProcessId>,
 }
 
@@ -59,7 +66,7 @@ impl Programs {
             }
         }
         let listens = context.snapshot.processes.iter().filter(|one| one.listen_port.is_some());
-        self.listening = listens.map(vocab::rows::Process::id).collect();
+        self.listening = listens.map(|one| (one.id(), (one.name.clone(), one.ppid))).collect();
         self.ends.retain(|_, ends| {
             ends.retain(|end| now_s - end.at_s <= SPAN_S);
             !ends.is_empty()
@@ -72,20 +79,32 @@ impl Programs {
     fn note(&mut self, event: &KernelEvent, now_s: f64) {
         let Happened::Exit { code, signal, ran_s, .. } = event.what else { return };
         let Some(program) = event.program.clone().filter(|path| !path.is_empty()) else { return };
-        if self.listening.contains(&event.id) && self.servers.len() < SERVERS_MAX {
-            self.servers.insert(program.clone());
+        let key = (program, event.name.clone(), event.ppid);
+        if self.listening.remove(&event.id).is_some() && self.servers.len() < SERVERS_MAX {
+            self.servers.insert(key.clone());
         }
         let is_oom = self.killed.contains(&event.id);
-        let has_served = self.servers.contains(&program);
-        let key = (program, event.name.clone(), event.ppid);
         if code == Some(0) || ran_s >= RUN_MAX_S {
             self.ends.remove(&key);
             return;
         }
-        let is_bad = event.what.is_crash() || is_oom || has_served && event.what.is_failure();
+        let is_fault = event.what.is_crash() || is_oom;
+        let is_bad = is_fault || self.is_server(&key) && event.what.is_failure();
         if is_bad && (self.ends.len() < PROGRAMS_MAX || self.ends.contains_key(&key)) {
-            push(self.ends.entry(key).or_default(), End { at_s: now_s, ran_s, signal, code, is_oom });
+            push(
+                self.ends.entry(key).or_default(),
+                End { at_s: now_s, ran_s, signal, code, is_oom, is_fault },
+            );
         }
+    }
+
+    /// Whether a run of this program by this parent is to serve, as far as those before tell.
+    fn is_server(&self, key: &Key) -> bool {
+        let (_, name, ppid) = key;
+        let mut listening = self.listening.iter();
+        let is_worker = listening.clone().any(|(id, (server, _))| id.pid == *ppid && server == name);
+        let serves = listening.any(|(_, (server, parent))| server == name && parent == ppid);
+        is_worker || self.servers.contains(key) && !serves
     }
 }
 
@@ -95,7 +114,9 @@ fn longest_s(ends: &VecDeque<End>) -> f64 {
 
 fn is_loop(ends: &VecDeque<End>, now_s: f64) -> bool {
     let calm_s = CALM_S.max(CALM_RUNS * longest_s(ends));
-    ends.len() >= ENDS_MIN && ends.back().is_some_and(|last| now_s - last.at_s <= calm_s)
+    let is_sure = ends.iter().filter(|end| end.is_fault).count() >= ENDS_MIN;
+    let goes_on = is_sure || ends.front().is_some_and(|first| now_s - first.at_s >= SAYS_NO_S);
+    ends.len() >= ENDS_MIN && goes_on && ends.back().is_some_and(|last| now_s - last.at_s <= calm_s)
 }
 
 fn finding(context: &Context<'_>, key: &Key, ends: &VecDeque<End>, now_s: f64) -> Finding {

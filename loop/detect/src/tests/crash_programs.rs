@@ -57,6 +57,7 @@ pub fn scenes() -> Vec<Scene> {
         if each(3, turn) { both(100 + turn).into() } else { Vec::new() }
     }));
     all.push(server_that_fails(fires(30)));
+    all.push(worker_that_fails(fires(30)));
     all.extend(twins());
     all
 }
@@ -64,7 +65,7 @@ pub fn scenes() -> Vec<Scene> {
 /// It listened once, then fails at each start.
 fn server_that_fails(expect: Expect) -> Scene {
     Scene::new(CrashLoop, "a server that exits with 1 at each start", 120, expect, |turn, _| {
-        let first = Process { listen_port: Some(80), start_ticks: 1, ..process(100, "app", turn) };
+        let first = Process { listen_port: Some(80), ppid: 50, start_ticks: 1, ..process(100, "app", turn) };
         let processes = if turn < 10 { Vec::from([first]) } else { Vec::new() };
         let pid = if turn == 10 { 100 } else { 100 + turn };
         let ended = (turn >= 10 && turn.is_multiple_of(2)).then(|| event(pid, "/opt/app", ends(1)));
@@ -72,8 +73,38 @@ fn server_that_fails(expect: Expect) -> Scene {
     })
 }
 
-fn twins() -> [Scene; 5] {
+/// Its parent listens, and lives.
+fn worker_that_fails(expect: Expect) -> Scene {
+    Scene::new(CrashLoop, "a worker that exits with 1 at each start", 120, expect, |turn, _| {
+        let master = Process { listen_port: Some(80), ..process(50, "app", turn) };
+        let is_one = turn >= 10 && turn.is_multiple_of(2);
+        let ended = is_one.then(|| event(100 + turn, "/opt/app", ends(1)));
+        Snapshot { kernel_events: ended.into_iter().collect(), ..with(turn, Vec::from([master])) }
+    })
+}
+
+/// A script starts a server, asks it what it refuses, ends it, and asks for three seconds whether it is back.
+fn server_and_client_in_one() -> Scene {
+    Scene::new(CrashLoop, "a server whose client says no", 120, Expect::Silent, |turn, _| {
+        let pid = if turn < 40 { 100 } else { 101 };
+        let server = Process { listen_port: Some(80), ppid: 50, start_ticks: 1, ..process(pid, "app", turn) };
+        let is_down = (40..=43).contains(&turn);
+        let processes = if is_down { Vec::new() } else { Vec::from([server]) };
+        let says_no = (1..=4).map(|index| event(1_000 + 4 * turn + index, "/opt/app", ends(2)));
+        let mut events = says_no.collect::<Vec<_>>();
+        if turn == 40 {
+            events.insert(0, event(100, "/opt/app", crashes(9)));
+        }
+        if turn == 44 {
+            events.push(event(2_000, "/opt/app", ends(0)));
+        }
+        Snapshot { kernel_events: events, ..with(turn, processes) }
+    })
+}
+
+fn twins() -> [Scene; 6] {
     [
+        server_and_client_in_one(),
         scene("a tool that says no each second", Expect::Silent, |turn| {
             Vec::from([event(100 + turn, "/usr/bin/grep", ends(1))])
         }),
