@@ -42,10 +42,17 @@ struct End {
     is_fault: bool,
 }
 
+/// The last bad ends without a good one between, and when they began. Unit: s since the first snapshot.
+#[derive(Default)]
+struct Ends {
+    since_s: Option<f64>,
+    last: VecDeque<End>,
+}
+
 /// See the head of this file.
 #[derive(Default)]
 pub(super) struct Programs {
-    ends: BTreeMap<Key, VecDeque<End>>,
+    ends: BTreeMap<Key, Ends>,
     /// Processes that listened in the snapshot before: name and parent.
     listening: BTreeMap<ProcessId, (Arc<str>, u32)>,
     /// What listened before it ended.
@@ -68,8 +75,8 @@ impl Programs {
         let listens = context.snapshot.processes.iter().filter(|one| one.listen_port.is_some());
         self.listening = listens.map(|one| (one.id(), (one.name.clone(), one.ppid))).collect();
         self.ends.retain(|_, ends| {
-            ends.retain(|end| now_s - end.at_s <= SPAN_S);
-            !ends.is_empty()
+            ends.last.retain(|end| now_s - end.at_s <= SPAN_S);
+            !ends.last.is_empty()
         });
         for (key, ends) in self.ends.iter().filter(|(_, ends)| is_loop(ends, now_s)) {
             detected.findings.push(finding(context, key, ends, now_s));
@@ -91,10 +98,9 @@ impl Programs {
         let is_fault = event.what.is_crash() || is_oom;
         let is_bad = is_fault || self.is_server(&key) && event.what.is_failure();
         if is_bad && (self.ends.len() < PROGRAMS_MAX || self.ends.contains_key(&key)) {
-            push(
-                self.ends.entry(key).or_default(),
-                End { at_s: now_s, ran_s, signal, code, is_oom, is_fault },
-            );
+            let ends = self.ends.entry(key).or_default();
+            ends.since_s.get_or_insert(now_s);
+            push(&mut ends.last, End { at_s: now_s, ran_s, signal, code, is_oom, is_fault });
         }
     }
 
@@ -112,14 +118,14 @@ fn longest_s(ends: &VecDeque<End>) -> f64 {
     ends.iter().map(|end| end.ran_s).fold(0.0, f64::max)
 }
 
-fn is_loop(ends: &VecDeque<End>, now_s: f64) -> bool {
-    let calm_s = CALM_S.max(CALM_RUNS * longest_s(ends));
-    let is_sure = ends.iter().filter(|end| end.is_fault).count() >= ENDS_MIN;
-    let goes_on = is_sure || ends.front().is_some_and(|first| now_s - first.at_s >= SAYS_NO_S);
-    ends.len() >= ENDS_MIN && goes_on && ends.back().is_some_and(|last| now_s - last.at_s <= calm_s)
+fn is_loop(ends: &Ends, now_s: f64) -> bool {
+    let calm_s = CALM_S.max(CALM_RUNS * longest_s(&ends.last));
+    let is_sure = ends.last.iter().filter(|end| end.is_fault).count() >= ENDS_MIN;
+    let goes_on = is_sure || ends.since_s.is_some_and(|since_s| now_s - since_s >= SAYS_NO_S);
+    ends.last.len() >= ENDS_MIN && goes_on && ends.last.back().is_some_and(|last| now_s - last.at_s <= calm_s)
 }
 
-fn finding(context: &Context<'_>, key: &Key, ends: &VecDeque<End>, now_s: f64) -> Finding {
+fn finding(context: &Context<'_>, key: &Key, Ends { last: ends, .. }: &Ends, now_s: f64) -> Finding {
     let (program, name, ppid) = key;
     let entity = Entity::Program(program.to_string());
     let span_s = now_s - ends.front().map_or(now_s, |end| end.at_s);

@@ -56,20 +56,22 @@ pub fn scenes() -> Vec<Scene> {
         };
         if each(3, turn) { both(100 + turn).into() } else { Vec::new() }
     }));
-    all.push(server_that_fails(fires(30)));
+    all.push(server_that_fails("a server that exits with 1 every other second", 1, fires(30)));
+    all.push(server_that_fails("a server that exits with 1 twenty times a second", 20, fires(30)));
     all.push(worker_that_fails(fires(30)));
     all.extend(twins());
     all
 }
 
 /// It listened once, then fails at each start.
-fn server_that_fails(expect: Expect) -> Scene {
-    Scene::new(CrashLoop, "a server that exits with 1 at each start", 120, expect, |turn, _| {
+fn server_that_fails(name: &str, often: u32, expect: Expect) -> Scene {
+    Scene::new(CrashLoop, name, 120, expect, move |turn, _| {
         let first = Process { listen_port: Some(80), ppid: 50, start_ticks: 1, ..process(100, "app", turn) };
         let processes = if turn < 10 { Vec::from([first]) } else { Vec::new() };
-        let pid = if turn == 10 { 100 } else { 100 + turn };
-        let ended = (turn >= 10 && turn.is_multiple_of(2)).then(|| event(pid, "/opt/app", ends(1)));
-        Snapshot { kernel_events: ended.into_iter().collect(), ..with(turn, processes) }
+        let is_one = turn >= 10 && (turn.is_multiple_of(2) || often > 1);
+        let pids = (0..if is_one { often } else { 0 }).map(|index| 100 + (turn - 10) * often + index);
+        let kernel_events = pids.map(|pid| event(pid, "/opt/app", ends(1))).collect();
+        Snapshot { kernel_events, ..with(turn, processes) }
     })
 }
 
