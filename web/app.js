@@ -20,6 +20,7 @@ const EXAMPLES = {
   "Who differs from normal": "SELECT entity, sentence, probability, utc(since) AS since FROM anomalies ORDER BY probability",
   "What will be used up": "SELECT resource, sentence, exhaustion_s FROM forecasts ORDER BY exhaustion_s LIMIT 10",
   "Odd log lines": "SELECT state, entity, text, lines FROM log_templates ORDER BY state = 'known', lines DESC LIMIT 20",
+  "Who calls the kernel otherwise": "SELECT program, state, probability, looks, sentence, utc(at) AS at FROM behaviour ORDER BY state <> 'strange', probability LIMIT 20",
   "Models of normal": "SELECT name, tier, samples, size_bytes, low, high, reason FROM models",
   "Latest events": "SELECT at, kind, entity, message FROM events ORDER BY at DESC LIMIT 20",
 };

@@ -4,6 +4,8 @@ use syscalls::Sysno;
 
 /// Name of a system call of this architecture by its number, as in [`crate::Syscall::In`]; `None` for a number that has no
 /// call yet.
+// Inlined, each caller would have a table of all names of its own.
+#[inline(never)]
 pub fn syscall_name(number: u32) -> Option<&'static str> {
     Sysno::new(usize::try_from(number).ok()?).map(|call| call.name())
 }

@@ -7,7 +7,7 @@ use learn::Models;
 const MAGIC: &[u8; 8] = b"HOMEOMOD";
 
 /// Layout of the models; raised whenever a field changes its meaning.
-const LAYOUT: u32 = 1;
+const LAYOUT: u32 = 2;
 
 /// Why saved models cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -169,6 +169,7 @@ impl Detect {
         detected.suspects.retain(|(id, _)| !is_us(snapshot, *id));
         self.escalation.serve(snapshot, self.memory.now_s, &mut detected);
         self.memory.watches.serve(self.memory.now_s, &mut detected);
+        self.memory.watches.look_again(snapshot, learnt, self.memory.now_s, &mut detected);
         detected.findings.iter_mut().for_each(|one| normal::add_evidence(snapshot, learnt, one));
         detected
     }

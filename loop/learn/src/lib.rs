@@ -2,7 +2,7 @@
 //!
 //! Read [`Learn::run`] first. [`Baselines`], which the detectors use, are learnt slowly (every five seconds) and only
 //! from processes past their start. [`watch`] scores every series every turn, [`outlook`] tells what will be used up,
-//! [`lines`] learns kinds of log lines, [`feedback`] what people said. Nothing is learnt from whoever is in an open
+//! [`lines`] learns kinds of log lines, [`behaviour`] the order of system calls, [`feedback`] what people said. Nothing is learnt from whoever is in an open
 //! incident, or while a repair has just failed: trouble must not become normal.
 #![no_std]
 
@@ -10,6 +10,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod behaviour;
 mod feedback;
 mod lines;
 mod model;
@@ -59,6 +60,7 @@ pub struct Models {
     watch: watch::Watch,
     lines: lines::Lines,
     feedback: feedback::Feedback,
+    behaviours: behaviour::Behaviours,
     /// Times it was saved.
     version: u64,
 }
@@ -88,6 +90,7 @@ impl Learn {
         let mut learn = Self { baselines, models, ..Self::default() };
         learn.learnt.feedback = Arc::new(learn.models.feedback.rows().to_vec());
         learn.learnt.log_templates = Arc::new(learn.models.lines.rows());
+        learn.learnt.behaviour = Arc::new(learn.models.behaviours.rows());
         learn
     }
 
@@ -115,6 +118,10 @@ impl Learn {
     /// Takes in what a person said of an incident.
     pub fn judge(&mut self, judgement: &Judgement) {
         self.models.feedback.take(judgement);
+        if judgement.opinion == Opinion::Dismiss {
+            self.models.behaviours.accept(&judgement.name);
+            self.learnt.behaviour = Arc::new(self.models.behaviours.rows());
+        }
         let name: Arc<str> = Arc::from(&*judgement.name);
         for kind in [Kind::Service, Kind::Program] {
             let key = (kind, name.clone());
@@ -143,7 +150,13 @@ impl Learn {
         if snapshot.interval_s <= 0.0 {
             return Vec::new();
         }
-        let (anomalies, news) = self.models.watch.run(snapshot, &keys_of(snapshot, in_trouble));
+        let (mut anomalies, mut news) = self.models.watch.run(snapshot, &keys_of(snapshot, in_trouble));
+        let (changed, strange) = self.models.behaviours.run(snapshot, |process| is_in(in_trouble, process));
+        if changed {
+            self.learnt.behaviour = Arc::new(self.models.behaviours.rows());
+        }
+        news.extend(strange);
+        anomalies.extend(self.models.behaviours.anomalies(snapshot));
         if !(anomalies.is_empty() && self.learnt.anomalies.is_empty()) {
             self.learnt.anomalies = Arc::new(anomalies);
         }
@@ -162,7 +175,8 @@ impl Learn {
     fn model_rows(&self) -> Vec<ModelRow> {
         let known = &self.models.watch.known;
         let series: usize = known.values().map(|one| one.model.series.len()).sum();
-        let held: usize = known.values().map(|one| one.model.bytes()).sum();
+        let behaviours = &self.models.behaviours;
+        let held: usize = known.values().map(|one| one.model.bytes()).sum::<usize>() + behaviours.bytes();
         let all = ModelRow {
             name: "all".to_string(),
             entity: Entity::Machine,
@@ -175,13 +189,14 @@ impl Learn {
             low: None,
             high: None,
             reason: alloc::format!(
-                "{series} series of {} entities and {} kinds of log lines hold {}",
+                "{series} series of {} entities, {} kinds of log lines and the calls of {} programs hold {}",
                 known.len(),
                 self.models.lines.kinds(),
+                behaviours.len(),
                 words::bytes(held as f64)
             ),
         };
-        core::iter::once(all).chain(tiers::rows(known)).collect()
+        core::iter::once(all).chain(tiers::rows(known)).chain(behaviours.models()).collect()
     }
 
     /// Takes a sample of every settled process that is in no trouble into the baselines.

@@ -1,4 +1,5 @@
 //! What is learnt, from whom, and from whom never.
+mod behaviour;
 mod feedback;
 mod lines;
 mod outlook;

@@ -191,6 +191,7 @@ fn row(one: &Scored, known: &Known) -> Option<AnomalyRow> {
     })
 }
 
-fn notice(at: Timestamp, entity: Entity, message: String) -> Event {
+/// What is news of `entity`.
+pub fn notice(at: Timestamp, entity: Entity, message: String) -> Event {
     Event { at, kind: EventKind::Anomaly, entity, level: Some(5), message }
 }

@@ -1,6 +1,7 @@
 //! Sentences of what was learnt.
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 
 use vocab::Entity;
 
@@ -64,4 +65,40 @@ pub fn crept(who: &str, column: &str, good: (f64, f64), now: (f64, f64)) -> Stri
         range(good),
         range(now)
     )
+}
+
+/// Of a program whose calls are not known enough.
+pub fn calls_learning(program: &str, looks: u64, needed: u64) -> String {
+    format!("how {program} calls the kernel is being learnt: {looks} looks, {needed} are needed")
+}
+
+/// Of a program that does as it used to.
+pub fn calls_as_usual(program: &str) -> String {
+    format!("{program} calls the kernel as it used to")
+}
+
+/// Of a program whose last look was strange.
+pub fn calls_odd(program: &str, strangest: &[Arc<str>], chance: f64) -> String {
+    format!(
+        "{program} was seen to call the kernel otherwise than usual: {}; it is looked at again",
+        after(strangest, chance)
+    )
+}
+
+/// Of a program that does otherwise than it used to.
+pub fn calls_strange(program: &str, strangest: &[Arc<str>], chance: f64) -> String {
+    format!("{program} calls the kernel otherwise than it used to: {}", after(strangest, chance))
+}
+
+/// The call that surprised most, and what came before it.
+fn after(strangest: &[Arc<str>], chance: f64) -> String {
+    let Some((call, before)) = strangest.split_last() else { return "nothing was seen".to_string() };
+    let seldom = match 1.0 / chance {
+        times if times >= 2.0 => format!(", expected once in {times:.0} times"),
+        _ => String::new(),
+    };
+    match before.is_empty() {
+        true => format!("`{call}`{seldom}"),
+        false => format!("`{call}` after `{}`{seldom}", before.join("`, `")),
+    }
 }

@@ -20,9 +20,6 @@ const EVERY_S: f64 = 60.0;
 const IDLE_MIN: f64 = 0.2;
 /// Watches that wait for their turn at most.
 const ASKED_MAX: usize = 8;
-/// Calls of a run at most, and calls of a thread from which on runs are looked for.
-const CYCLE_MAX: usize = 16;
-const CYCLE_CALLS_MIN: usize = 32;
 /// Where idle time stands among the CPU times of a sample.
 const IDLE: usize = 3;
 
@@ -133,30 +130,6 @@ fn candidates(processes: &mut Processes) -> impl Iterator<Item = (Arc<str>, u64,
     alive.filter_map(|one| Some((one.info.exe.clone()?, cpu_ticks(one), one.stat.id())))
 }
 
-/// The shortest run of calls that the thread with most of them repeats: four in five calls equal the one a run before.
-/// `sequence`: thread and number of each call.
-pub(crate) fn cycle(sequence: &[(u32, u32)]) -> Vec<u32> {
-    let mut threads: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    for (tid, number) in sequence {
-        threads.entry(*tid).or_default().push(*number);
-    }
-    let calls = threads.into_values().max_by_key(Vec::len).unwrap_or_default();
-    if calls.len() < CYCLE_CALLS_MIN {
-        return Vec::new();
-    }
-    let is_repeated = |length: &usize| {
-        let same = calls.iter().zip(calls.iter().skip(*length)).filter(|(one, later)| one == later).count();
-        5 * same >= 4 * (calls.len() - length)
-    };
-    let length = (1..=CYCLE_MAX).find(is_repeated).unwrap_or(0);
-    let mut cycle = calls.into_iter().rev().take(length).collect::<Vec<_>>();
-    cycle.reverse();
-    // Where a run begins is a matter of taste: with the lowest number.
-    let first = cycle.iter().enumerate().min_by_key(|(_, number)| **number).map_or(0, |(at, _)| at);
-    cycle.rotate_left(first);
-    cycle
-}
-
 fn cpu_ticks(one: &Tracked) -> u64 {
     one.stat.user_ticks.saturating_add(one.stat.system_ticks)
 }
@@ -185,17 +158,6 @@ mod tests {
         let mut at = |second| watch.in_turn(all(), Timestamp::from_secs(second)).map(|id| id.pid);
         let found = [0, 30, 60, 120, 125, 200].map(&mut at);
         assert_eq!(found, [Some(2), None, Some(3), Some(2), None, Some(3)]);
-    }
-
-    #[test]
-    fn the_busiest_thread_shows_what_it_repeats() {
-        let mut sequence: Vec<(u32, u32)> = (0..90).map(|at| (7, [5, 3, 9][at % 3])).collect();
-        sequence.extend((0..40).map(|_| (8, 1)));
-        sequence[40] = (7, 77);
-        assert_eq!(cycle(&sequence), [3, 9, 5]);
-        assert_eq!(cycle(&sequence[..20]), [0_u32; 0], "too few to tell");
-        let no_order: Vec<(u32, u32)> = (0..300_u32).map(|at| (7, at * at % 251)).collect();
-        assert_eq!(cycle(&no_order), [0_u32; 0]);
     }
 
     #[test]

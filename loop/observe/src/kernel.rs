@@ -11,7 +11,7 @@ use vocab::kernel::{
 };
 use vocab::{ProcessId, Timestamp};
 
-use crate::calls::cycle;
+use crate::call_order::{cycle, order};
 use crate::kernel_events::{EventReader, Queue};
 use crate::ledger::Report;
 
@@ -175,7 +175,8 @@ impl KernelSide {
         open.sort();
         open.dedup();
         let repeats = cycle(&watched.sequence).into_iter().map(name).collect();
-        Ok(CallsSample { id, watched_s, calls, open, repeats })
+        let (names, sequences) = order(&watched.sequence, name);
+        Ok(CallsSample { id, watched_s, calls, open, repeats, names, sequences })
     }
 
     fn net(&self) -> Vec<NetSample> {

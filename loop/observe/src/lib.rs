@@ -5,6 +5,7 @@
 //! is read in a thread of its own and never waited for.
 
 mod cadence;
+mod call_order;
 mod calls;
 mod capabilities;
 mod cgroup_file;

@@ -189,7 +189,7 @@ pub struct ProgramSample {
 }
 
 /// The system calls of one process while it was watched.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CallsSample {
     /// Whose.
     pub id: ProcessId,
@@ -201,6 +201,11 @@ pub struct CallsSample {
     pub open: Vec<Arc<str>>,
     /// The calls, at most sixteen, that its busiest thread makes in this order again and again; empty without such an order.
     pub repeats: Vec<Arc<str>>,
+    /// Names of the calls in `sequences`, each once, in order of appearance.
+    pub names: Vec<Arc<str>>,
+    /// The first calls of each thread in their order, as places in `names`; the busiest thread first. At most 512 of a
+    /// thread, 2,048 in all.
+    pub sequences: Vec<Vec<u16>>,
 }
 
 /// One system call of a watched process.

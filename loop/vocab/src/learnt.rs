@@ -2,7 +2,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::rows::{AnomalyRow, FeedbackRow, ForecastRow, LogTemplateRow, ModelRow};
+use crate::rows::{AnomalyRow, BehaviourRow, FeedbackRow, ForecastRow, LogTemplateRow, ModelRow};
 
 /// The tables of what was learnt, as of one turn. Cheap to clone: a list is made anew only when it changes.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -15,6 +15,8 @@ pub struct Learnt {
     pub models: Arc<Vec<ModelRow>>,
     /// `log_templates`.
     pub log_templates: Arc<Vec<LogTemplateRow>>,
+    /// `behaviour`, one row a program.
+    pub behaviour: Arc<Vec<BehaviourRow>>,
     /// `feedback`, one row an incident.
     pub feedback: Arc<Vec<FeedbackRow>>,
 }

@@ -1,6 +1,7 @@
 //! One file a table: row struct, column, unit, sentence.
 mod action;
 mod anomaly;
+mod behaviour;
 mod cgroup;
 mod decision;
 mod disk;
@@ -30,6 +31,7 @@ mod thread;
 
 pub use action::ActionRow;
 pub use anomaly::AnomalyRow;
+pub use behaviour::BehaviourRow;
 pub use cgroup::Cgroup;
 pub use decision::DecisionRow;
 pub use disk::Disk;
@@ -103,6 +105,7 @@ pub const TABLES: &[TableSpec] = &[
     AnomalyRow::SPEC,
     ForecastRow::SPEC,
     LogTemplateRow::SPEC,
+    BehaviourRow::SPEC,
     ModelRow::SPEC,
     FeedbackRow::SPEC,
 ];

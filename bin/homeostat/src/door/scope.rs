@@ -16,7 +16,7 @@ use super::sql;
 use super::state::Published;
 
 /// Tables and columns whose cells come from files that only the owner of a process may read.
-const OWNER_ONLY: [&str; 14] = [
+const OWNER_ONLY: [&str; 15] = [
     "descriptors",
     "read_bytes_per_s",
     "write_bytes_per_s",
@@ -31,6 +31,7 @@ const OWNER_ONLY: [&str; 14] = [
     "system_call",
     "futex",
     "futex_owner",
+    "call_surprise",
 ];
 
 /// The tables as `caller` may see them.
@@ -44,10 +45,11 @@ pub fn view_for(caller: Caller, entry: &Entry, now: &Published) -> View {
     view.with_learnt(learnt_for(&now.turn.learnt))
 }
 
-/// What was learnt as a stranger may see it: no lines of logs, nothing about what only an owner may read.
+/// What was learnt as a stranger may see it: no lines of logs, no system calls, nothing about what only an owner may read.
 fn learnt_for(learnt: &Learnt) -> Learnt {
     let is_public = |column: &str| !OWNER_ONLY.contains(&column);
-    let mut seen = Learnt { log_templates: Arc::default(), ..learnt.clone() };
+    let (log_templates, behaviour) = Default::default();
+    let mut seen = Learnt { log_templates, behaviour, ..learnt.clone() };
     Arc::make_mut(&mut seen.anomalies).retain(|row| is_public(&row.metric));
     Arc::make_mut(&mut seen.forecasts).retain(|row| is_public(&row.resource));
     Arc::make_mut(&mut seen.models).retain(|row| row.metric.as_deref().is_none_or(is_public));

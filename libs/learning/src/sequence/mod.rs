@@ -1,6 +1,7 @@
 //! Behaviour of a program: how its event sequences run on, and which kinds of events they use.
 pub mod kinds;
 pub mod ngram;
+pub mod stream;
 pub mod threshold;
 
 use alloc::vec::Vec;

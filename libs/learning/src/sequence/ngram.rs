@@ -1,6 +1,8 @@
 //! Variable-order model of event sequences: Witten-Bell interpolation of all orders up to a limit.
 //!
 //! Contexts and successors are counted in one flat hash table under 64-bit keys; nothing is allocated while scoring.
+mod bounded;
+
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};

@@ -93,7 +93,7 @@ mod tests {
             watched_s: 1.0,
             calls: calls.iter().map(call).collect(),
             open: open.iter().map(|one| Arc::from(*one)).collect(),
-            repeats: Vec::new(),
+            ..CallsSample::default()
         };
         let (at, probe) = (Timestamp::from_secs(second), Probe::calls(calls.id));
         Sample {

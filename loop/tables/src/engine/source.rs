@@ -103,7 +103,7 @@ macro_rules! in_learnt {
 }
 in_learnt!(
     AnomalyRow: anomalies, ForecastRow: forecasts, LogTemplateRow: log_templates, ModelRow: models,
-    FeedbackRow: feedback
+    BehaviourRow: behaviour, FeedbackRow: feedback
 );
 
 impl InView for Machine {
@@ -170,6 +170,7 @@ pub static SOURCES: &[Source] = &[
     in_view::<AnomalyRow>(None, &[]),
     in_view::<ForecastRow>(None, &[]),
     in_view::<LogTemplateRow>(None, &[]),
+    in_view::<BehaviourRow>(None, &[]),
     in_view::<ModelRow>(None, &[]),
     in_view::<FeedbackRow>(None, &[]),
 ];
