@@ -157,6 +157,9 @@ struct task_row {
 	u64 swap_pages;
 	u64 total_pages;
 	u64 cgroup;
+	u64 groups;        /* the set of cgroups it is in, as the kernel names it: another one after a move */
+	u64 files_soft;    /* limits of open files */
+	u64 files_hard;
 	char comm[16];
 };
 
@@ -172,6 +175,6 @@ SIZE(call_stat, 128);
 SIZE(call_open, 16);
 SIZE(call_sequence, 32776);
 SIZE(event, 128);
-SIZE(task_row, 168);
+SIZE(task_row, 192);
 
 #endif

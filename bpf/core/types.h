@@ -23,12 +23,14 @@ struct sched_entity { u64 sum_exec_runtime; struct cfs_rq *cfs_rq; } KERNEL;
 struct sched_info { u64 run_delay; u64 last_queued; } KERNEL;
 struct task_io_accounting { u64 read_bytes; u64 write_bytes; } KERNEL;
 struct mm_struct { u64 total_vm; struct percpu_counter rss_stat[4]; } KERNEL;
+struct rlimit { u64 rlim_cur; u64 rlim_max; } KERNEL;
 struct signal_struct {
 	atomic_t live;
 	s32 group_exit_code;
 	u64 sum_sched_runtime;
 	u64 min_flt;
 	u64 maj_flt;
+	struct rlimit rlim[16];
 } KERNEL;
 
 struct task_struct {

@@ -8,6 +8,7 @@
 #include "../core/types.h"
 
 #define MAX_RT_NICE 120
+#define LIMIT_FILES 7
 
 SEC("iter/task")
 int task_rows(struct bpf_iter__task *ctx)
@@ -36,6 +37,9 @@ int task_rows(struct bpf_iter__task *ctx)
 	row.read_bytes = task->ioac.read_bytes;
 	row.write_bytes = task->ioac.write_bytes;
 	row.cgroup = task->cgroups->dfl_cgrp->kn->id;
+	row.groups = (u64)task->cgroups;
+	row.files_soft = signal->rlim[LIMIT_FILES].rlim_cur;
+	row.files_hard = signal->rlim[LIMIT_FILES].rlim_max;
 	if (mm) {
 		row.file_pages = mm->rss_stat[0].count;
 		row.anon_pages = mm->rss_stat[1].count;

@@ -28,7 +28,7 @@ macro_rules! plain {
 }
 
 plain!(Hist: 120, SchedStat: 368, BlockKey: 8, BlockStat: 248, FsStat: 136, NetStat: 152, ReclaimStat: 368,
-       CallStat: 128, CallOpen: 16, CallSequence: 32_776, Event: 128, TaskRow: 168);
+       CallStat: 128, CallOpen: 16, CallSequence: 32_776, Event: 128, TaskRow: 192);
 // SAFETY: integers.
 unsafe impl Plain for u32 {}
 // SAFETY: integers.
@@ -314,6 +314,12 @@ pub struct TaskRow {
     pub total_pages: u64,
     /// Cgroup in the unified hierarchy.
     pub cgroup: u64,
+    /// The set of cgroups it is in, of all hierarchies: a number that is another one after a move.
+    pub groups: u64,
+    /// Soft limit of open files; `u64::MAX` for none.
+    pub files_soft: u64,
+    /// Hard limit of open files; `u64::MAX` for none.
+    pub files_hard: u64,
     comm: [u8; 16],
 }
 

@@ -8,14 +8,14 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use crate::drain::Drainer;
 use crate::events::Events;
 use crate::intf::Kind;
-use crate::missing::{Lack, has_capabilities, running_kernel};
+use crate::missing::{Lack, has_capabilities};
 use crate::programs::{Hook, Object, PROGRAMS, Spec};
 use crate::{Error, sys};
 
 /// What to load, and how large.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Objects to load. Default: all but the task iterator, which [`crate::Tasks`] loads.
+    /// Objects to load. Default: all but the task iterator, which [`crate::Tasks`] loads by itself.
     pub objects: Vec<Object>,
     /// Processes that can run between two drains. fsync and reclaim have room for an eighth of them.
     pub processes: u32,
@@ -81,6 +81,7 @@ pub(crate) struct Loaded {
 pub struct Kernel {
     pub(crate) loaded: Vec<Loaded>,
     pub(crate) drainer: Drainer,
+    pub(crate) tasks_buffer: Vec<u8>,
     programs: Vec<Program>,
     events: Option<Events>,
 }
@@ -91,8 +92,13 @@ impl Kernel {
     /// Call it on the main thread, before memory is locked: reading the kernel's types takes some 25 MiB
     /// for a moment, and glibc gives only the main thread's heap back whole.
     pub fn load(options: &Options) -> Self {
-        let mut kernel =
-            Self { loaded: Vec::new(), drainer: Drainer::default(), programs: Vec::new(), events: None };
+        let mut kernel = Self {
+            loaded: Vec::new(),
+            drainer: Drainer::default(),
+            tasks_buffer: Vec::new(),
+            programs: Vec::new(),
+            events: None,
+        };
         if has_capabilities() {
             kernel.load_objects(options);
         } else {
@@ -135,14 +141,15 @@ impl Kernel {
 
     /// Loads the programs of an object whose maps exist.
     fn adopt(&mut self, object: Object, mut ebpf: Ebpf, types: &Btf, attach: bool) {
-        let running = running_kernel();
         for spec in PROGRAMS.iter().filter(|spec| spec.object == object) {
-            if let Some(lack) = Lack::age(spec, running) {
+            if let Some(lack) = Lack::here(spec) {
                 self.programs.push(Program { spec, state: State::Missing(lack), link: None });
                 continue;
             }
             let (state, link) = match load_program(&mut ebpf, spec, types) {
                 Err(e) => (State::Missing(Lack::program(spec, &e)), None),
+                // Nothing to attach: it runs when it is read.
+                Ok(()) if spec.hook == Hook::TaskIterator => (State::Attached, None),
                 Ok(()) if !attach => (State::Detached, None),
                 Ok(()) => match attach_program(&mut ebpf, spec) {
                     Ok(link) => (State::Attached, Some(link)),

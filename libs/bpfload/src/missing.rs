@@ -5,11 +5,13 @@ use std::fmt::Write as _;
 use aya::EbpfError;
 use aya::programs::ProgramError;
 
-use crate::programs::Spec;
+use crate::programs::{Hook, Spec};
 
 /// CAP_PERFMON and CAP_BPF, or CAP_SYS_ADMIN, which contains both.
 const CAP_SYS_ADMIN: u64 = 1 << 21;
 const CAP_PERFMON_AND_BPF: u64 = 1 << 38 | 1 << 39;
+/// The first pid namespace. Source: PROC_PID_INIT_INO of linux/proc_ns.h.
+const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 /// Why a program is missing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,6 +63,22 @@ impl Lack {
             other => chain(other),
         };
         Self::of(reason, Self::kernel_for(spec))
+    }
+
+    /// What is known before loading: the kernel is too old, or we live where the program's numbers are not ours.
+    pub(crate) fn here(spec: &Spec) -> Option<Self> {
+        Self::age(spec, running_kernel())
+            .or_else(|| (spec.hook == Hook::TaskIterator).then(Self::namespace)?)
+    }
+
+    /// The iterator names processes as the first pid namespace does; `None` where that is ours.
+    fn namespace() -> Option<Self> {
+        let ours = std::fs::read_link("/proc/self/ns/pid").ok();
+        let is_first = ours.is_some_and(|link| link.as_os_str() == FIRST_PID_NAMESPACE);
+        (!is_first).then(|| Self {
+            reason: "this process lives in a pid namespace of its own".to_owned(),
+            would_bring: "run it outside of the container, or with the pid namespace of the host".to_owned(),
+        })
     }
 
     /// The kernel is older than the program needs; `None` when it is not, or when its age is unknown.

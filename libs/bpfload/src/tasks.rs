@@ -6,12 +6,15 @@ use aya::programs::Iter;
 use aya::{Btf, Ebpf, EbpfLoader};
 
 use crate::intf::{Plain, TaskRow};
-use crate::missing::{Lack, has_capabilities, running_kernel};
+use crate::load::Kernel;
+use crate::missing::{Lack, has_capabilities};
 use crate::programs::{Object, PROGRAMS};
 use crate::{Error, sys};
 
-/// Bytes a read asks for. The kernel hands out at most one page a call, filled with whole records.
-const CHUNK: usize = 64 * 1024;
+/// The iterator.
+const PROGRAM: &str = "task_rows";
+/// Bytes a read asks for. The kernel hands out at most eight pages a call, filled with whole records.
+const CHUNK: usize = 32 * 1024;
 
 /// The loaded iterator.
 pub struct Tasks {
@@ -32,7 +35,7 @@ impl Tasks {
 
     fn load_privileged() -> Result<Self, Lack> {
         let spec = PROGRAMS.iter().find(|s| s.object == Object::Tasks).ok_or_else(Lack::privilege)?;
-        if let Some(lack) = Lack::age(spec, running_kernel()) {
+        if let Some(lack) = Lack::here(spec) {
             return Err(lack);
         }
         #[expect(
@@ -54,28 +57,53 @@ impl Tasks {
 
     /// Appends a row for every thread to `rows`, kernel threads too, in no promised order.
     pub fn read_into(&mut self, rows: &mut Vec<TaskRow>) -> Result<(), Error> {
-        let failed = |e: &dyn std::fmt::Display| Error::Tasks(e.to_string());
-        let mut file = self.open().map_err(|e| failed(&e))?;
-        self.buffer.resize(CHUNK, 0);
-        let mut kept = 0;
-        loop {
-            let read = file.read(&mut self.buffer[kept..]).map_err(|e| failed(&e))?;
-            if read == 0 {
-                return Ok(());
-            }
-            let (end, size) = (kept + read, size_of::<TaskRow>());
-            rows.extend(self.buffer[..end].chunks_exact(size).filter_map(TaskRow::from_bytes));
-            // A record may be cut by the end of a read: keep its beginning.
-            kept = end % size;
-            self.buffer.copy_within(end - kept..end, 0);
-        }
+        read_pass(&mut self.ebpf, &mut self.buffer, rows, usize::MAX)?;
+        Ok(())
     }
+}
 
-    /// A new pass over the tasks.
-    fn open(&mut self) -> Result<std::fs::File, Box<dyn std::error::Error>> {
-        let program = self.ebpf.program_mut("task_rows").ok_or("the program is gone")?;
-        let program: &mut Iter = program.try_into()?;
-        let id = program.attach()?;
-        Ok(program.take_link(id)?.into_file()?)
+impl Kernel {
+    /// Appends a row for every thread to `rows` until these are `max`, kernel threads too, in no promised order; false
+    /// if there were more.
+    ///
+    /// Errors: [`Object::Tasks`] is not loaded, or the kernel refuses the pass.
+    pub fn tasks_into(&mut self, rows: &mut Vec<TaskRow>, max: usize) -> Result<bool, Error> {
+        let loaded = self.loaded.iter_mut().find(|one| one.object == Object::Tasks);
+        let loaded = loaded.ok_or_else(|| Error::NotLoaded(PROGRAM.to_owned()))?;
+        read_pass(&mut loaded.ebpf, &mut self.tasks_buffer, rows, max)
     }
+}
+
+/// One pass over the tasks, until `rows` are `max`; false if there were more.
+fn read_pass(
+    ebpf: &mut Ebpf,
+    buffer: &mut Vec<u8>,
+    rows: &mut Vec<TaskRow>,
+    max: usize,
+) -> Result<bool, Error> {
+    let failed = |e: &dyn std::fmt::Display| Error::Tasks(e.to_string());
+    let mut file = open(ebpf).map_err(|e| failed(&e))?;
+    buffer.resize(CHUNK, 0);
+    let mut kept = 0;
+    loop {
+        let read = file.read(&mut buffer[kept..]).map_err(|e| failed(&e))?;
+        if read == 0 {
+            return Ok(true);
+        }
+        let (end, size) = (kept + read, size_of::<TaskRow>());
+        rows.extend(buffer[..end].chunks_exact(size).filter_map(TaskRow::from_bytes));
+        if rows.len() >= max {
+            return Ok(false);
+        }
+        // A record may be cut by the end of a read: keep its beginning.
+        kept = end % size;
+        buffer.copy_within(end - kept..end, 0);
+    }
+}
+
+/// A new pass over the tasks.
+fn open(ebpf: &mut Ebpf) -> Result<std::fs::File, Box<dyn std::error::Error>> {
+    let program: &mut Iter = ebpf.program_mut(PROGRAM).ok_or("the program is gone")?.try_into()?;
+    let id = program.attach()?;
+    Ok(program.take_link(id)?.into_file()?)
 }

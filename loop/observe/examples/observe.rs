@@ -1,12 +1,13 @@
-//! What samples cost: `cargo run --release -p observe --example observe -- [TICKS] [--full] [--json]`.
+//! What samples cost: `cargo run --release -p observe --example observe -- [TICKS] [--full] [--kernel] [--json]`.
 //!
 //! `--full` lets 11 s pass between two samples as far as the observer can tell, so that each of them has every
 //! collector and all counters of every process, cgroup and limits included. The command line of a process that does
-//! not become another is read once a minute, so in each sixth of them.
+//! not become another is read once a minute, so in each sixth of them. `--kernel` has our programs in the kernel, as
+//! the daemon has as root: then a process that did not move since the last sample is not read again before that.
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use observe::{Observe, ObserveConfig};
+use observe::{KernelSide, Observe, ObserveConfig};
 use serde_json::{Value, json};
 use vocab::Timestamp;
 use vocab::sample::Sample;
@@ -37,7 +38,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let has = |flag: &str| arguments.iter().any(|one| one == flag);
     let ticks = arguments.iter().find(|one| !one.starts_with("--")).map_or(Ok(60), |text| text.parse())?;
-    let seen = observe(ticks, has("--full"))?;
+    let seen = observe(ticks, has("--full"), has("--kernel"))?;
     if has("--json") {
         print_json(&seen)
     } else {
@@ -47,8 +48,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Takes `ticks` samples, one a second, after those of the warm-up.
-fn observe(ticks: u64, is_full: bool) -> Result<Seen, Box<dyn std::error::Error>> {
-    let mut observe = Observe::open(ObserveConfig::default())?;
+fn observe(ticks: u64, is_full: bool, has_kernel: bool) -> Result<Seen, Box<dyn std::error::Error>> {
+    let mut kernel = has_kernel.then(KernelSide::load);
+    if let Some(events) = kernel.as_mut().and_then(KernelSide::take_events) {
+        std::thread::spawn(move || events.run(|_| {}));
+    }
+    let mut observe = Observe::open(ObserveConfig { kernel, ..ObserveConfig::default() })?;
     let (start, mut seen) = (Instant::now(), Seen { ticks, ..Seen::default() });
     for turn in 1..=WARM_UP + ticks {
         let leap = if is_full { Duration::from_secs(LEAP_S * turn) } else { Duration::ZERO };

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bpfload::{Hist, Kernel, Lost, Object, Options, State, Tick};
+use bpfload::{Hist, Kernel, Lost, Object, Options, State, TaskRow, Tick};
 use vocab::capability::Capability;
 use vocab::kernel::{
     self, BlockSample, CallSample, CallsSample, FsSample, KernelSample, NetSample, ProgramSample, WaitSample,
@@ -16,7 +16,7 @@ use crate::kernel_events::{EventReader, Queue};
 use crate::ledger::Report;
 
 /// What the daemon loads.
-const OBJECTS: [Object; 8] = [
+const OBJECTS: [Object; 9] = [
     Object::Sched,
     Object::Block,
     Object::Fs,
@@ -25,6 +25,7 @@ const OBJECTS: [Object; 8] = [
     Object::Softirq,
     Object::Syscalls,
     Object::Events,
+    Object::Tasks,
 ];
 /// Software interrupts are timed for one tick in so many seconds: always would cost a busy network too much. Unit: s.
 const SOFTIRQS_S: f64 = 10.0;
@@ -145,6 +146,14 @@ impl KernelSide {
             self.softirqs_at = if ran { self.softirqs_at } else { Some(at) };
         }
         ran
+    }
+
+    /// Appends a row for every thread of the machine until these are `max`; false if there were more.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub(crate) fn tasks_into(&mut self, rows: &mut Vec<TaskRow>, max: usize) -> Result<bool, String> {
+        self.kernel.tasks_into(rows, max).map_err(|error| error.to_string())
     }
 
     /// Counts the system calls of this process until [`KernelSide::end_watch`].

@@ -42,6 +42,7 @@ mod services;
 mod slow;
 mod smaps;
 mod sockets;
+mod task_table;
 mod tcp_diag;
 mod thread_waits;
 mod unit;

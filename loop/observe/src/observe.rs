@@ -91,11 +91,13 @@ impl Observe {
         let stretch = self.stretch();
         // Before the processes are read anew: whoever ended is still known.
         self.read_kernel(&mut sample);
-        let Self { proc, ledger, bounds, processes, .. } = self;
+        let Self { proc, ledger, bounds, processes, kernel, .. } = self;
         sample.services = self.services.services();
         ledger.run("machine", |report| sample.machine = self.machine.read(proc, report));
         ledger.run("pressure", |report| pressure::read(proc, &mut sample.pressures, report));
-        ledger.run("processes", |report| processes.read(proc, (bounds, stretch), &mut sample, report));
+        ledger.run("processes", |report| {
+            processes.read((proc, kernel.as_mut()), (bounds, stretch), &mut sample, report);
+        });
         self.slow.read(proc, processes, (bounds, stretch), &mut sample, ledger);
         self.read_events(&mut sample);
         self.read_journal(&mut sample);

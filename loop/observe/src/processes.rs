@@ -4,16 +4,19 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use bpfload::TaskRow;
 use kernfs::{Comm, ProcFs, SchedStat, Stat, Status};
-use vocab::sample::{ProcessInfo, ProcessStat, Sample};
+use vocab::sample::{ProcessDetail, ProcessInfo, ProcessStat, Sample};
 use vocab::{ProcessId, Timestamp};
 
 use crate::config::Bounds;
 use crate::held_file::{Held, HeldFiles};
+use crate::kernel::KernelSide;
 use crate::ledger::Report;
 use crate::process_detail::{self, Detail};
 use crate::process_info;
 use crate::services::Mains;
+use crate::task_table::{Mark, TaskTable, times};
 use crate::thread_waits::ThreadWaits;
 
 /// A process that did not move is looked at closer this often. Unit: s.
@@ -44,6 +47,12 @@ pub(crate) struct Tracked {
     /// Its network namespace, where we may know it.
     pub(crate) network_namespace: Option<u64>,
     files: HeldFiles,
+    /// By what it is known, without a look at /proc, that nothing moved since `stat` was read.
+    mark: Option<Mark>,
+    /// The dearer counters, if nothing moved since they were read.
+    detail: Option<ProcessDetail>,
+    /// Whether nothing moved since `info` was read.
+    is_info_current: bool,
     /// How long its main thread ran and waited, read before `stat`.
     times: Option<SchedStat>,
     /// How long all its threads waited.
@@ -76,6 +85,7 @@ pub(crate) struct Tracked {
 pub(crate) struct Processes {
     root: PathBuf,
     held: Held,
+    tasks: TaskTable,
     pids: Vec<u32>,
     known: Vec<Tracked>,
     before: Vec<Tracked>,
@@ -85,20 +95,21 @@ pub(crate) struct Processes {
 impl Processes {
     /// Nothing is known yet of the processes below `root`.
     pub(crate) fn new(root: &Path) -> Self {
-        let (root, held) = (root.to_owned(), Held::new(root));
+        let (root, held, tasks) = (root.to_owned(), Held::new(root), TaskTable::new(root));
         let (pids, known, before) = (Vec::new(), Vec::new(), Vec::new());
-        Self { root, held, pids, known, before, mains: Mains::default() }
+        Self { root, held, tasks, pids, known, before, mains: Mains::default() }
     }
 
     /// Reads every process into `sample`. `stretch` multiplies the wait between looks at idle processes.
     pub(crate) fn read(
         &mut self,
-        proc: &mut ProcFs,
+        (proc, kernel): (&mut ProcFs, Option<&mut KernelSide>),
         (bounds, stretch): (&Bounds, f64),
         sample: &mut Sample,
         report: &mut Report,
     ) {
         let at = sample.at;
+        self.tasks.read(kernel, at, report);
         if report.take(proc.pids(&mut self.pids)).is_none() {
             return;
         }
@@ -130,6 +141,7 @@ impl Processes {
             && let Some(one) = self.known.get_mut(index)
         {
             one.stat_next = Timestamp::default();
+            one.mark = None;
         }
     }
 
@@ -141,8 +153,9 @@ impl Processes {
         for pid in &self.pids {
             while before.next_if(|one| one.stat.pid < *pid).is_some() {}
             let same = before.next_if(|one| one.stat.pid == *pid);
+            let threads = self.tasks.threads(*pid);
             let read = match same {
-                Some(same) => same.read_again(proc, &mut self.held, at),
+                Some(same) => same.read_again(proc, &mut self.held, threads, at),
                 None => Tracked::read(proc, *pid, at),
             };
             // Ended between the listing and the read, or hidden from us: both are normal.
@@ -215,18 +228,34 @@ impl Tracked {
         let mut new = Self::new(&stat, at);
         if new.wants_times(at) {
             let times = proc.schedstat(pid).ok();
-            new.note_times(proc, times);
+            new.note_times(proc, times, &[]);
         }
         Some(new)
     }
 
     /// Reads the cheap counters anew; `None` if it ended. Another process of the same pid is a new one.
-    fn read_again(mut self, proc: &mut ProcFs, held: &mut Held, at: Timestamp) -> Option<Self> {
+    ///
+    /// `threads` are rows of the iterator, read before; empty where it does not tell of this process.
+    fn read_again(
+        mut self,
+        proc: &mut ProcFs,
+        held: &mut Held,
+        threads: &[TaskRow],
+        at: Timestamp,
+    ) -> Option<Self> {
         // One that lived through a tick is likely to live on.
         let (pid, may_hold) = (self.stat.pid, !self.is_new);
-        let may_rest = self.stat.threads == 1 && may_hold;
+        let mark = Mark::of(threads);
+        if may_hold && mark.is_some() && mark == self.mark {
+            self.rest(at);
+            return Some(self);
+        }
+        (self.mark, self.detail, self.is_info_current) = (mark, None, false);
+        let told = times(threads);
+        let may_rest = self.stat.threads == 1 && may_hold && told.is_none();
         let wants_times = may_rest || self.wants_times(at);
-        let times = if wants_times { held.schedstat(&mut self.files, pid, may_hold) } else { None };
+        let read = told.is_none() && wants_times;
+        let times = if read { held.schedstat(&mut self.files, pid, may_hold) } else { told };
         if may_rest && self.is_at_rest(times, at) {
             self.rest(at);
             return Some(self);
@@ -237,7 +266,7 @@ impl Tracked {
             return Self::read(proc, pid, at);
         }
         self.update(&stat, at);
-        self.note_times(proc, times);
+        self.note_times(proc, times, threads);
         Some(self)
     }
 
@@ -254,12 +283,15 @@ impl Tracked {
         self.info_due |= !self.info.is_kernel && is_reached(at, self.info_next);
     }
 
-    fn note_times(&mut self, proc: &mut ProcFs, times: Option<SchedStat>) {
+    fn note_times(&mut self, proc: &mut ProcFs, times: Option<SchedStat>, threads: &[TaskRow]) {
         self.times = times;
         if !self.info.is_kernel {
             let is_whole = self.stat.threads > 1 && (self.is_busy || self.is_of_service());
             let (pid, waits) = (self.stat.pid, &mut self.waits);
-            self.stat.run_delay_ns = times.map(|main| waits.sum(proc, pid, main.run_delay_ns, is_whole));
+            self.stat.run_delay_ns = times.map(|main| match threads {
+                [] => waits.sum(proc, pid, main.run_delay_ns, is_whole),
+                all => waits.sum_of(all, main.run_delay_ns, is_whole),
+            });
         }
     }
 
@@ -274,6 +306,9 @@ impl Tracked {
             is_denied: false,
             network_namespace: None,
             files: HeldFiles::default(),
+            mark: None,
+            detail: None,
+            is_info_current: false,
             times: None,
             waits: ThreadWaits::default(),
             stat_next: next,
@@ -344,12 +379,19 @@ impl Tracked {
         sample: &mut Sample,
     ) {
         let at = sample.at;
-        let detail = if self.info.is_kernel { None } else { self.read_detail(proc, held) };
+        // Whatever others may have changed unseen is read with the command line; `info` needs `status`.
+        let is_info_wanted = self.info_due && !self.is_info_current;
+        let may_repeat = !is_info_wanted && !is_reached(at, self.command_next);
+        let repeated = self.detail.filter(|_| may_repeat);
+        sample.process_details.extend(repeated);
+        let detail =
+            if self.info.is_kernel || repeated.is_some() { None } else { self.read_detail(proc, held) };
         let status = detail.as_ref().map(|one| one.status);
         if let Some(detail) = detail {
             self.is_denied = detail.is_denied;
             self.is_unscanned |= detail.row.descriptors != self.descriptors;
             self.descriptors = detail.row.descriptors;
+            self.detail = self.mark.map(|_| detail.row);
             sample.process_details.push(detail.row);
         }
         let period_s = if self.is_of_service() { SERVICE_S } else { IDLE_S };
@@ -390,8 +432,12 @@ impl Tracked {
         let comm = self.comm.as_bytes();
         let may_hold = self.files.count() > 0;
         let pid = self.stat.pid;
-        let cgroups = if self.info.is_kernel { None } else { held.cgroup(&mut self.files, pid, may_hold) };
-        let is_changed = process_info::refresh(proc, comm, (status, cgroups), with_program, &mut self.info);
+        let is_current = std::mem::replace(&mut self.is_info_current, self.mark.is_some()) && !with_program;
+        let is_changed = !is_current && {
+            let cgroups =
+                if self.info.is_kernel { None } else { held.cgroup(&mut self.files, pid, may_hold) };
+            process_info::refresh(proc, comm, (status, cgroups), with_program, &mut self.info)
+        };
         if is_changed || std::mem::take(&mut self.info_unsent) {
             self.info_unsent = false;
             sample.process_infos.push(self.info.clone());

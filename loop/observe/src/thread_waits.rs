@@ -1,4 +1,5 @@
 //! How long all threads of a process waited for a CPU: `/proc/PID/schedstat` tells it of the main thread alone.
+use bpfload::TaskRow;
 use kernfs::{ProcFs, TaskId};
 
 /// Threads that are read at most; of a process with more, the oldest.
@@ -29,6 +30,14 @@ impl ThreadWaits {
                 self.now.extend(times.ok().map(|times| (tid, times.run_delay_ns)));
             }
         }
+        self.add(main_ns, is_whole)
+    }
+
+    /// The same, where all threads are told already, the main thread first.
+    pub(crate) fn sum_of(&mut self, threads: &[TaskRow], main_ns: u64, is_whole: bool) -> u64 {
+        let count = if is_whole { THREADS_MAX } else { 1 };
+        self.now.clear();
+        self.now.extend(threads.iter().take(count).map(|one| (one.tid, one.run_delay_ns)));
         self.add(main_ns, is_whole)
     }
 

@@ -29,7 +29,12 @@ pub(super) fn run(arguments: &[&str]) -> Result<(), String> {
     let options = Options::parse(arguments)?;
     let seconds = options.seconds.unwrap_or(SECONDS);
     let dir = Folder::make()?;
-    let cases: [(&str, &str, &[&str]); 2] = [("tick", "mean_us", &[]), ("full", "median_us", &["--full"])];
+    let cases: [(&str, &str, &[&str]); 4] = [
+        ("tick", "mean_us", &["--kernel"]),
+        ("tick, /proc alone", "mean_us", &[]),
+        ("full", "median_us", &["--full", "--kernel"]),
+        ("full, /proc alone", "median_us", &["--full"]),
+    ];
     let mut values = vec![Vec::new(); cases.len() + PEERS.len()];
     let mut processes = 0;
     for _ in 0..RUNS {

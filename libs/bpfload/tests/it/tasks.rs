@@ -42,6 +42,55 @@ fn the_iterator_lists_the_processes_of_proc() {
     child.wait().unwrap();
 }
 
+/// The numbers of a file of /proc that the columns of a row are compared with, in this order: CPU time, run-queue delay,
+/// switches, the two limits of open files, parent, policy.
+fn of_proc(pid: u32) -> Option<[u64; 7]> {
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/{pid}/{name}")).ok();
+    let (times, status, limits, stat) = (read("schedstat")?, read("status")?, read("limits")?, read("stat")?);
+    let time = |index| times.split_whitespace().nth(index)?.parse::<u64>().ok();
+    let switches = status.lines().filter(|line| line.contains("voluntary_ctxt_switches"));
+    let switches = switches.filter_map(|line| line.split_whitespace().last()?.parse::<u64>().ok()).sum();
+    let files = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let limit = |index| files.split_whitespace().nth(index)?.parse::<u64>().ok();
+    let after_name = &stat[stat.rfind(')')? + 2..];
+    let field = |number: usize| after_name.split(' ').nth(number - 3)?.parse::<u64>().ok();
+    Some([time(0)?, time(1)?, switches, limit(0)?, limit(1)?, field(4)?, field(41)?])
+}
+
+fn of_row(row: &bpfload::TaskRow) -> [u64; 7] {
+    let (parent, policy) = (u64::from(row.ppid), u64::from(row.policy));
+    [row.cpu_ns, row.run_delay_ns, row.switches, row.files_soft, row.files_hard, parent, policy]
+}
+
+#[test]
+fn the_columns_of_who_rests_are_exactly_those_of_proc() {
+    let Some(_one) = kernel_lock() else { return };
+    let Ok(mut tasks) = Tasks::load() else {
+        eprintln!("skipped: the iterator is missing; the test of the list says why");
+        return;
+    };
+    let mut child = helpers::start("naps");
+    let mut pass = || {
+        let mut rows = Vec::new();
+        tasks.read_into(&mut rows).unwrap();
+        rows
+    };
+    let (before, mut compared) = (pass(), 0);
+    let files: Vec<_> = before.iter().filter(|r| r.pid == r.tid).map(|r| (r, of_proc(r.pid))).collect();
+    let after = pass();
+    for (row, file) in files {
+        let same = after.iter().find(|r| (r.tid, r.start_ns) == (row.tid, row.start_ns));
+        let rested = same.is_some_and(|r| of_row(r) == of_row(row) && r.state != 0);
+        if let Some(file) = file.filter(|_| rested) {
+            assert_eq!(of_row(row), file, "{} {}", row.pid, row.comm());
+            compared += 1;
+        }
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(compared > 3, "{compared} compared");
+}
+
 #[test]
 fn memory_and_cpu_time_are_those_of_proc() {
     let Some(_one) = kernel_lock() else { return };
