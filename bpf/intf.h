@@ -97,6 +97,36 @@ struct call_sequence {
 	u32 calls[CALLS_KEPT];
 };
 
+/* Functions of libraries that are watched at a time. */
+#define API_FUNCTIONS 64
+/* What the arguments of one say; with its index the cookie of its probes: kind << 8 | index. */
+#define API_PLAIN 0    /* nothing */
+#define API_COPY 1     /* the third is bytes */
+#define API_REDUCE 2   /* the third is elements, the fourth their type */
+#define API_SEND 3     /* the second is elements, the third their type */
+#define API_ALLOCATE 4 /* the first is where to put an address, the second bytes */
+#define API_FREE 5     /* the first is an address */
+
+/* Map api_calls: index of the function. */
+struct api_stat {
+	struct hist latency;
+	u64 errors;
+	u64 bytes;
+};
+
+/* Map api_open: thread id << 32 | index of the function. */
+struct api_open {
+	u64 start_ns;
+	u64 bytes;
+	u64 place;
+};
+
+/* Map api_live: address of what was allocated and is not freed. */
+struct api_live {
+	u64 bytes;
+	u64 function;
+};
+
 /* Map lost, in every object: what could not be counted, and why. */
 #define LOST_FULL 0    /* map full: the value is gone */
 #define LOST_STORAGE 1 /* no memory for the state of a task */
@@ -174,6 +204,9 @@ SIZE(reclaim_stat, 368);
 SIZE(call_stat, 128);
 SIZE(call_open, 16);
 SIZE(call_sequence, 32776);
+SIZE(api_stat, 136);
+SIZE(api_open, 24);
+SIZE(api_live, 16);
 SIZE(event, 128);
 SIZE(task_row, 192);
 

@@ -2,8 +2,10 @@
 //!
 //! `bpf`: what the programs cost, attached against detached. `reflex`: from event to effect, against
 //! the bare floor. `memory`: from memory running out to a decision of the daemon. `storm`: 100,000 signals a
-//! second beside the daemon. `profile`: what it costs a process to have its stacks sampled. Every figure is printed and, with `--json`, written as one array.
+//! second beside the daemon. `profile`: what it costs a process to have its stacks sampled and, as
+//! root, its calls watched. Every figure is printed and, with `--json`, written as one array.
 
+mod calls;
 mod cost;
 mod daemon;
 mod figure;
@@ -39,6 +41,11 @@ fn main() -> ExitCode {
     {
         return profile::worker(what);
     }
+    if let [role, what, path] = all.as_slice()
+        && (role.as_str(), what.as_str()) == ("work", "calls")
+    {
+        return calls::worker(path);
+    }
     let mut args = all.into_iter();
     let mut binary = None;
     let (mut bench, mut json, mut pairs) = (None, None, 100);
@@ -59,7 +66,10 @@ fn main() -> ExitCode {
         Some("bpf") => cost::run(pairs, &mut figures),
         Some("reflex") => reflex::run(pairs * 10, &mut figures),
         Some("storm") => storm::run(binary, &mut figures),
-        Some("profile") => profile::run(pairs.div_ceil(40), &mut figures),
+        Some("profile") => {
+            let pairs = pairs.div_ceil(40);
+            profile::run(pairs, &mut figures).and_then(|()| calls::run(pairs, &mut figures))
+        }
         Some("memory") => memory::run(pairs.div_ceil(10), binary, &mut figures),
         // A child of ours: uses memory at its limit until it is killed.
         Some("thrash") => return stress::thrash(),

@@ -26,7 +26,7 @@ pub(crate) fn run(pairs: usize, figures: &mut Figures) -> Result<(), Failure> {
         return Err(why.to_string().into());
     }
     for (what, kind) in CASES {
-        let mut worker = Worker::start(what)?;
+        let mut worker = Worker::start(&[what])?;
         let about = About { bench: "profile", case: what, subject: kind.as_str() };
         compare(&mut worker, kind, pairs, about, figures)?;
         let start = Instant::now();
@@ -96,7 +96,7 @@ pub(crate) fn worker(what: &str) -> ExitCode {
 }
 
 /// Works until its input ends; for each line it says how often, and at what CPU time.
-fn work(piece: impl Fn()) {
+pub(crate) fn work(piece: impl Fn()) {
     let (ask, asked) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for line in std::io::stdin().lines() {
@@ -121,7 +121,7 @@ fn work(piece: impl Fn()) {
 }
 
 /// CPU time of this process. Unit: us.
-fn cpu_us() -> u64 {
+pub(crate) fn cpu_us() -> u64 {
     // SAFETY: the kernel writes one timespec, which outlives the call.
     let now = unsafe {
         let mut now = std::mem::zeroed::<libc::timespec>();
@@ -132,20 +132,24 @@ fn cpu_us() -> u64 {
 }
 
 /// A process that works.
-struct Worker {
+pub(crate) struct Worker {
     child: Child,
     ask: Option<ChildStdin>,
     hear: BufReader<ChildStdout>,
 }
 
 impl Worker {
-    fn start(what: &str) -> Result<Self, Failure> {
+    pub(crate) fn start(what: &[&str]) -> Result<Self, Failure> {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["work", what]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        command.arg("work").args(what).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn()?;
         let ask = child.stdin.take();
         let hear = BufReader::new(child.stdout.take().ok_or("no output")?);
         Ok(Self { child, ask, hear })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Pieces of work and CPU time so far. Unit: us.
@@ -158,7 +162,7 @@ impl Worker {
     }
 
     /// CPU time of a piece of work while `during` runs, and pieces in a second. Unit: us, 1/s.
-    fn cost(&mut self, during: impl FnOnce()) -> Result<(f64, f64), Failure> {
+    pub(crate) fn cost(&mut self, during: impl FnOnce()) -> Result<(f64, f64), Failure> {
         let (start, before) = (Instant::now(), self.look()?);
         during();
         let after = self.look()?;

@@ -90,8 +90,8 @@ impl Kernel {
                     }
                     drainer.softirq = now;
                 }
-                // Watches of system calls end when their watcher says so.
-                Object::Syscalls | Object::Events | Object::Tasks => {}
+                // Watches end when their watcher says so.
+                Object::Syscalls | Object::Events | Object::Tasks | Object::Api => {}
             }
             add_lost(loaded, &mut tick.lost)?;
         }
@@ -180,7 +180,7 @@ fn read_softirq(loaded: &Loaded) -> Result<[Hist; SOFTIRQS], Error> {
 }
 
 /// Adds an object's losses to those of the others.
-fn add_lost(loaded: &Loaded, lost: &mut Lost) -> Result<(), Error> {
+pub(crate) fn add_lost(loaded: &Loaded, lost: &mut Lost) -> Result<(), Error> {
     let Some(map) = per_cpu::<u64>(loaded, "lost")? else { return Ok(()) };
     let mut sums = [0u64; LOST_KINDS];
     for (kind, sum) in sums.iter_mut().enumerate() {

@@ -28,7 +28,7 @@ macro_rules! plain {
 }
 
 plain!(Hist: 120, SchedStat: 368, BlockKey: 8, BlockStat: 248, FsStat: 136, NetStat: 152, ReclaimStat: 368,
-       CallStat: 128, CallOpen: 16, CallSequence: 32_776, Event: 128, TaskRow: 192);
+       CallStat: 128, CallOpen: 16, CallSequence: 32_776, ApiStat: 136, ApiOpen: 24, ApiLive: 16, Event: 128, TaskRow: 192);
 // SAFETY: integers.
 unsafe impl Plain for u32 {}
 // SAFETY: integers.
@@ -132,6 +132,40 @@ pub struct CallOpen {
     pub number: u32,
     reserved: u32,
 }
+
+/// Calls of one function while its process was watched.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ApiStat {
+    /// From entry to return.
+    pub latency: Hist,
+    /// Calls that returned something else than 0.
+    pub errors: u64,
+    /// Bytes that the others were asked to move, to allocate or to free.
+    pub bytes: u64,
+}
+
+/// A call of a function that has not returned.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ApiOpen {
+    pub(crate) start_ns: u64,
+    pub(crate) bytes: u64,
+    pub(crate) place: u64,
+}
+
+/// Memory that was allocated during a watch.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct ApiLive {
+    /// How much.
+    pub(crate) bytes: u64,
+    /// Index of the function that gave it.
+    pub(crate) function: u64,
+}
+
+/// Functions that are watched at a time.
+pub const API_FUNCTIONS: usize = 64;
 
 /// Calls whose order is kept.
 pub(crate) const CALLS_KEPT: usize = 8192;

@@ -8,6 +8,7 @@
 mod calls;
 mod drain;
 mod events;
+mod functions;
 mod hist;
 mod intf;
 mod load;
@@ -20,10 +21,11 @@ mod tasks;
 pub use calls::Watched;
 pub use drain::{Lost, Tick};
 pub use events::Events;
+pub use functions::{Arguments, Called, Functions, Place};
 pub use hist::{Hist, bounds};
 pub use intf::{
-    BlockKey, BlockStat, CallOpen, CallStat, Event, FsStat, Kind, NetStat, Plain, ReclaimStat, SchedStat,
-    TaskRow,
+    API_FUNCTIONS, ApiStat, BlockKey, BlockStat, CallOpen, CallStat, Event, FsStat, Kind, NetStat, Plain,
+    ReclaimStat, SchedStat, TaskRow,
 };
 pub use load::{Kernel, Options, Program, State};
 pub use missing::{Lack, has_capabilities};

@@ -15,7 +15,8 @@ use crate::{Error, sys};
 /// What to load, and how large.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Objects to load. Default: all but the task iterator, which [`crate::Tasks`] loads by itself.
+    /// Objects to load. Default: all but the task iterator, which [`crate::Tasks`] loads, and what stands on functions, which
+    /// [`crate::Functions`] loads.
     pub objects: Vec<Object>,
     /// Processes that can run between two drains. fsync and reclaim have room for an eighth of them.
     pub processes: u32,
@@ -34,7 +35,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            objects: Object::ALL.into_iter().filter(|o| *o != Object::Tasks).collect(),
+            objects: Object::ALL.into_iter().filter(|o| !matches!(o, Object::Tasks | Object::Api)).collect(),
             processes: 2048,
             ring_bytes: 256 * 1024,
             wake: Kind::ALL.into_iter().filter(|k| !matches!(k, Kind::Exec | Kind::Exit)).collect(),
@@ -236,6 +237,7 @@ fn load_program(ebpf: &mut Ebpf, spec: &Spec, types: &Btf) -> Result<(), Program
         Hook::Typed(hook) => <&mut BtfTracePoint>::try_from(program)?.load(hook, types),
         Hook::Raw(_) => <&mut RawTracePoint>::try_from(program)?.load(),
         Hook::TaskIterator => <&mut aya::programs::Iter>::try_from(program)?.load("task", types),
+        Hook::Function(_) => <&mut aya::programs::UProbe>::try_from(program)?.load(),
     }
 }
 

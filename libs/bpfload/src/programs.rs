@@ -23,11 +23,13 @@ pub enum Object {
     Events,
     /// The process table.
     Tasks,
+    /// Functions of libraries, as one process calls them.
+    Api,
 }
 
 impl Object {
     /// All objects.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Sched,
         Self::Block,
         Self::Fs,
@@ -37,6 +39,7 @@ impl Object {
         Self::Syscalls,
         Self::Events,
         Self::Tasks,
+        Self::Api,
     ];
 
     /// Name of its folder in `bpf/`.
@@ -51,6 +54,7 @@ impl Object {
             Self::Syscalls => "syscalls",
             Self::Events => "events",
             Self::Tasks => "tasks",
+            Self::Api => "api",
         }
     }
 
@@ -66,6 +70,7 @@ impl Object {
             Self::Syscalls => aya::include_bytes_aligned!("../../../bpf/syscalls/syscalls.bpf.o"),
             Self::Events => aya::include_bytes_aligned!("../../../bpf/events/events.bpf.o"),
             Self::Tasks => aya::include_bytes_aligned!("../../../bpf/tasks/tasks.bpf.o"),
+            Self::Api => aya::include_bytes_aligned!("../../../bpf/api/api.bpf.o"),
         }
     }
 }
@@ -79,6 +84,8 @@ pub enum Hook {
     Raw(&'static str),
     /// An iterator over the tasks.
     TaskIterator,
+    /// The entry or the return of functions that are named when it is attached; x86-64 only.
+    Function(&'static str),
 }
 
 impl Hook {
@@ -87,6 +94,7 @@ impl Hook {
         match self {
             Self::Typed(name) | Self::Raw(name) => name,
             Self::TaskIterator => "task iterator",
+            Self::Function(end) => end,
         }
     }
 }
@@ -117,7 +125,7 @@ const fn typed(
     Spec { name, object, hook: Hook::Typed(hook), min_kernel, brings }
 }
 
-use Object::{Block, Events, Fs, Net, Reclaim, Sched, Softirq, Syscalls, Tasks};
+use Object::{Api, Block, Events, Fs, Net, Reclaim, Sched, Softirq, Syscalls, Tasks};
 
 /// Every program, in the order in which they are attached.
 pub const PROGRAMS: &[Spec] = &[
@@ -160,7 +168,19 @@ pub const PROGRAMS: &[Spec] = &[
         min_kernel: (6, 2),
         brings: "the process table in one read",
     },
+    function(Api, "api_enter", "function entry", "calls of GPU libraries: arguments"),
+    function(
+        Api,
+        "api_return",
+        "function return",
+        "calls of GPU libraries: latency, errors, bytes not freed",
+    ),
 ];
+
+/// 5.15 is the first kernel in which a probe has a cookie.
+const fn function(object: Object, name: &'static str, end: &'static str, brings: &'static str) -> Spec {
+    Spec { name, object, hook: Hook::Function(end), min_kernel: (5, 15), brings }
+}
 
 const fn raw(
     object: Object,

@@ -154,10 +154,7 @@ impl Image {
 
     /// Code at `address`, which the file states.
     pub(crate) fn code(&self, address: u64, into: &mut [u8]) -> Option<()> {
-        let segment = self.segments.iter().find(|one| {
-            (one.address..one.address.saturating_add(one.file.end - one.file.start)).contains(&address)
-        })?;
-        self.source.read(address - segment.address + segment.file.start, into)
+        self.source.read(self.offset_of(address)?, into)
     }
 
     fn loaded(&self, name: &str) -> Option<&Section> {
@@ -212,6 +209,43 @@ impl Image {
             offset = offset.checked_add((count * size) as u64)?;
         }
         Some(())
+    }
+
+    /// Where in the file the exported functions of these names begin; `None` for those that it does not export.
+    pub(crate) fn offsets_of(&self, names: &[&str]) -> Vec<Option<u64>> {
+        let mut found = vec![None; names.len()];
+        if let Some(table) = self.sections.iter().find(|one| one.kind == SHT_DYNSYM) {
+            // A torn table gives what was read of it.
+            let _ = self.look_up(table, names, &mut found);
+        }
+        found
+    }
+
+    fn look_up(&self, table: &Section, names: &[&str], found: &mut [Option<u64>]) -> Option<()> {
+        let whole = |one: &Section| {
+            let bytes = usize::try_from(one.bytes).ok().filter(|_| one.bytes <= SECTION_BYTES_MAX)?;
+            self.source.bytes(one.offset, bytes)
+        };
+        let texts = whole(self.sections.get(usize::try_from(table.link).ok()?)?)?;
+        let bytes = whole(table)?;
+        let (symbols, _) =
+            slice_from_bytes::<Sym64<Little>>(&bytes, bytes.len() / size_of::<Sym64<Little>>()).ok()?;
+        for symbol in symbols.iter().filter(|one| is_function(one)) {
+            let rest = texts.get(symbol.st_name.get(Little) as usize..).unwrap_or_default();
+            let name = rest.split(|byte| *byte == 0).next().unwrap_or_default();
+            if let Some(index) = names.iter().position(|one| one.as_bytes() == name) {
+                found[index] = found[index].or(self.offset_of(symbol.st_value.get(Little)));
+            }
+        }
+        Some(())
+    }
+
+    /// Where in the file the code at `address` lies, which the file states.
+    fn offset_of(&self, address: u64) -> Option<u64> {
+        let within = |one: &&Segment| {
+            (one.address..one.address.saturating_add(one.file.end - one.file.start)).contains(&address)
+        };
+        self.segments.iter().find(within).map(|one| address - one.address + one.file.start)
     }
 
     fn name(&self, at: u64) -> Option<String> {

@@ -10,6 +10,7 @@
 //! thread that sleeps where only its frame pointer tells the caller may have a stack that ends early.
 mod arch;
 mod counts;
+pub mod gpu;
 mod image;
 mod names;
 mod perf;
@@ -45,6 +46,17 @@ pub enum Refusal {
     /// The kernel has no perf events, or refuses them to this user.
     #[error("the kernel refuses perf events: {0}")]
     NoEvents(String),
+    /// None of the libraries asked for is mapped.
+    #[error("process {0} uses neither the CUDA run-time nor NCCL")]
+    NoLibrary(u32),
+    /// The kernel has no probes of functions, or refuses them to this user.
+    #[error("calls of functions cannot be watched: {why}")]
+    NoProbes {
+        /// What stood in the way.
+        why: String,
+        /// What would bring them.
+        would_bring: String,
+    },
     /// Stacks are unwound on x86-64 only.
     #[error("stacks cannot be unwound on this processor architecture")]
     Architecture,

@@ -79,7 +79,7 @@ pub(crate) fn refused(pid: u32, error: &kernfs::Error) -> Refusal {
     if error.is_gone() { Refusal::Gone(pid) } else { Refusal::Forbidden { pid, why: error.to_string() } }
 }
 
-fn name_of(map: &Map) -> String {
+pub(crate) fn name_of(map: &Map) -> String {
     let Some(path) = &map.path else { return "[anon]".to_owned() };
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
     name.strip_suffix(" (deleted)").unwrap_or(&name).to_owned()
@@ -98,14 +98,16 @@ fn open(proc: &mut ProcFs, pid: u32, map: &Map) -> Option<Source> {
     if map.inode == 0 {
         return None;
     }
+    path_of(pid, map).and_then(|path| File::open(path).ok()).map(Source::File)
+}
+
+/// Where the file of a mapping is: a regular file of its inode, for opening another kind could wait or have effects.
+pub(crate) fn path_of(pid: u32, map: &Map) -> Option<PathBuf> {
+    let path = map.path.as_deref()?;
     let folder = PathBuf::from(format!("/proc/{pid}"));
     let by_mapping = folder.join(format!("map_files/{:x}-{:x}", map.start, map.end));
     let by_root = folder.join("root").join(path.strip_prefix("/").unwrap_or(path));
-    [by_mapping, by_root, folder.join("exe")].iter().find_map(|path| file(path, map.inode)).map(Source::File)
-}
-
-/// A regular file of that inode; opening another kind could wait or have effects.
-fn file(path: &Path, inode: u64) -> Option<File> {
-    let is_it = std::fs::metadata(path).is_ok_and(|one| one.is_file() && one.ino() == inode);
-    is_it.then(|| File::open(path).ok()).flatten()
+    let is_it =
+        |path: &PathBuf| std::fs::metadata(path).is_ok_and(|one| one.is_file() && one.ino() == map.inode);
+    [by_mapping, by_root, folder.join("exe")].into_iter().find(is_it)
 }

@@ -21,6 +21,7 @@ const SUSPECTS_S: f64 = 30.0;
 #[derive(Debug, Default)]
 pub struct Escalation {
     asked: BTreeMap<(ProcessId, ProfileKind), f64>,
+    gpu_asked: BTreeMap<ProcessId, f64>,
     suspected_s: Option<f64>,
 }
 
@@ -29,10 +30,12 @@ impl Escalation {
     /// may end what their stacks would show.
     pub fn serve(&mut self, snapshot: &Snapshot, now_s: f64, detected: &mut Detected) {
         self.asked.retain(|(id, _), _| snapshot.process(*id).is_some());
+        self.gpu_asked.retain(|id, _| snapshot.process(*id).is_some());
         let accused = detected.findings.iter().filter_map(|one| Some((one.process?, one.kind)));
         for (id, kind) in accused.collect::<Vec<_>>() {
             if let Some(kind) = ProfileKind::of_trouble(kind) {
                 self.ask(id, kind, now_s, detected);
+                self.ask_of_gpus(id, now_s, detected);
             }
         }
         for (id, kind) in core::mem::take(&mut detected.suspects) {
@@ -45,6 +48,14 @@ impl Escalation {
                 self.suspected_s = Some(now_s);
                 self.ask(id, kind, now_s, detected);
             }
+        }
+    }
+
+    /// Whoever is accused may only be waiting for its GPU; one that uses none is not watched, which observe finds out.
+    fn ask_of_gpus(&mut self, id: ProcessId, now_s: f64, detected: &mut Detected) {
+        if self.gpu_asked.get(&id).is_none_or(|asked_s| now_s - asked_s >= AGAIN_S) {
+            self.gpu_asked.insert(id, now_s);
+            detected.ask(Probe::gpu_calls(id));
         }
     }
 

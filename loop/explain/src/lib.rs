@@ -6,6 +6,7 @@
 
 extern crate alloc;
 
+mod gpu;
 mod graph;
 mod stacks;
 mod words;
@@ -38,6 +39,7 @@ pub struct Explain {
     past: BTreeMap<(FindingKind, Entity), u32>,
     next_id: u64,
     profiles: stacks::Profiles,
+    gpu_calls: gpu::GpuCalls,
 }
 
 impl Explain {
@@ -66,7 +68,11 @@ impl Explain {
             self.take(snapshot, &root);
         }
         self.profiles.remember(snapshot);
-        self.open.iter_mut().for_each(|incident| self.profiles.link(incident));
+        self.gpu_calls.remember(snapshot);
+        for incident in &mut self.open {
+            self.profiles.link(incident);
+            self.gpu_calls.link(incident);
+        }
         for outcome in outcomes {
             self.judge(outcome);
         }

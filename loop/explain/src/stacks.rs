@@ -13,6 +13,8 @@ use vocab::probe::{ProbeKind, ProbeResult, ProfileKind, ProfileProbe, StackProbe
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, ProcessId, Timestamp, Value};
 
+use crate::words::bytes;
+
 /// Table of the evidence.
 const TABLE: &str = "profiles";
 /// Profiles that are remembered.
@@ -161,9 +163,4 @@ fn place(kind: ProfileKind, profile: &ProfileProbe) -> Option<String> {
         ProfileKind::OnCpu => Some(format!("its time goes to `{function}`")),
         ProfileKind::Waiting => None,
     }
-}
-
-fn bytes(value: u64) -> String {
-    let value = value as f64;
-    if value >= 1e6 { format!("{:.1} MB", value / 1e6) } else { format!("{:.0} kB", value / 1e3) }
 }

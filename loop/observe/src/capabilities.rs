@@ -225,6 +225,16 @@ fn profiles() -> Capability {
     row(("probe", "profiles"), refusal.is_none(), lost, &reason, remedy)
 }
 
+/// Calls of GPU libraries on suspicion.
+fn gpu_calls() -> Capability {
+    let (why, remedy) = match stacks::gpu::refusal() {
+        Some(stacks::Refusal::NoProbes { why, would_bring }) => (Some(why), Some(would_bring)),
+        other => (other.map(|one| one.to_string()), None),
+    };
+    let lost = "what processes ask of their GPUs: calls of the CUDA run-time and NCCL, what they allocate and do not free";
+    row(("probe", "gpu_calls"), why.is_none(), lost, &why.unwrap_or_default(), remedy.as_deref())
+}
+
 fn probes(reach: &Reach) -> Vec<Capability> {
     let may_read = reach.may_trace && reach.yama.is_none_or(|scope| scope < 3);
     // Without the privilege, Yama's scope 0 leaves our own user's processes and 1 our own descendants.
@@ -252,5 +262,6 @@ fn probes(reach: &Reach) -> Vec<Capability> {
             None,
         ),
         profiles(),
+        gpu_calls(),
     ]
 }

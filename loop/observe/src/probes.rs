@@ -45,9 +45,9 @@ pub(crate) fn answer(
     let mut answers = units.poll(at, report);
     answers.extend(profiles.poll(at, report));
     for probe in probes.iter().take(PROBES_MAX) {
-        if let Some((kind, id)) = profiles::asked(probe) {
+        if let Some(id) = profiles::asked(probe) {
             let who = who(id).ok_or_else(|| format!("process {} ended", id.pid));
-            if let Err(why) = who.and_then(|who| profiles.ask(probe, kind, who)) {
+            if let Err(why) = who.and_then(|who| profiles.ask(probe, who)) {
                 answers.push(ProbeAnswer { probe: probe.clone(), at, result: Err(why) });
             }
             continue;
@@ -98,7 +98,7 @@ fn of_process(
             .map(ProbeResult::Descriptors)
             .map_err(|error| error.to_string()),
         ProbeKind::Maps => look::maps(root, id.pid).map(ProbeResult::Maps).map_err(|error| error.to_string()),
-        ProbeKind::Unit | ProbeKind::Calls | ProbeKind::Profile(_) => {
+        ProbeKind::Unit | ProbeKind::Calls | ProbeKind::Profile(_) | ProbeKind::GpuCalls => {
             Err("it is answered in a later turn".to_owned())
         }
     };

@@ -1,4 +1,4 @@
-//! Profiles of processes under suspicion: one at a time, in a thread of its own, while the ticks go on.
+//! Profiles of processes under suspicion, and watches of their calls of GPU libraries: one at a time, in a thread of its own, while the ticks go on.
 //!
 //! Sleeping threads are copied at once, before anybody acts on their process; only the names are found later.
 use std::collections::VecDeque;
@@ -6,8 +6,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, TryRecvError, channel};
 use std::time::{Duration, Instant};
 
+use stacks::gpu::{self, Calls};
 use stacks::{Profile, Request, Sleeping, Stack};
-use vocab::probe::{Probe, ProbeAnswer, ProbeKind, ProbeResult, ProfileKind, ProfileProbe, StackProbe};
+use vocab::kernel::Hist;
+use vocab::probe::{
+    GpuCallProbe, GpuCallsProbe, Probe, ProbeAnswer, ProbeKind, ProbeResult, ProfileKind, ProfileProbe,
+    StackProbe,
+};
 use vocab::{Entity, ProcessId, Timestamp};
 
 use crate::ledger::Report;
@@ -33,20 +38,18 @@ pub(crate) struct Who {
 }
 
 /// The work of one profile.
-type Work = Box<dyn FnOnce() -> Result<Profile, String> + Send>;
+type Work = Box<dyn FnOnce() -> Result<ProbeResult, String> + Send>;
 
 struct Job {
     probe: Probe,
-    who: Who,
     length: Duration,
     work: Work,
 }
 
 struct Current {
     probe: Probe,
-    who: Who,
     late: Instant,
-    answer: Receiver<Result<Profile, String>>,
+    answer: Receiver<Result<ProbeResult, String>>,
 }
 
 /// Profiles that wait and the one that is being taken.
@@ -63,7 +66,7 @@ impl Profiles {
     }
 
     /// Takes up a request; the reason why not. What is being taken or waits is not taken twice.
-    pub(crate) fn ask(&mut self, probe: &Probe, kind: ProfileKind, who: Who) -> Result<(), String> {
+    pub(crate) fn ask(&mut self, probe: &Probe, who: Who) -> Result<(), String> {
         let is_it = |other: &Probe| other == probe;
         if self.current.iter().any(|one| is_it(&one.probe))
             || self.waiting.iter().any(|one| is_it(&one.probe))
@@ -73,17 +76,9 @@ impl Profiles {
         if self.waiting.len() >= WAITING_MAX {
             return Err("too many profiles are being taken".to_owned());
         }
-        let pid = who.id.pid;
-        let work: Work = if kind == ProfileKind::Waiting {
-            let sleeping = Sleeping::capture(pid).map_err(|error| error.to_string())?;
-            Box::new(move || Ok(sleeping.named()))
-        } else {
-            let (seconds, budget_us) = (kind.seconds(), u64::from(probe.budget_us));
-            let request = Request { pid, kind: kind_of(kind), seconds, budget_us };
-            Box::new(move || stacks::profile(&request).map_err(|error| error.to_string()))
-        };
-        let length = Duration::from_secs_f64(kind.seconds());
-        let job = Job { probe: probe.clone(), who, length, work };
+        let (work, seconds) = work(probe, who)?;
+        let length = Duration::from_secs_f64(seconds);
+        let job = Job { probe: probe.clone(), length, work };
         // What is copied already takes no time and comes first.
         if length.is_zero() {
             self.waiting.push_front(job)
@@ -109,7 +104,6 @@ impl Profiles {
             };
             match answer {
                 Some(result) => {
-                    let result = result.map(|profile| ProbeResult::Profile(probe_of(&current.who, &profile)));
                     answers.push(ProbeAnswer { probe: current.probe, at, result });
                 }
                 None => self.current = Some(current),
@@ -123,19 +117,59 @@ impl Profiles {
         if self.current.is_some() {
             return;
         }
-        let Some(Job { probe, who, length, work }) = self.waiting.pop_front() else { return };
+        let Some(Job { probe, length, work }) = self.waiting.pop_front() else { return };
         let (send, answer) = channel();
         // A thread that cannot be started drops its sender, which reads as a thread that ended; so does one that fails.
         let _ = std::thread::Builder::new().name("profile".into()).spawn(move || send.send(work()));
-        self.current = Some(Current { probe, who, late: Instant::now() + length + LATE, answer });
+        self.current = Some(Current { probe, late: Instant::now() + length + LATE, answer });
     }
 }
 
-/// The profile that `probe` asks for, if it asks for one.
-pub(crate) fn asked(probe: &Probe) -> Option<(ProfileKind, ProcessId)> {
+/// Whom `probe` asks to be watched, if it asks for that.
+pub(crate) fn asked(probe: &Probe) -> Option<ProcessId> {
     match (probe.kind, &probe.entity) {
-        (ProbeKind::Profile(kind), Entity::Process(id)) => Some((kind, *id)),
+        (ProbeKind::Profile(_) | ProbeKind::GpuCalls, Entity::Process(id)) => Some(*id),
         _ => None,
+    }
+}
+
+/// What is to be done for a probe, and for how many seconds.
+fn work(probe: &Probe, who: Who) -> Result<(Work, f64), String> {
+    let (pid, budget_us) = (who.id.pid, u64::from(probe.budget_us));
+    let words = |error: stacks::Refusal| error.to_string();
+    let ProbeKind::Profile(kind) = probe.kind else {
+        let seconds = Probe::GPU_CALLS_S;
+        let watch = move || gpu::watch(pid, seconds, budget_us).map_err(words);
+        let work = move || Ok(ProbeResult::GpuCalls(calls_of(&who, watch()?)));
+        return Ok((Box::new(work), seconds));
+    };
+    let stacks = move |profile: &Profile| ProbeResult::Profile(probe_of(&who, profile));
+    if kind == ProfileKind::Waiting {
+        let sleeping = Sleeping::capture(pid).map_err(words)?;
+        return Ok((Box::new(move || Ok(stacks(&sleeping.named()))), kind.seconds()));
+    }
+    let request = Request { pid, kind: kind_of(kind), seconds: kind.seconds(), budget_us };
+    let work = move || stacks::profile(&request).map(|profile| stacks(&profile)).map_err(words);
+    Ok((Box::new(work), kind.seconds()))
+}
+
+fn calls_of(who: &Who, calls: Calls) -> GpuCallsProbe {
+    let call = |one: gpu::Call| GpuCallProbe {
+        library: Arc::from(one.library),
+        call: Arc::from(one.call),
+        errors: one.errors,
+        open: one.open,
+        bytes: one.bytes,
+        live_bytes: one.live_bytes,
+        latency: Hist { sum: one.latency.sum, slots: one.latency.slots },
+    };
+    GpuCallsProbe {
+        name: who.name.clone(),
+        service: who.service.clone(),
+        seconds: calls.seconds,
+        lost: calls.lost,
+        cut_short: calls.cut_short,
+        calls: calls.calls.into_iter().map(call).collect(),
     }
 }
 
@@ -207,7 +241,7 @@ mod tests {
         let who = who(std::process::id());
         let probe = Probe::profile(who.id, ProfileKind::Waiting);
         let mut profiles = Profiles::default();
-        if let Err(why) = profiles.ask(&probe, ProfileKind::Waiting, who) {
+        if let Err(why) = profiles.ask(&probe, who) {
             assert!(why.contains("architecture"), "{why}");
             return;
         }
@@ -222,11 +256,20 @@ mod tests {
     }
 
     #[test]
+    fn a_process_without_gpu_libraries_is_not_watched_and_says_so() {
+        let who = who(std::process::id());
+        let mut profiles = Profiles::default();
+        profiles.ask(&Probe::gpu_calls(who.id), who).expect("there is room");
+        let answers = wait_for(&mut profiles, 1);
+        assert!(answers[0].result.as_ref().is_err_and(|why| why.contains("CUDA")), "{answers:?}");
+    }
+
+    #[test]
     fn nobody_is_profiled_twice_at_a_time_and_the_queue_is_bounded() {
         let mut profiles = Profiles::default();
         let ask = |profiles: &mut Profiles, pid: u32| {
             let who = who(pid);
-            profiles.ask(&Probe::profile(who.id, ProfileKind::OnCpu), ProfileKind::OnCpu, who)
+            profiles.ask(&Probe::profile(who.id, ProfileKind::OnCpu), who)
         };
         // None of these pids can exist: each profile ends at once, but the first holds its place until it is taken.
         for n in 0..20 {

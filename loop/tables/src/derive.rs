@@ -2,6 +2,7 @@
 //!
 //! Pure: the same samples give the same snapshots, whatever the clock says. What is kept between ticks is
 //! bounded by what the latest sample names; the dead are forgotten at once.
+mod gpu_calls;
 mod interrupts;
 mod kernel;
 mod machine;
@@ -18,6 +19,7 @@ use vocab::Timestamp;
 use vocab::sample::Sample;
 use vocab::snapshot::Snapshot;
 
+use gpu_calls::GpuCallDeriver;
 use interrupts::InterruptDeriver;
 use kernel::KernelDeriver;
 use machine::MachineDeriver;
@@ -40,6 +42,7 @@ pub struct Deriver {
     interrupts: InterruptDeriver,
     syscalls: SyscallDeriver,
     profiles: ProfileDeriver,
+    gpu_calls: GpuCallDeriver,
 }
 
 impl Deriver {
@@ -84,6 +87,7 @@ impl Deriver {
         snapshot.syscalls = self.syscalls.rows(&snapshot);
         snapshot.softirq_time = self.interrupts.rows(sample);
         self.profiles.fill(&mut snapshot);
+        self.gpu_calls.fill(&mut snapshot);
         snapshot
     }
 }

@@ -7,7 +7,7 @@ use core::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{FindingKind, words};
-use crate::kernel::CallsSample;
+use crate::kernel::{CallsSample, Hist};
 use crate::rows::{OpenFile, Thread};
 use crate::{Entity, ProcessId, Timestamp};
 
@@ -27,6 +27,8 @@ pub enum ProbeKind {
     Calls,
     /// Stacks of a process, watched for some seconds at most: the answer comes in a later turn.
     Profile(ProfileKind),
+    /// Calls of GPU libraries by a process, watched for some seconds at most: the answer comes in a later turn.
+    GpuCalls,
 }
 
 words! {
@@ -76,7 +78,8 @@ impl ProfileKind {
 pub struct Probe {
     /// What to look at.
     pub kind: ProbeKind,
-    /// Whose. `Threads`, `Descriptors`, `Maps`, `Calls`, `Profile`: a process; `Unit`: a service.
+    /// Whose. `Threads`, `Descriptors`, `Maps`, `Calls`, `Profile`,
+    /// `GpuCalls`: a process; `Unit`: a service.
     pub entity: Entity,
     /// CPU time it may take at most. Unit: us.
     pub budget_us: u32,
@@ -108,6 +111,44 @@ pub enum ProbeResult {
     Calls(CallsSample),
     /// Its stacks.
     Profile(ProfileProbe),
+    /// What it asked of its GPUs.
+    GpuCalls(GpuCallsProbe),
+}
+
+/// Calls of GPU libraries by one process, seen at their API.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GpuCallsProbe {
+    /// Name of the process when it was asked for: it may have ended meanwhile.
+    pub name: Arc<str>,
+    /// Its service, where it had one.
+    pub service: Option<Arc<str>>,
+    /// How long it was watched. Unit: s.
+    pub seconds: f64,
+    /// Calls and allocations that could not be kept.
+    pub lost: u64,
+    /// Why it ended before its time.
+    pub cut_short: Option<String>,
+    /// Functions that were called, by library, at most 64.
+    pub calls: Vec<GpuCallProbe>,
+}
+
+/// Calls of one function.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GpuCallProbe {
+    /// The file with the function.
+    pub library: Arc<str>,
+    /// Its name.
+    pub call: Arc<str>,
+    /// Calls that returned an error.
+    pub errors: u64,
+    /// Calls that began during the watch and had not returned at its end.
+    pub open: u64,
+    /// What calls without an error moved, allocated or freed; `None` where the arguments do not say. Unit: bytes.
+    pub bytes: Option<u64>,
+    /// Of what it allocated during the watch: not freed; `None` for what allocates nothing. Unit: bytes.
+    pub live_bytes: Option<u64>,
+    /// From entry to return, of all that returned. Unit: ns.
+    pub latency: Hist,
 }
 
 /// Stacks of a process.
@@ -240,6 +281,14 @@ impl Probe {
             ProfileKind::Waiting => 50_000,
         };
         Self { kind: ProbeKind::Profile(kind), entity: Entity::Process(id), budget_us }
+    }
+
+    /// For how long the calls of GPU libraries are watched. Unit: s.
+    pub const GPU_CALLS_S: f64 = 3.0;
+
+    /// A watch of a process's calls of GPU libraries, which may cost that process a twentieth of a core.
+    pub const fn gpu_calls(id: ProcessId) -> Self {
+        Self { kind: ProbeKind::GpuCalls, entity: Entity::Process(id), budget_us: 150_000 }
     }
 
     /// A look at the descriptors of a process, at most 10 ms.

@@ -11,6 +11,7 @@ mod feedback;
 mod filesystem;
 mod finding;
 mod forecast;
+mod gpu_call;
 mod incident;
 mod interface;
 mod kernel;
@@ -41,6 +42,7 @@ pub use feedback::FeedbackRow;
 pub use filesystem::Filesystem;
 pub use finding::FindingRow;
 pub use forecast::ForecastRow;
+pub use gpu_call::GpuCallRow;
 pub use incident::IncidentRow;
 pub use interface::Interface;
 pub use kernel::{
@@ -91,6 +93,7 @@ pub const TABLES: &[TableSpec] = &[
     MemoryVictim::SPEC,
     BpfProgram::SPEC,
     ProfileRow::SPEC,
+    GpuCallRow::SPEC,
     EventRow::SPEC,
     FindingRow::SPEC,
     IncidentRow::SPEC,

@@ -6,9 +6,9 @@ use crate::event::Event;
 use crate::kernel::KernelEvent;
 use crate::probe::ProbeAnswer;
 use crate::rows::{
-    BlockLatency, BpfProgram, Cgroup, Disk, ExecRow, ExitRow, Filesystem, FsLatency, Interface, Machine,
-    MemoryVictim, OomKillRow, Pressure, Process, ProfileRow, RunqLatency, Service, SignalRow, SoftirqTime,
-    SyscallRow, TcpSockets,
+    BlockLatency, BpfProgram, Cgroup, Disk, ExecRow, ExitRow, Filesystem, FsLatency, GpuCallRow, Interface,
+    Machine, MemoryVictim, OomKillRow, Pressure, Process, ProfileRow, RunqLatency, Service, SignalRow,
+    SoftirqTime, SyscallRow, TcpSockets,
 };
 use crate::sample::{CollectorSample, OwnSample};
 use crate::{ProcessId, Timestamp};
@@ -64,6 +64,8 @@ pub struct Snapshot {
     pub bpf_programs: Arc<Vec<BpfProgram>>,
     /// `profiles`: the stacks of the last profiles, oldest first.
     pub profiles: Arc<Vec<ProfileRow>>,
+    /// `gpu_calls`: the calls of the last watches, oldest first.
+    pub gpu_calls: Arc<Vec<GpuCallRow>>,
     /// What happened to processes since the snapshot before, seen by programs in the kernel.
     pub kernel_events: Vec<KernelEvent>,
     /// Events since the snapshot before.

@@ -1,8 +1,10 @@
-//! `homeostat profile`: where a process uses CPU time, waits or takes memory. Reads only; needs no daemon.
+//! `homeostat profile`: where a process uses CPU time, waits or takes memory, and what it asks of its GPUs. Reads only; needs
+//! no daemon.
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::{Value as Json, json};
+use stacks::gpu::{self, Call};
 use stacks::{Kind, Profile as Found, Refusal, Request, Stack};
 
 use super::context::Context;
@@ -17,6 +19,17 @@ const COLUMNS: [Column; 4] = [
     Column { field: "path", title: "where", style: Style::Plain },
 ];
 
+const CALL_COLUMNS: [Column; 8] = [
+    Column { field: "call", title: "call", style: Style::Plain },
+    Column { field: "calls", title: "calls", style: Style::Plain },
+    Column { field: "errors", title: "errors", style: Style::Plain },
+    Column { field: "open", title: "open", style: Style::Plain },
+    Column { field: "spent_ms", title: "ms", style: Style::Plain },
+    Column { field: "p99_us", title: "p99 us", style: Style::Plain },
+    Column { field: "bytes", title: "bytes", style: Style::Plain },
+    Column { field: "live_bytes", title: "not freed", style: Style::Plain },
+];
+
 /// CPU time that a profile may take beside its length. Unit: us for a second.
 const BUDGET_US_PER_S: f64 = 100_000.0;
 /// And in any case. Unit: us.
@@ -27,9 +40,9 @@ const BUDGET_US_MIN: u64 = 500_000;
 pub struct Profile {
     /// Process id
     pid: u32,
-    /// What is asked: `on_cpu`, `off_cpu`, `memory_growth` or `waiting`
+    /// What is asked: `on_cpu`, `off_cpu`, `memory_growth`, `waiting` or `gpu_calls`
     #[arg(long, default_value = "on_cpu", value_name = "KIND", value_parser = kind)]
-    kind: Kind,
+    kind: Asked,
     /// How long to watch
     #[arg(long, default_value_t = 5.0, value_name = "SECONDS", value_parser = seconds)]
     seconds: f64,
@@ -38,9 +51,24 @@ pub struct Profile {
     svg: Option<PathBuf>,
 }
 
-fn kind(word: &str) -> Result<Kind, String> {
+/// What a look is about.
+#[derive(Clone, Copy)]
+enum Asked {
+    /// Stacks of one kind.
+    Stacks(Kind),
+    /// Calls of the CUDA run-time and NCCL.
+    GpuCalls,
+}
+
+const GPU_CALLS: &str = "gpu_calls";
+
+fn kind(word: &str) -> Result<Asked, String> {
+    if word == GPU_CALLS {
+        return Ok(Asked::GpuCalls);
+    }
     let known = || Kind::ALL.map(Kind::as_str).join(", ");
-    word.parse().map_err(|()| format!("there is no such kind; there are: {}", known()))
+    let none = |()| format!("there is no such kind; there are: {}, {GPU_CALLS}", known());
+    word.parse().map(Asked::Stacks).map_err(none)
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -54,7 +82,11 @@ fn seconds(text: &str) -> Result<f64, String> {
 /// There is no such process, this user may not look into it, or the drawing cannot be written.
 pub fn run(args: &Profile, context: &mut Context) -> Result<Exit, UserError> {
     let budget_us = ((args.seconds * BUDGET_US_PER_S) as u64).max(BUDGET_US_MIN);
-    let request = Request { pid: args.pid, kind: args.kind, seconds: args.seconds, budget_us };
+    let kind = match args.kind {
+        Asked::Stacks(kind) => kind,
+        Asked::GpuCalls => return gpu_calls(args, budget_us, context),
+    };
+    let request = Request { pid: args.pid, kind, seconds: args.seconds, budget_us };
     let profile = stacks::profile(&request).map_err(|refusal| error(&refusal))?;
     let unit = profile.kind.unit().as_str();
     let rows = profile.stacks.iter().map(|stack| row(&profile, stack, unit)).collect::<Vec<_>>();
@@ -69,6 +101,45 @@ pub fn run(args: &Profile, context: &mut Context) -> Result<Exit, UserError> {
         save(path, &flame::draw(&title, unit, &stacks))?;
     }
     Ok(Exit::Ok)
+}
+
+/// Watches calls of GPU libraries, and prints those that were made.
+fn gpu_calls(args: &Profile, budget_us: u64, context: &mut Context) -> Result<Exit, UserError> {
+    if args.svg.is_some() {
+        return Err(UserError::new("calls of GPUs are no flame graph", "leave out `--svg`"));
+    }
+    let found = gpu::watch(args.pid, args.seconds, budget_us).map_err(|refusal| error(&refusal))?;
+    let rows = found.calls.iter().map(call_row).collect::<Vec<_>>();
+    context.out.records(&CALL_COLUMNS, &rows)?;
+    if context.out.format() == Format::Table {
+        let mut text =
+            format!("\n{} functions called in {:.1} s, at the API level", rows.len(), found.seconds);
+        if found.lost > 0 {
+            text.push_str(&format!(", {} calls lost", found.lost));
+        }
+        if let Some(why) = &found.cut_short {
+            text.push_str(&format!("; it ended early: {why}"));
+        }
+        context.out.line(&text)?;
+    }
+    Ok(Exit::Ok)
+}
+
+fn call_row(one: &Call) -> Json {
+    let us = |ratio: f64| one.latency.percentile(ratio).map(|ns| ns / 1_000);
+    json!({
+        "library": one.library,
+        "call": one.call,
+        "calls": one.calls,
+        "errors": one.errors,
+        "open": one.open,
+        "spent_ms": one.latency.sum / 1_000_000,
+        "p50_us": us(0.5),
+        "p99_us": us(0.99),
+        "bytes": one.bytes,
+        "live_bytes": one.live_bytes,
+        "source": "API level",
+    })
 }
 
 /// Writes a drawing.
@@ -122,6 +193,10 @@ fn error(refusal: &Refusal) -> UserError {
         Refusal::NoEvents(_) => {
             "`sysctl kernel.perf_event_paranoid=2` or `sudo` brings them; `--kind off_cpu` needs none"
         }
+        Refusal::NoLibrary(_) => {
+            "ask a process that has libcudart or libnccl mapped; linked statically they cannot be told"
+        }
+        Refusal::NoProbes { would_bring, .. } => would_bring,
         Refusal::Architecture => "there is no other way yet",
     };
     UserError::new(without_number(&refusal.to_string()), hint)

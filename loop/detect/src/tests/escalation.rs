@@ -42,6 +42,22 @@ fn a_leak_is_asked_where_it_grows_before_it_is_accused() {
 }
 
 #[test]
+fn whoever_is_accused_is_asked_once_what_it_asks_of_its_gpus() {
+    let scene = of(super::memory_leak::scenes(), "leak 1 MB/s");
+    let mut detect = Detect::new();
+    let mut asked = Vec::new();
+    let (mut turns, mut accused) = (Vec::new(), None);
+    for turn in 1..=scene.turns {
+        let snapshot = (scene.make)(turn, &asked);
+        let detected = detect.run(&snapshot, &Baselines::default(), &Capabilities::default());
+        turns.extend(detected.probes.iter().filter(|one| one.kind == ProbeKind::GpuCalls).map(|_| turn));
+        accused = accused.or((!detected.findings.is_empty()).then_some(turn));
+        asked = detected.probes;
+    }
+    assert_eq!(turns, [accused.expect("it leaks")]);
+}
+
+#[test]
 fn a_circle_is_asked_where_it_waits_before_it_is_accused() {
     let (profiles, accused) = play(&of(super::locks::scenes(), "two threads, the service hangs"));
     let waiting = profiles.iter().find(|(_, kind)| *kind == ProfileKind::Waiting).map(|(turn, _)| *turn);

@@ -75,7 +75,7 @@ in_snapshot!(
     Process: processes, Cgroup: cgroups, Service: services, Pressure: pressures, Disk: disks,
     Filesystem: filesystems, Interface: interfaces, RunqLatency: runq_latency, BlockLatency: block_latency,
     FsLatency: fs_latency, TcpSockets: tcp_sockets, SoftirqTime: softirq_time, SyscallRow: syscalls, ExecRow: execs, ExitRow: exits, OomKillRow: oom_kills, SignalRow: signals, MemoryVictim: memory_victims,
-    BpfProgram: bpf_programs, ProfileRow: profiles
+    BpfProgram: bpf_programs, ProfileRow: profiles, GpuCallRow: gpu_calls
 );
 
 macro_rules! in_ledger {
@@ -156,6 +156,7 @@ pub static SOURCES: &[Source] = &[
     in_view::<MemoryVictim>(None, &[]),
     in_view::<BpfProgram>(None, &[]),
     in_view::<ProfileRow>(None, &[]),
+    in_view::<GpuCallRow>(None, &[]),
     in_view::<EventRow>(None, &["at", "kind", "entity", "message"]),
     in_view::<FindingRow>(None, &[]),
     in_view::<IncidentRow>(None, &["id"]),
