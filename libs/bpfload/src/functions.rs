@@ -3,21 +3,18 @@
 //! Loaded and attached in between only, to that process only. Dropping it, or the death of this process, takes every
 //! probe off: the code of the process is as it was. x86-64.
 
-use std::num::NonZeroU32;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
 
+use aya::EbpfLoader;
 use aya::maps::{Array, Map};
-use aya::programs::uprobe::{UProbeAttachLocation, UProbeAttachPoint, UProbeScope};
-use aya::programs::{ProgramError, UProbe};
-use aya::{Ebpf, EbpfLoader};
 
 use crate::Error;
 use crate::drain::{Lost, add_lost, take_entries};
 use crate::intf::{API_FUNCTIONS, ApiLive, ApiOpen, ApiStat, Plain};
 use crate::load::Loaded;
-use crate::missing::{Lack, has_capabilities, running_kernel};
-use crate::programs::{Object, PROGRAMS, Spec};
+use crate::missing::Lack;
+use crate::probes::{self, Point, Probes};
+use crate::programs::Object;
 use crate::sys::BatchBuffer;
 
 // SAFETY: repr(C), integers only, no padding.
@@ -40,17 +37,6 @@ pub enum Arguments {
     Free = 5,
 }
 
-/// Where a function begins.
-#[derive(Clone, Debug)]
-pub struct Place {
-    /// Its file, by a path that is right for this process.
-    pub file: PathBuf,
-    /// Its first byte in the file.
-    pub offset: u64,
-    /// What its arguments say.
-    pub arguments: Arguments,
-}
-
 /// What became of one function's calls.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Called {
@@ -65,46 +51,30 @@ pub struct Called {
 /// A watch under way.
 pub struct Functions {
     loaded: Loaded,
+    probes: Probes,
     count: usize,
 }
 
 impl Functions {
-    /// Why this process could not watch functions, if so. Attaches nothing.
-    pub fn lack() -> Option<Lack> {
-        let spec = specs().next()?;
-        if !cfg!(target_arch = "x86_64") {
-            let reason = "arguments of functions are read on x86-64 only".to_owned();
-            return Some(Lack { reason, would_bring: "nothing yet".to_owned() });
-        }
-        if !has_capabilities() {
-            return Some(Lack::privilege());
-        }
-        if !std::path::Path::new("/sys/bus/event_source/devices/uprobe").exists() {
-            let reason = "this kernel has no probes of functions".to_owned();
-            return Some(Lack { reason, would_bring: "a kernel with CONFIG_UPROBE_EVENTS=y".to_owned() });
-        }
-        Lack::age(spec, running_kernel())
-    }
-
-    /// Attaches to the functions at `places`, the first 64, as the process `pid` calls them.
+    /// Attaches to the functions at `points`, the first 64, as the process `pid` calls them.
     ///
     /// Errors: why not; then nothing is attached.
-    pub fn watch(pid: u32, places: &[Place]) -> Result<Self, Lack> {
-        if let Some(lack) = Self::lack() {
+    pub fn watch(pid: u32, points: &[(Point, Arguments)]) -> Result<Self, Lack> {
+        if let Some(lack) = probes::lack() {
             return Err(lack);
         }
-        let mut loader = EbpfLoader::new();
         // No structure of the kernel is read: its types need not be.
-        let ebpf = loader.btf(None).load(Object::Api.code()).map_err(|e| Lack::object(&e))?;
-        let mut watch =
-            Self { loaded: Loaded { object: Object::Api, ebpf }, count: places.len().min(API_FUNCTIONS) };
-        let scope = UProbeScope::OneProcess(NonZeroU32::new(pid).ok_or_else(Lack::privilege)?);
-        // Returns first: a call whose entry alone were seen would stay open.
-        for spec in specs().collect::<Vec<_>>().into_iter().rev() {
-            attach(&mut watch.loaded.ebpf, spec, &places[..watch.count], scope)
-                .map_err(|error| Lack::program(spec, &error))?;
-        }
-        Ok(watch)
+        let mut ebpf = EbpfLoader::new().btf(None).load(Object::Api.code()).map_err(|e| Lack::object(&e))?;
+        let count = points.len().min(API_FUNCTIONS);
+        let cookie = |(index, (point, arguments)): (usize, &(Point, Arguments))| {
+            (point.clone(), (*arguments as u64) << 8 | index as u64)
+        };
+        let all = points.iter().take(count).enumerate().map(cookie).collect::<Vec<_>>();
+        let mut probes = Probes::default();
+        // Returns first: a call of which the entry alone is seen would stay open.
+        probes.attach(&mut ebpf, "api_return", pid, &all)?;
+        probes.attach(&mut ebpf, "api_enter", pid, &all)?;
+        Ok(Self { loaded: Loaded { object: Object::Api, ebpf }, probes, count })
     }
 
     /// What was called until now, by place.
@@ -124,12 +94,7 @@ impl Functions {
     pub fn end(mut self) -> Result<(Vec<Called>, u64), Error> {
         let mut lost = Lost::default();
         add_lost(&self.loaded, &mut lost)?;
-        for (_, program) in self.loaded.ebpf.programs_mut() {
-            // What cannot be taken off here goes with the object, in a moment.
-            if let Ok(probe) = <&mut UProbe>::try_from(program) {
-                let _ = probe.unload();
-            }
-        }
+        self.probes.detach();
         let called = |stat| Called { stat, ..Called::default() };
         let mut calls = self.calls()?.into_iter().map(called).collect::<Vec<_>>();
         for (_, one) in self.entries::<ApiLive>("api_live")? {
@@ -152,20 +117,4 @@ impl Functions {
             .map_err(|source| Error::Map { map: name, source })?;
         Ok(entries)
     }
-}
-
-fn specs() -> impl Iterator<Item = &'static Spec> {
-    PROGRAMS.iter().filter(|spec| spec.object == Object::Api)
-}
-
-fn attach(ebpf: &mut Ebpf, spec: &Spec, places: &[Place], scope: UProbeScope) -> Result<(), ProgramError> {
-    let program = ebpf.program_mut(spec.name).ok_or(ProgramError::NotLoaded)?;
-    let probe = <&mut UProbe>::try_from(program)?;
-    probe.load()?;
-    for (index, place) in places.iter().enumerate() {
-        let location = UProbeAttachLocation::AbsoluteOffset(place.offset);
-        let cookie = Some((place.arguments as u64) << 8 | index as u64);
-        probe.attach(UProbeAttachPoint { location, cookie }, &place.file, scope)?;
-    }
-    Ok(())
 }

@@ -13,6 +13,7 @@ mod hist;
 mod intf;
 mod load;
 mod missing;
+mod probes;
 mod programs;
 mod stats;
 mod sys;
@@ -21,7 +22,7 @@ mod tasks;
 pub use calls::Watched;
 pub use drain::{Lost, Tick};
 pub use events::Events;
-pub use functions::{Arguments, Called, Functions, Place};
+pub use functions::{Arguments, Called, Functions};
 pub use hist::{Hist, bounds};
 pub use intf::{
     API_FUNCTIONS, ApiStat, BlockKey, BlockStat, CallOpen, CallStat, Event, FsStat, Kind, NetStat, Plain,
@@ -29,6 +30,7 @@ pub use intf::{
 };
 pub use load::{Kernel, Options, Program, State};
 pub use missing::{Lack, has_capabilities};
+pub use probes::{Point, lack as probes_lack};
 pub use programs::{Hook, Object, PROGRAMS, Spec};
 pub use stats::{MapMemory, ProgramCost, RunTimeStats};
 pub use tasks::Tasks;

@@ -3,8 +3,11 @@
 use std::io;
 use std::mem::size_of_val;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 const OBJ_GET_INFO_BY_FD: libc::c_long = 15;
+const LINK_CREATE: libc::c_long = 28;
 const LOOKUP_AND_DELETE_BATCH: libc::c_long = 25;
 const ENABLE_STATS: libc::c_long = 32;
 
@@ -96,6 +99,44 @@ pub(crate) fn enable_stats() -> io::Result<OwnedFd> {
     let mut attr = [0u32; 2]; // BPF_STATS_RUN_TIME is 0
     // SAFETY: the command reads one u32; the array holds it and outlives the call.
     let fd = unsafe { libc::syscall(libc::SYS_bpf, ENABLE_STATS, &raw mut attr, size_of_val(&attr)) };
+    owned(fd)
+}
+
+/// The type of the kernel's source of events for functions of programs.
+pub(crate) fn uprobe_type() -> io::Result<u32> {
+    let text = std::fs::read_to_string("/sys/bus/event_source/devices/uprobe/type")?;
+    text.trim().parse().map_err(io::Error::other)
+}
+
+/// A probe on the code at `offset` of a file, in the process `pid` only; on the return of the function that begins there if
+/// `at_return`. Source: perf_event_open(2); kernel/events/core.c, perf_uprobe.
+pub(crate) fn open_uprobe(pid: u32, file: &Path, offset: u64, at_return: bool) -> io::Result<OwnedFd> {
+    const WORDS: usize = 14;
+    const CLOSE_ON_EXEC: libc::c_ulong = 1 << 3;
+    let file = std::ffi::CString::new(file.as_os_str().as_bytes())?;
+    let mut attr = [0u64; WORDS];
+    attr[0] = u64::from(uprobe_type()?) | (size_of_val(&attr) as u64) << 32;
+    // config: bit 0 is for returns; config1: the path; config2: the offset.
+    (attr[1], attr[7], attr[8]) = (u64::from(at_return), file.as_ptr() as u64, offset);
+    let pid = libc::pid_t::try_from(pid).map_err(io::Error::other)?;
+    let (any_cpu, no_group) = (-1 as libc::c_int, -1 as libc::c_int);
+    // SAFETY: the attributes say their own size; they and the path outlive the call, which only reads them.
+    let fd = unsafe {
+        libc::syscall(libc::SYS_perf_event_open, attr.as_ptr(), pid, any_cpu, no_group, CLOSE_ON_EXEC)
+    };
+    owned(fd)
+}
+
+/// Has a program run at each event of `event`, with a cookie, until the answer is closed. Since Linux 5.15.
+pub(crate) fn link_perf_event(program: BorrowedFd<'_>, event: OwnedFd, cookie: u64) -> io::Result<OwnedFd> {
+    const PERF_EVENT: u64 = 41;
+    let word = |low: i32, high: u64| u64::from(low as u32) | high << 32;
+    let mut attr = [word(program.as_raw_fd(), event.as_raw_fd() as u64), PERF_EVENT, cookie];
+    // SAFETY: the array outlives the call; the size says how much of it there is.
+    owned(unsafe { libc::syscall(libc::SYS_bpf, LINK_CREATE, attr.as_mut_ptr(), size_of_val(&attr)) })
+}
+
+fn owned(fd: libc::c_long) -> io::Result<OwnedFd> {
     if fd < 0 {
         return Err(io::Error::last_os_error());
     }

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use bpfload::Arguments::{self, Allocate, Copy, Free, Plain, Reduce, Send};
-use bpfload::{Functions, Hist, Place};
+use bpfload::{Functions, Hist, Point};
 use kernfs::ProcFs;
 
 use crate::Refusal;
@@ -16,7 +16,7 @@ use crate::space::{name_of, path_of, refused};
 
 /// What the traps of one call cost the process that is watched: one on entry, one on return. Unit: us.
 /// Measured: `cargo xtask bench profile`, case `calls`.
-const CALL_US: u64 = 3;
+const CALL_US: u64 = 10;
 /// How often the budget is looked at.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -100,7 +100,7 @@ pub struct Calls {
 
 /// Why no process's calls can be watched here, if so. Attaches nothing.
 pub fn refusal() -> Option<Refusal> {
-    Functions::lack().map(no_probes)
+    bpfload::probes_lack().map(no_probes)
 }
 
 /// Watches the calls of a process for so many `seconds`, less where the traps have cost it `budget_us` before. Waits for
@@ -111,8 +111,8 @@ pub fn refusal() -> Option<Refusal> {
 pub fn watch(pid: u32, seconds: f64, budget_us: u64) -> Result<Calls, Refusal> {
     let mut proc = ProcFs::open(Path::new("/proc")).map_err(|error| refused(pid, &error))?;
     let found = places(&mut proc, pid)?;
-    let places = found.iter().map(|one| one.place.clone()).collect::<Vec<_>>();
-    let functions = Functions::watch(pid, &places).map_err(no_probes)?;
+    let points = found.iter().map(|one| (one.point.clone(), one.arguments)).collect::<Vec<_>>();
+    let functions = Functions::watch(pid, &points).map_err(no_probes)?;
     let (start, length) = (Instant::now(), Duration::from_secs_f64(seconds.clamp(0.0, 600.0)));
     let mut cut_short = None;
     while start.elapsed() < length && cut_short.is_none() {
@@ -135,7 +135,8 @@ pub fn watch(pid: u32, seconds: f64, budget_us: u64) -> Result<Calls, Refusal> {
 struct Found {
     library: String,
     name: &'static str,
-    place: Place,
+    point: Point,
+    arguments: Arguments,
 }
 
 /// The functions that the libraries of a process have.
@@ -153,10 +154,10 @@ fn places(proc: &mut ProcFs, pid: u32) -> Result<Vec<Found>, Refusal> {
         let offsets = image.map(|one| one.offsets_of(&names)).unwrap_or_default();
         for ((name, arguments), offset) in functions.iter().zip(offsets) {
             let Some(offset) = offset else { continue };
-            let place = Place { file: file.clone(), offset, arguments: *arguments };
+            let point = Point { file: file.clone(), offset };
             // A second mapping of the same code is no second function.
             if !found.iter().any(|one| one.library == library && one.name == *name) {
-                found.push(Found { library: library.clone(), name, place });
+                found.push(Found { library: library.clone(), name, point, arguments: *arguments });
             }
         }
     }
@@ -164,15 +165,15 @@ fn places(proc: &mut ProcFs, pid: u32) -> Result<Vec<Found>, Refusal> {
     if found.is_empty() { Err(Refusal::NoLibrary(pid)) } else { Ok(found) }
 }
 
-fn call(Found { library, name, place }: Found, one: &bpfload::Called) -> Call {
+fn call(Found { library, name, arguments, .. }: Found, one: &bpfload::Called) -> Call {
     Call {
         library,
         call: name,
         calls: one.stat.latency.count(),
         errors: one.stat.errors,
         open: one.open,
-        bytes: (place.arguments != Plain).then_some(one.stat.bytes),
-        live_bytes: (place.arguments == Allocate).then_some(one.live_bytes),
+        bytes: (arguments != Plain).then_some(one.stat.bytes),
+        live_bytes: (arguments == Allocate).then_some(one.live_bytes),
         latency: one.stat.latency,
     }
 }
