@@ -33,6 +33,9 @@ const PERIOD_MAX: u64 = 1 << 20;
 /// How often new threads are looked for, and the longest wait for samples.
 const LOOK: Duration = Duration::from_millis(250);
 const WAIT: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+/// Further looks at what is held once nothing is sampled any more, and the time between them.
+const LOOKS_AFTER: u32 = 4;
+const LOOK_AFTER: Duration = Duration::from_millis(23);
 /// Least time between two looks at what is mapped.
 const REMAP: Duration = Duration::from_millis(500);
 /// Places of memory whose first touch is kept.
@@ -202,9 +205,14 @@ impl Sampling {
         self.touches = touches;
     }
 
-    /// Gives each stack what it touched and what is still held.
+    /// Gives each stack what it touched and what is still held: at the end, and in each of some later moments, for a request may
+    /// be under way in one.
     fn weigh_touches(&mut self) {
         self.look_at_touches();
+        for _ in 0..LOOKS_AFTER {
+            std::thread::sleep(LOOK_AFTER);
+            self.look_at_touches();
+        }
         for touch in std::mem::take(&mut self.touches).into_values().filter(|touch| !touch.is_gone) {
             self.counts.add(touch.stack, touch.bytes);
         }
