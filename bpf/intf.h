@@ -127,6 +127,36 @@ struct api_live {
 	u64 function;
 };
 
+/* Where a function of an allocator has what it is asked for: the cookie of its probes. */
+#define ALLOC_MALLOC 0   /* the first is bytes */
+#define ALLOC_CALLOC 1   /* the first is elements, the second bytes of one */
+#define ALLOC_REALLOC 2  /* the first is an address, the second bytes */
+#define ALLOC_ALIGNED 3  /* the second is bytes */
+#define ALLOC_MEMALIGN 4 /* the first is where to put an address, the third bytes */
+#define ALLOC_FREE 5     /* the first is an address */
+
+/* Map alloc_open: thread id. */
+struct alloc_open {
+	u64 weight;
+	u64 place;
+};
+
+/* Top of the stack that a sample carries. */
+#define ALLOC_STACK_BYTES 4096
+
+/* One record of the ring buffer: an allocation that was sampled. */
+struct alloc_sample {
+	u64 at_ns;
+	u64 address;
+	u64 weight; /* bytes that it stands for */
+	u64 ip;
+	u64 sp;
+	u64 fp;
+	u32 tid;
+	u32 copied; /* bytes of the stack */
+	u8 stack[ALLOC_STACK_BYTES];
+};
+
 /* Map lost, in every object: what could not be counted, and why. */
 #define LOST_FULL 0    /* map full: the value is gone */
 #define LOST_STORAGE 1 /* no memory for the state of a task */
@@ -207,6 +237,8 @@ SIZE(call_sequence, 32776);
 SIZE(api_stat, 136);
 SIZE(api_open, 24);
 SIZE(api_live, 16);
+SIZE(alloc_open, 16);
+SIZE(alloc_sample, 4152);
 SIZE(event, 128);
 SIZE(task_row, 192);
 

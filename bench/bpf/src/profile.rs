@@ -13,11 +13,13 @@ use crate::measure::median;
 /// Length of a profile, and of the time without one beside it.
 const SECONDS: f64 = 5.0;
 /// What is watched, and how.
-const CASES: [(&str, Kind); 4] = [
+const CASES: [(&str, Kind); 6] = [
     ("spins", Kind::OnCpu),
     ("faults", Kind::MemoryGrowth),
     ("leaks", Kind::MemoryGrowth),
     ("leaks", Kind::OffCpu),
+    ("leaks", Kind::MemoryKept),
+    ("allocates", Kind::MemoryKept),
 ];
 
 /// Measures `pairs` profiles of each case.
@@ -26,6 +28,12 @@ pub(crate) fn run(pairs: usize, figures: &mut Figures) -> Result<(), Failure> {
         return Err(why.to_string().into());
     }
     for (what, kind) in CASES {
+        if kind == Kind::MemoryKept
+            && let Some(why) = stacks::gpu::refusal()
+        {
+            eprintln!("memory_kept is left out: {why}");
+            continue;
+        }
         let mut worker = Worker::start(&[what])?;
         let about = About { bench: "profile", case: what, subject: kind.as_str() };
         compare(&mut worker, kind, pairs, about, figures)?;
@@ -88,6 +96,13 @@ pub(crate) fn worker(what: &str) -> ExitCode {
         "faults" => work(|| drop(std::hint::black_box(vec![1_u8; 40 << 20]))),
         "leaks" => work(|| {
             std::mem::forget(std::hint::black_box(vec![1_u8; 20 << 10]));
+            std::thread::sleep(Duration::from_millis(10));
+        }),
+        // Ten thousand times a second, nearly.
+        "allocates" => work(|| {
+            for n in 0..100_u64 {
+                drop(std::hint::black_box(Box::new([n; 8])));
+            }
             std::thread::sleep(Duration::from_millis(10));
         }),
         _ => return ExitCode::from(2),

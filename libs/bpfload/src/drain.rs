@@ -91,7 +91,7 @@ impl Kernel {
                     drainer.softirq = now;
                 }
                 // Watches end when their watcher says so.
-                Object::Syscalls | Object::Events | Object::Tasks | Object::Api => {}
+                Object::Syscalls | Object::Events | Object::Tasks | Object::Api | Object::Alloc => {}
             }
             add_lost(loaded, &mut tick.lost)?;
         }

@@ -28,7 +28,7 @@ macro_rules! plain {
 }
 
 plain!(Hist: 120, SchedStat: 368, BlockKey: 8, BlockStat: 248, FsStat: 136, NetStat: 152, ReclaimStat: 368,
-       CallStat: 128, CallOpen: 16, CallSequence: 32_776, ApiStat: 136, ApiOpen: 24, ApiLive: 16, Event: 128, TaskRow: 192);
+       CallStat: 128, CallOpen: 16, CallSequence: 32_776, ApiStat: 136, ApiOpen: 24, ApiLive: 16, AllocSample: 4152, Event: 128, TaskRow: 192);
 // SAFETY: integers.
 unsafe impl Plain for u32 {}
 // SAFETY: integers.
@@ -166,6 +166,40 @@ pub(crate) struct ApiLive {
 
 /// Functions that are watched at a time.
 pub const API_FUNCTIONS: usize = 64;
+
+/// Top of the stack that a sample of an allocation carries. Unit: bytes.
+const ALLOC_STACK_BYTES: usize = 4_096;
+
+/// An allocation that was sampled.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct AllocSample {
+    /// When it returned.
+    pub at_ns: u64,
+    /// What was given.
+    pub address: u64,
+    /// Bytes that it stands for.
+    pub weight: u64,
+    /// Where it returned to.
+    pub ip: u64,
+    /// Stack pointer there.
+    pub sp: u64,
+    /// Frame pointer there, where the program keeps one.
+    pub fp: u64,
+    /// The thread.
+    pub tid: u32,
+    /// Bytes of `stack` that were copied.
+    pub copied: u32,
+    /// The stack from `sp` on.
+    pub stack: [u8; ALLOC_STACK_BYTES],
+}
+
+impl Default for AllocSample {
+    fn default() -> Self {
+        let stack = [0; ALLOC_STACK_BYTES];
+        Self { at_ns: 0, address: 0, weight: 0, ip: 0, sp: 0, fp: 0, tid: 0, copied: 0, stack }
+    }
+}
 
 /// Calls whose order is kept.
 pub(crate) const CALLS_KEPT: usize = 8192;

@@ -5,6 +5,7 @@
 //! [`Tasks`] for the process table. Dropping them, or the death of the process, detaches everything:
 //! nothing is pinned. This crate knows nothing of the product and changes nothing but its own maps.
 
+mod allocations;
 mod calls;
 mod drain;
 mod events;
@@ -19,14 +20,15 @@ mod stats;
 mod sys;
 mod tasks;
 
+pub use allocations::{Allocations, Allocator};
 pub use calls::Watched;
 pub use drain::{Lost, Tick};
 pub use events::Events;
 pub use functions::{Arguments, Called, Functions};
 pub use hist::{Hist, bounds};
 pub use intf::{
-    API_FUNCTIONS, ApiStat, BlockKey, BlockStat, CallOpen, CallStat, Event, FsStat, Kind, NetStat, Plain,
-    ReclaimStat, SchedStat, TaskRow,
+    API_FUNCTIONS, AllocSample, ApiStat, BlockKey, BlockStat, CallOpen, CallStat, Event, FsStat, Kind,
+    NetStat, Plain, ReclaimStat, SchedStat, TaskRow,
 };
 pub use load::{Kernel, Options, Program, State};
 pub use missing::{Lack, has_capabilities};

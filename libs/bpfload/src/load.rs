@@ -16,7 +16,7 @@ use crate::{Error, sys};
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Objects to load. Default: all but the task iterator, which [`crate::Tasks`] loads, and what stands on functions, which
-    /// [`crate::Functions`] loads.
+    /// [`crate::Functions`] and [`crate::Allocations`] load.
     pub objects: Vec<Object>,
     /// Processes that can run between two drains. fsync and reclaim have room for an eighth of them.
     pub processes: u32,
@@ -35,7 +35,10 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            objects: Object::ALL.into_iter().filter(|o| !matches!(o, Object::Tasks | Object::Api)).collect(),
+            objects: Object::ALL
+                .into_iter()
+                .filter(|o| !matches!(o, Object::Tasks | Object::Api | Object::Alloc))
+                .collect(),
             processes: 2048,
             ring_bytes: 256 * 1024,
             wake: Kind::ALL.into_iter().filter(|k| !matches!(k, Kind::Exec | Kind::Exit)).collect(),

@@ -25,11 +25,13 @@ pub enum Object {
     Tasks,
     /// Functions of libraries, as one process calls them.
     Api,
+    /// The allocator of one process.
+    Alloc,
 }
 
 impl Object {
     /// All objects.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Sched,
         Self::Block,
         Self::Fs,
@@ -40,6 +42,7 @@ impl Object {
         Self::Events,
         Self::Tasks,
         Self::Api,
+        Self::Alloc,
     ];
 
     /// Name of its folder in `bpf/`.
@@ -55,6 +58,7 @@ impl Object {
             Self::Events => "events",
             Self::Tasks => "tasks",
             Self::Api => "api",
+            Self::Alloc => "alloc",
         }
     }
 
@@ -71,6 +75,7 @@ impl Object {
             Self::Events => aya::include_bytes_aligned!("../../../bpf/events/events.bpf.o"),
             Self::Tasks => aya::include_bytes_aligned!("../../../bpf/tasks/tasks.bpf.o"),
             Self::Api => aya::include_bytes_aligned!("../../../bpf/api/api.bpf.o"),
+            Self::Alloc => aya::include_bytes_aligned!("../../../bpf/alloc/alloc.bpf.o"),
         }
     }
 }
@@ -125,7 +130,7 @@ const fn typed(
     Spec { name, object, hook: Hook::Typed(hook), min_kernel, brings }
 }
 
-use Object::{Api, Block, Events, Fs, Net, Reclaim, Sched, Softirq, Syscalls, Tasks};
+use Object::{Alloc, Api, Block, Events, Fs, Net, Reclaim, Sched, Softirq, Syscalls, Tasks};
 
 /// Every program, in the order in which they are attached.
 pub const PROGRAMS: &[Spec] = &[
@@ -175,6 +180,8 @@ pub const PROGRAMS: &[Spec] = &[
         "function return",
         "calls of GPU libraries: latency, errors, bytes not freed",
     ),
+    function(Alloc, "alloc_enter", "function entry", "whose allocations are kept: sizes, what is freed"),
+    function(Alloc, "alloc_return", "function return", "whose allocations are kept: addresses, stacks"),
 ];
 
 /// 5.15 is the first kernel in which a probe has a cookie.

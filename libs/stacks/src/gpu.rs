@@ -178,10 +178,10 @@ fn call(Found { library, name, arguments, .. }: Found, one: &bpfload::Called) ->
     }
 }
 
-fn no_probes(lack: bpfload::Lack) -> Refusal {
+pub(crate) fn no_probes(lack: bpfload::Lack) -> Refusal {
     Refusal::NoProbes { why: lack.reason, would_bring: lack.would_bring }
 }
 
-fn no_answer(error: bpfload::Error) -> Refusal {
+pub(crate) fn no_answer(error: bpfload::Error) -> Refusal {
     Refusal::NoProbes { why: error.to_string(), would_bring: "asking again".to_owned() }
 }

@@ -5,13 +5,14 @@
 //! Both are unwound here by the call frame information of the program's own files, so that neither frame pointers nor
 //! debug information is needed. What is attached goes with the descriptors: nothing outlives this process.
 //!
-//! Limits: x86-64; no inlined functions; of memory the function is named that touches it first, which need not be the one
-//! that keeps it: a heap hands room that one gave back to the next, and the callers that both have are what is sure; a
+//! Limits: x86-64; no inlined functions; of memory that grows the function is named that touches it first, which need not be
+//! the one that keeps it, as [`Kind::MemoryKept`] tells: a heap hands room that one gave back to the next, and the callers that both have are what is sure; a
 //! thread that sleeps where only its frame pointer tells the caller may have a stack that ends early.
 mod arch;
 mod counts;
 pub mod gpu;
 mod image;
+mod kept;
 mod names;
 mod perf;
 mod profile;
@@ -49,6 +50,9 @@ pub enum Refusal {
     /// None of the libraries asked for is mapped.
     #[error("process {0} uses neither the CUDA run-time nor NCCL")]
     NoLibrary(u32),
+    /// No file that it has mapped exports an allocator.
+    #[error("process {0} has an allocator of its own that cannot be told")]
+    NoAllocator(u32),
     /// The kernel has no probes of functions, or refuses them to this user.
     #[error("calls of functions cannot be watched: {why}")]
     NoProbes {

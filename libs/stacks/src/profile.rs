@@ -13,20 +13,24 @@ pub enum Kind {
     OffCpu,
     /// Where it touches memory for the first time that it then keeps.
     MemoryGrowth,
+    /// Whose allocations it keeps.
+    MemoryKept,
     /// Where each of its threads waits now.
     Waiting,
 }
 
 impl Kind {
     /// Every one of them.
-    pub const ALL: [Self; 4] = [Self::OnCpu, Self::OffCpu, Self::MemoryGrowth, Self::Waiting];
+    pub const ALL: [Self; 5] =
+        [Self::OnCpu, Self::OffCpu, Self::MemoryGrowth, Self::MemoryKept, Self::Waiting];
 
-    /// The word: `on_cpu`, `off_cpu`, `memory_growth`, `waiting`.
+    /// The word: `on_cpu`, `off_cpu`, `memory_growth`, `memory_kept`, `waiting`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OnCpu => "on_cpu",
             Self::OffCpu => "off_cpu",
             Self::MemoryGrowth => "memory_growth",
+            Self::MemoryKept => "memory_kept",
             Self::Waiting => "waiting",
         }
     }
@@ -35,7 +39,7 @@ impl Kind {
     pub const fn unit(self) -> Unit {
         match self {
             Self::OnCpu | Self::OffCpu => Unit::Microseconds,
-            Self::MemoryGrowth => Unit::Bytes,
+            Self::MemoryGrowth | Self::MemoryKept => Unit::Bytes,
             Self::Waiting => Unit::Threads,
         }
     }

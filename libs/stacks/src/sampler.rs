@@ -16,7 +16,7 @@ use crate::ring::{Ring, Sample};
 use crate::sleeping::{self, Sleeping};
 use crate::space::{Space, refused};
 use crate::unwind::{StackCopy, Walker};
-use crate::{Refusal, arch};
+use crate::{Refusal, arch, kept};
 
 /// Threads that are watched at a time; further ones are counted as lost.
 const THREADS_MAX: usize = 64;
@@ -65,6 +65,7 @@ pub fn profile(request: &Request) -> Result<Profile, Refusal> {
     match request.kind {
         Kind::Waiting => Ok(Sleeping::capture(request.pid)?.named()),
         Kind::OffCpu => sleeping::over(request),
+        Kind::MemoryKept => kept::profile(request),
         Kind::OnCpu | Kind::MemoryGrowth => Sampling::start(request)?.run(request),
     }
 }

@@ -90,6 +90,40 @@ fn a_leak_is_named_and_what_is_given_back_is_not() {
 }
 
 #[test]
+fn a_leak_beside_large_buffers_of_the_same_heap_is_named_by_its_allocations() {
+    if let Some(why) = stacks::gpu::refusal() {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let run = Run::of(&programs()[0], "heap");
+    let touched = run.profile(Kind::MemoryGrowth, 2.0);
+    let profile = run.profile(Kind::MemoryKept, 4.0).expect("a profile");
+    let functions = profile.functions();
+    let first = functions.first().unwrap_or_else(|| panic!("{profile:#?}"));
+    assert_eq!(first.frame.name, "keeps_what_it_takes", "{:#?}", names(&profile));
+    assert!(profile.share(first.weight) > 0.9, "{:#?}", names(&profile));
+    let stack = profile.stacks.iter().find(|one| one.function() == Some(&first.frame)).expect("its stack");
+    assert!(stack.folded().contains("main;handles_a_request;keeps_what_it_takes"), "{}", stack.folded());
+    // What it is better than: the pages of the leak were touched first by what came and went.
+    if let Ok(touched) = touched {
+        let first = touched.functions().into_iter().next().map(|one| one.frame.name);
+        assert_eq!(first.as_deref(), Some("gives_back_what_it_takes"), "{:#?}", names(&touched));
+    }
+}
+
+#[test]
+fn what_traps_cost_is_within_the_budget() {
+    if let Some(why) = stacks::gpu::refusal() {
+        eprintln!("skipped: {why}");
+        return;
+    }
+    let run = Run::of(&programs()[0], "leak");
+    let request = Request { pid: run.pid(), kind: Kind::MemoryKept, seconds: 60.0, budget_us: 100_000 };
+    let profile = stacks::profile(&request).expect("a profile");
+    assert!(profile.cut_short.is_some_and(|why| why.contains("budget")) && profile.seconds < 50.0);
+}
+
+#[test]
 fn a_hog_is_named() {
     if !has_events() {
         return;

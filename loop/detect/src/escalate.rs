@@ -63,6 +63,10 @@ impl Escalation {
         let again_s = if kind == ProfileKind::Waiting { LOOK_AGAIN_S } else { AGAIN_S };
         if self.asked.get(&(id, kind)).is_none_or(|asked_s| now_s - asked_s >= again_s) {
             self.asked.insert((id, kind), now_s);
+            if kind == ProfileKind::MemoryGrowth {
+                // The surer answer first; it needs programs in the kernel, and an allocator that is not too busy.
+                detected.ask(Probe::profile(id, ProfileKind::MemoryKept));
+            }
             detected.ask(Probe::profile(id, kind));
         }
     }

@@ -22,6 +22,8 @@ const KEPT_MAX: usize = 64;
 /// How long before an incident opens they may have been taken; the same of where threads wait. Unit: s.
 const KEPT_S: f64 = 300.0;
 const LOOK_KEPT_S: f64 = 60.0;
+/// Allocations watched for less than this may just be in use. Unit: s.
+const SURE_S: f64 = 1.0;
 /// Stacks of an incident.
 const STACKS_MAX: usize = 4;
 /// Share of the whole below which a function is not called the place. Unit: ratio.
@@ -49,11 +51,20 @@ impl Profiles {
         }
     }
 
+    /// What is known of that kind: whose allocations are kept rather than who touches memory first, if it was watched for
+    /// long enough to tell.
+    fn best(&self, id: ProcessId, kind: ProfileKind) -> Option<(ProfileKind, &(Timestamp, ProfileProbe))> {
+        let get = |kind| self.0.get(&(id, kind)).map(|found| (kind, found));
+        let is_sure = |profile: &ProfileProbe| profile.seconds >= SURE_S && place(kind, profile).is_some();
+        let kept = if kind == ProfileKind::MemoryGrowth { get(ProfileKind::MemoryKept) } else { None };
+        kept.filter(|(_, (_, profile))| is_sure(profile)).or_else(|| get(kind))
+    }
+
     /// Adds to an incident what is known of the stacks of its process, in place of what was known before.
     pub fn link(&self, incident: &mut Incident) {
         let Some(kind) = ProfileKind::of_trouble(incident.kind) else { return };
-        let known = incident.process.and_then(|id| Some((id, self.0.get(&(id, kind))?)));
-        let Some((id, (at, profile))) = known else { return };
+        let known = incident.process.and_then(|id| Some((id, self.best(id, kind)?)));
+        let Some((id, (kind, (at, profile)))) = known else { return };
         let kept_s = if kind == ProfileKind::Waiting { LOOK_KEPT_S } else { KEPT_S };
         if incident.opened_at.seconds_since(*at) > kept_s {
             return;
@@ -134,6 +145,10 @@ fn sentence(kind: ProfileKind, profile: &ProfileProbe, stack: &StackProbe) -> St
             "new memory is first touched, and kept, in {path}{file}: {percent:.0} % of {} in {seconds:.0} s",
             bytes(profile.weight)
         ),
+        ProfileKind::MemoryKept => format!(
+            "memory is allocated, and kept, in {path}{file}: {percent:.0} % of {} in {seconds:.0} s",
+            bytes(profile.weight)
+        ),
         ProfileKind::OnCpu => format!(
             "CPU time goes to {path}{file}: {percent:.0} % of {:.1} s in {seconds:.0} s",
             profile.weight as f64 / 1e6
@@ -159,7 +174,7 @@ fn place(kind: ProfileKind, profile: &ProfileProbe) -> Option<String> {
         return None;
     }
     match kind {
-        ProfileKind::MemoryGrowth => Some(format!("it grows in `{function}`")),
+        ProfileKind::MemoryGrowth | ProfileKind::MemoryKept => Some(format!("it grows in `{function}`")),
         ProfileKind::OnCpu => Some(format!("its time goes to `{function}`")),
         ProfileKind::Waiting => None,
     }

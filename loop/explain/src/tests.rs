@@ -144,6 +144,21 @@ fn run_with(turns: Vec<(i64, Vec<Finding>, Vec<ProbeAnswer>)>) -> Explain {
     explain
 }
 
+#[test]
+fn who_allocates_what_is_kept_is_named_before_who_touches_it_if_it_was_watched_for_long_enough() {
+    for (seconds, named) in [(5.0, "asks"), (0.4, "touches")] {
+        let touched =
+            profiled(1, ProfileKind::MemoryGrowth, vec![stack("main;touches", "touches", 90, &[7])]);
+        let mut kept = profiled(2, ProfileKind::MemoryKept, vec![stack("main;asks", "asks", 10, &[7])]);
+        if let Ok(ProbeResult::Profile(profile)) = &mut kept.result {
+            profile.seconds = seconds;
+        }
+        let explain = run_with(vec![(3, vec![leak(3)], vec![touched, kept])]);
+        let sentence = &explain.open()[0].sentence;
+        assert!(sentence.contains("it grows in") && sentence.contains(named), "{sentence}");
+    }
+}
+
 fn leak(at_s: i64) -> Finding {
     Finding { process: Some(PROCESS), ..finding(at_s, FindingKind::MemoryLeak, "a", &["a"]) }
 }

@@ -225,13 +225,13 @@ fn profiles() -> Capability {
     row(("probe", "profiles"), refusal.is_none(), lost, &reason, remedy)
 }
 
-/// Calls of GPU libraries on suspicion.
+/// Calls of GPU libraries and of allocators on suspicion.
 fn gpu_calls() -> Capability {
     let (why, remedy) = match stacks::gpu::refusal() {
         Some(stacks::Refusal::NoProbes { why, would_bring }) => (Some(why), Some(would_bring)),
         other => (other.map(|one| one.to_string()), None),
     };
-    let lost = "what processes ask of their GPUs: calls of the CUDA run-time and NCCL, what they allocate and do not free";
+    let lost = "what processes ask of their GPUs; whose allocations are kept: the function is named that touches memory first";
     row(("probe", "gpu_calls"), why.is_none(), lost, &why.unwrap_or_default(), remedy.as_deref())
 }
 

@@ -177,6 +177,7 @@ const fn kind_of(kind: ProfileKind) -> stacks::Kind {
     match kind {
         ProfileKind::OnCpu => stacks::Kind::OnCpu,
         ProfileKind::MemoryGrowth => stacks::Kind::MemoryGrowth,
+        ProfileKind::MemoryKept => stacks::Kind::MemoryKept,
         ProfileKind::Waiting => stacks::Kind::Waiting,
     }
 }

@@ -40,6 +40,8 @@ words! {
         MemoryGrowth = "memory_growth",
         /// Where each of its threads waits now.
         Waiting = "waiting",
+        /// Whose allocations it keeps.
+        MemoryKept = "memory_kept",
     }
 }
 
@@ -58,7 +60,7 @@ impl ProfileKind {
     pub const fn seconds(self) -> f64 {
         match self {
             Self::OnCpu => 3.0,
-            Self::MemoryGrowth => 5.0,
+            Self::MemoryGrowth | Self::MemoryKept => 5.0,
             Self::Waiting => 0.0,
         }
     }
@@ -67,7 +69,7 @@ impl ProfileKind {
     pub const fn unit(self) -> &'static str {
         match self {
             Self::OnCpu => "us",
-            Self::MemoryGrowth => "bytes",
+            Self::MemoryGrowth | Self::MemoryKept => "bytes",
             Self::Waiting => "threads",
         }
     }
@@ -277,7 +279,7 @@ impl Probe {
     pub const fn profile(id: ProcessId, kind: ProfileKind) -> Self {
         let budget_us = match kind {
             ProfileKind::OnCpu => 150_000,
-            ProfileKind::MemoryGrowth => 250_000,
+            ProfileKind::MemoryGrowth | ProfileKind::MemoryKept => 250_000,
             ProfileKind::Waiting => 50_000,
         };
         Self { kind: ProbeKind::Profile(kind), entity: Entity::Process(id), budget_us }

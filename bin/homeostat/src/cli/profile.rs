@@ -40,7 +40,7 @@ const BUDGET_US_MIN: u64 = 500_000;
 pub struct Profile {
     /// Process id
     pid: u32,
-    /// What is asked: `on_cpu`, `off_cpu`, `memory_growth`, `waiting` or `gpu_calls`
+    /// What is asked: `on_cpu`, `off_cpu`, `memory_growth`, `memory_kept`, `waiting` or `gpu_calls`
     #[arg(long, default_value = "on_cpu", value_name = "KIND", value_parser = kind)]
     kind: Asked,
     /// How long to watch
@@ -196,6 +196,7 @@ fn error(refusal: &Refusal) -> UserError {
         Refusal::NoLibrary(_) => {
             "ask a process that has libcudart or libnccl mapped; linked statically they cannot be told"
         }
+        Refusal::NoAllocator(_) => "`--kind memory_growth` needs none",
         Refusal::NoProbes { would_bring, .. } => would_bring,
         Refusal::Architecture => "there is no other way yet",
     };

@@ -55,9 +55,16 @@ static void *second_then_first(void *unused) {
 }
 
 int main(int count, char **arguments) {
-    // What is given back is unmapped: in a heap the next to take it would keep memory that another touched first.
-    mallopt(M_MMAP_THRESHOLD, 128 << 10);
     const char *what = count > 1 ? arguments[1] : "";
+    // What is given back is unmapped: in a heap the next to take it would keep memory that another touched first. That
+    // is what `heap` is about.
+    if (strcmp(what, "heap")) {
+        mallopt(M_MMAP_THRESHOLD, 128 << 10);
+    } else {
+        mallopt(M_MMAP_THRESHOLD, 32 << 20);
+        mallopt(M_TRIM_THRESHOLD, 1 << 30);
+        mallopt(M_TOP_PAD, 0);
+    }
     if (!strcmp(what, "deadlock")) {
         pthread_t one, other;
         pthread_create(&one, NULL, first_then_second, NULL);
@@ -68,7 +75,7 @@ int main(int count, char **arguments) {
     fflush(stdout);
     // Ends by itself: no test leaves it behind.
     for (int n = 0; n < 3000; n++) {
-        if (!strcmp(what, "leak")) handles_a_request(n);
+        if (!strcmp(what, "leak") || !strcmp(what, "heap")) handles_a_request(n);
         if (!strcmp(what, "spin")) for (int i = 0; i < 60; i++) spins();
         usleep(strcmp(what, "spin") ? 10000 : 100);
     }

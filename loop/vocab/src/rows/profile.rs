@@ -17,7 +17,7 @@ table! {
         name: Arc<str> => None,
         /// Its service, where it has one.
         service: Option<Arc<str>> => None,
-        /// memory_growth, on_cpu or waiting.
+        /// memory_growth, memory_kept, on_cpu or waiting.
         kind: String => None,
         /// The innermost function of the program itself; NULL where there is none.
         function: Option<Arc<str>> => None,
@@ -29,7 +29,7 @@ table! {
         stack: Arc<str> => None,
         /// How much, in the unit beside it.
         weight: u64 => Count,
-        /// What the weight counts: bytes that were touched first there and kept, us of CPU time, threads.
+        /// What the weight counts: bytes that were touched first there, or allocated there, and kept, us of CPU time, threads.
         unit: String => None,
         /// Share of the whole profile.
         share: f64 => Ratio,
