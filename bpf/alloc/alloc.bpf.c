@@ -101,9 +101,12 @@ int alloc_return(struct registers *ctx)
 	sample->fp = ctx->rbp;
 	sample->tid = tid;
 	sample->copied = ALLOC_STACK_BYTES;
-	/* Near its end a stack has less: the reader asks the process for the rest. */
-	if (bpf_probe_read_user(sample->stack, ALLOC_STACK_BYTES, (void *)ctx->rsp))
-		sample->copied = 0;
+	/* Near its end a stack has less: what its page has. The reader asks the process for the rest. */
+	u64 sp = ctx->rsp;
+	if (bpf_probe_read_user(sample->stack, ALLOC_STACK_BYTES, (void *)sp)) {
+		u32 less = ALLOC_STACK_BYTES - (sp & (ALLOC_STACK_BYTES - 1));
+		sample->copied = bpf_probe_read_user(sample->stack, less, (void *)sp) ? 0 : less;
+	}
 	bpf_ringbuf_submit(sample, RING_NO_WAKEUP);
 	if (bpf_map_update_elem(&alloc_live, &address, &now, 0))
 		count_lost(LOST_FULL);

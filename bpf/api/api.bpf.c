@@ -8,6 +8,14 @@
 #include "../core/count.h"
 #include "../core/registers.h"
 
+/* Whether calls are counted: probes come and go one after the other, and a watch begins and ends for all at once. */
+struct {
+	__uint(type, MAP_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} api_on SEC(".maps");
+
 struct {
 	__uint(type, MAP_ARRAY);
 	__uint(max_entries, API_FUNCTIONS);
@@ -42,6 +50,12 @@ INLINE u64 element_bytes(u64 type)
 	}
 }
 
+INLINE u32 is_on(void)
+{
+	u32 zero = 0, *on = bpf_map_lookup_elem(&api_on, &zero);
+	return on && *on;
+}
+
 INLINE u64 key_of(u64 cookie)
 {
 	return bpf_get_current_pid_tgid() << 32 | (cookie & 0xff);
@@ -52,6 +66,8 @@ int api_enter(struct registers *ctx)
 {
 	u64 cookie = bpf_get_attach_cookie(ctx), key = key_of(cookie);
 	struct api_open open = {};
+	if (!is_on())
+		return 0;
 	switch (cookie >> 8) {
 	case API_COPY: open.bytes = ctx->rdx; break;
 	case API_REDUCE: open.bytes = ctx->rdx * element_bytes((u32)ctx->rcx); break;
@@ -83,7 +99,7 @@ int api_return(struct registers *ctx)
 	u32 index = cookie & 0xff;
 	struct api_open *found = bpf_map_lookup_elem(&api_open, &key);
 	struct api_stat *stat = bpf_map_lookup_elem(&api_calls, &index);
-	if (!found || !stat)
+	if (!found || !stat || !is_on())
 		return 0;
 	struct api_open open = *found;
 	bpf_map_delete_elem(&api_open, &key);

@@ -110,12 +110,13 @@ impl Allocations {
     ///
     /// Errors: the map cannot be read.
     pub fn live(mut self) -> Result<Vec<(u64, u64)>, Error> {
-        self.probes.detach();
+        // Before any probe goes: what is freed meanwhile is still seen.
         let mut live = Vec::new();
         if let Some(Map::HashMap(map)) = self.ebpf.map("alloc_live") {
             take_entries(map.fd().as_fd(), &mut BatchBuffer::default(), &mut live)
                 .map_err(|source| Error::Map { map: "alloc_live", source })?;
         }
+        self.probes.detach();
         Ok(live)
     }
 }

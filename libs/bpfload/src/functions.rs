@@ -20,6 +20,9 @@ use crate::sys::BatchBuffer;
 // SAFETY: repr(C), integers only, no padding.
 unsafe impl aya::Pod for ApiStat {}
 
+/// How long before the end a call must have begun to be called open. Unit: ns.
+const OPEN_NS: u64 = 1_000_000_000;
+
 /// What the arguments of a function say. Values: `bpf/intf.h`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Arguments {
@@ -44,7 +47,7 @@ pub struct Called {
     pub stat: ApiStat,
     /// Of what it allocated during the watch: not freed. Unit: bytes.
     pub live_bytes: u64,
-    /// Calls that began during the watch and have not returned.
+    /// Calls that began during the watch, a second before its end or more, and have not returned.
     pub open: u64,
 }
 
@@ -74,7 +77,9 @@ impl Functions {
         // Returns first: a call of which the entry alone is seen would stay open.
         probes.attach(&mut ebpf, "api_return", pid, &all)?;
         probes.attach(&mut ebpf, "api_enter", pid, &all)?;
-        Ok(Self { loaded: Loaded { object: Object::Api, ebpf }, probes, count })
+        let mut watch = Self { loaded: Loaded { object: Object::Api, ebpf }, probes, count };
+        watch.set_on(true).map_err(|error| Lack { reason: error.to_string(), would_bring: String::new() })?;
+        Ok(watch)
     }
 
     /// What was called until now, by place.
@@ -94,7 +99,7 @@ impl Functions {
     pub fn end(mut self) -> Result<(Vec<Called>, u64), Error> {
         let mut lost = Lost::default();
         add_lost(&self.loaded, &mut lost)?;
-        self.probes.detach();
+        self.set_on(false)?;
         let called = |stat| Called { stat, ..Called::default() };
         let mut calls = self.calls()?.into_iter().map(called).collect::<Vec<_>>();
         for (_, one) in self.entries::<ApiLive>("api_live")? {
@@ -102,12 +107,23 @@ impl Functions {
                 call.live_bytes = call.live_bytes.saturating_add(one.bytes);
             }
         }
-        for (key, _) in self.entries::<ApiOpen>("api_open")? {
-            if let Some(call) = usize::try_from(key as u32).ok().and_then(|index| calls.get_mut(index)) {
+        // One that began a moment ago is only under way.
+        let latest_ns = now_ns().saturating_sub(OPEN_NS);
+        for (key, _) in
+            self.entries::<ApiOpen>("api_open")?.iter().filter(|(_, one)| one.start_ns <= latest_ns)
+        {
+            if let Some(call) = usize::try_from(*key as u32).ok().and_then(|index| calls.get_mut(index)) {
                 call.open += 1;
             }
         }
+        self.probes.detach();
         Ok((calls, lost.map_full + lost.skipped))
+    }
+
+    fn set_on(&mut self, is_on: bool) -> Result<(), Error> {
+        let map = self.loaded.ebpf.map_mut("api_on").ok_or_else(|| Error::NotLoaded("api_on".to_owned()))?;
+        let set = Array::<_, u32>::try_from(map).and_then(|mut array| array.set(0, u32::from(is_on), 0));
+        set.map_err(|e| Error::Map { map: "api_on", source: std::io::Error::other(e) })
     }
 
     fn entries<V: Plain>(&self, name: &'static str) -> Result<Vec<(u64, V)>, Error> {
@@ -117,4 +133,12 @@ impl Functions {
             .map_err(|source| Error::Map { map: name, source })?;
         Ok(entries)
     }
+}
+
+/// The clock of `bpf_ktime_get_ns`. Unit: ns.
+fn now_ns() -> u64 {
+    let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: the kernel writes one timespec, which outlives the call.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut now) };
+    now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }

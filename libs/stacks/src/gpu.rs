@@ -74,7 +74,7 @@ pub struct Call {
     pub calls: u64,
     /// Those that returned an error.
     pub errors: u64,
-    /// Calls that began during the watch and had not returned at its end.
+    /// Calls that began during the watch, a second before its end or more, and had not returned at its end.
     pub open: u64,
     /// What those without an error were asked to move, allocate or free; `None` where its arguments do not say. Of what is
     /// freed only what was allocated during the watch has a size. Unit: bytes.

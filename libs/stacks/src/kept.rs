@@ -20,15 +20,16 @@ use crate::sampler::{Request, thread_cpu_us};
 use crate::space::{Space, name_of, path_of, refused};
 use crate::unwind::{StackCopy, Walker};
 
-/// Functions of an allocator, and how they are asked.
+/// Functions of an allocator, and how they are asked: `free` is attached first, so that none of what is sampled is given back
+/// unseen.
 const FUNCTIONS: [(&str, Allocator); 7] = [
-    ("malloc", Allocator::Malloc),
-    ("calloc", Allocator::Calloc),
-    ("realloc", Allocator::Realloc),
-    ("aligned_alloc", Allocator::Aligned),
-    ("memalign", Allocator::Aligned),
-    ("posix_memalign", Allocator::Memalign),
     ("free", Allocator::Free),
+    ("realloc", Allocator::Realloc),
+    ("posix_memalign", Allocator::Memalign),
+    ("memalign", Allocator::Aligned),
+    ("aligned_alloc", Allocator::Aligned),
+    ("calloc", Allocator::Calloc),
+    ("malloc", Allocator::Malloc),
 ];
 /// What a trap costs the process that is watched. Measured: `cargo xtask bench profile`, half of a call. Unit: us.
 const TRAP_US: u64 = 5;

@@ -143,7 +143,7 @@ pub struct GpuCallProbe {
     pub call: Arc<str>,
     /// Calls that returned an error.
     pub errors: u64,
-    /// Calls that began during the watch and had not returned at its end.
+    /// Calls that began during the watch, a second before its end or more, and had not returned at its end.
     pub open: u64,
     /// What calls without an error moved, allocated or freed; `None` where the arguments do not say. Unit: bytes.
     pub bytes: Option<u64>,

@@ -26,7 +26,7 @@ table! {
         calls: u64 => Count,
         /// Those that returned an error.
         errors: u64 => Count,
-        /// Calls that began during the watch and had not returned at its end.
+        /// Calls that began during the watch, a second before its end or more, and had not returned at its end.
         open: u64 => Count,
         /// Moved, allocated or freed by calls without an error; NULL where the arguments do not say. Of what is freed only what was allocated during the watch has a size.
         moved_bytes: Option<u64> => Bytes,
