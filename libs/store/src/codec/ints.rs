@@ -59,6 +59,11 @@ pub(super) fn encode(values: &[u64], effort: Effort, scratch: &mut Scratch, out:
     codec
 }
 
+/// How often a codec takes differences, and whether it divides them.
+pub(super) fn order(codec: u8) -> (usize, bool) {
+    (1 + usize::from(codec & SECOND != 0), codec & SCALED != 0)
+}
+
 /// The largest number that divides every difference.
 fn common_factor(deltas: &[i64]) -> i64 {
     let mut factor = 0u64;

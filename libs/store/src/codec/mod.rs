@@ -41,6 +41,10 @@ pub enum Effort {
 const CONSTANT: u8 = 0x01;
 /// The `pco` crate's format.
 const PCO: u8 = 0x02;
+/// Values from which on `pco` is tried: it describes the values first, and to learn them takes it some 20 us.
+const PCO_FROM: usize = 256;
+/// Own encodings shorter than this are not tried against it.
+const PCO_BYTES: usize = 96;
 /// Integers as differences; the low bits are [`ints`] flags.
 const INTS: u8 = 0x10;
 /// Floats by XOR.
@@ -81,7 +85,10 @@ pub fn encode(kind: Kind, values: &[u64], effort: Effort, scratch: &mut Scratch,
     };
     match effort {
         Effort::Fast => codec,
-        Effort::Best => try_pco(kind, values, codec, start, scratch, out),
+        Effort::Best if values.len() >= PCO_FROM && out.len() - start >= PCO_BYTES => {
+            try_pco(kind, values, codec, start, scratch, out)
+        }
+        Effort::Best => codec,
     }
 }
 
@@ -94,7 +101,12 @@ fn try_pco(
     scratch: &mut Scratch,
     out: &mut Vec<u8>,
 ) -> u8 {
-    let config = pco::ChunkConfig::default();
+    let config = match (kind, ints::order(codec)) {
+        (Kind::Int, (order, false)) => pco::ChunkConfig::default()
+            .with_mode_spec(pco::ModeSpec::Classic)
+            .with_delta_spec(pco::DeltaSpec::TryConsecutive(order)),
+        _ => pco::ChunkConfig::default(),
+    };
     let tried = match kind {
         Kind::Int => {
             let values: Vec<i64> = values.iter().map(|v| *v as i64).collect();

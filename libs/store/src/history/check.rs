@@ -133,9 +133,9 @@ impl History {
     fn check_file(&self, name: &str, tier: Tier, check: &mut Check) -> Result<()> {
         let cold = super::cold::open(&*self.medium, name, tier, &mut check.damage)?;
         let file = self.medium.open_to_read(name)?;
-        for (at, header) in &cold.blocks {
+        for place in &cold.blocks {
             check.blocks += 1;
-            match Reader::open(&*file, name, *at, *header) {
+            match Reader::open(&*file, name, place.at, place.header) {
                 Ok(mut reader) => check_block(&mut reader, name, check),
                 Err(error) => check.damage.push(error.to_string()),
             }

@@ -13,6 +13,7 @@
 //! are removed after the name is durable; in between both are there, and the one that holds fewer generations of the same
 //! samples is dropped at the next start.
 
+use super::KEY_MAX;
 use super::block::{self, Cursor, Meta};
 use crate::bytes::u32_at;
 use crate::codec;
@@ -20,8 +21,8 @@ use crate::error::{Result, StoreError};
 use crate::medium::{Medium, MediumFile};
 
 const MAGIC: &[u8; 8] = b"hsthist\n";
-/// Format of the files written. Version 1 had no packed blocks; it is read, and not appended to.
-pub(super) const VERSION: u32 = 2;
+/// Format of the files written. Version 1 had no packed blocks, version 2 no lanes; they are read, and not appended to.
+pub(super) const VERSION: u32 = 3;
 const FILE_HEAD: usize = 32;
 
 /// What the rows of a file are.
@@ -66,6 +67,16 @@ impl Tier {
     }
 }
 
+/// A block of a file.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// Where it begins.
+    pub at: u64,
+    pub header: block::Header,
+    /// Its first key; empty where it is not known.
+    pub first_key: Box<[u8]>,
+}
+
 /// A cold file and where its blocks are.
 #[derive(Debug, Clone)]
 pub(super) struct ColdFile {
@@ -73,7 +84,7 @@ pub(super) struct ColdFile {
     pub tier: Tier,
     pub version: u32,
     pub generations: (u64, u64),
-    pub blocks: Vec<(u64, block::Header)>,
+    pub blocks: Vec<Place>,
     /// Bytes up to the end of the last block.
     pub end: u64,
     pub bytes: u64,
@@ -153,13 +164,13 @@ impl ColdFile {
     fn walk(&mut self, file: &dyn MediumFile, notes: &mut Vec<String>) -> Result<()> {
         let mut at = FILE_HEAD as u64;
         self.end = at;
-        let mut head = [0; block::HEAD];
+        let mut head = [0; block::HEAD + KEY_MAX];
         while at < self.bytes {
             let got = file.read_at(&mut head, at)?;
             let header = block::Header::parse(&head[..got]);
             let fits = |h: &block::Header| at + h.total_bytes() as u64 <= self.bytes;
             if let Some(header) = header.filter(fits) {
-                self.note_block(at, header);
+                self.note_block(at, header, &head[block::HEAD..got]);
                 at = self.end;
                 continue;
             }
@@ -175,11 +186,16 @@ impl ColdFile {
         Ok(())
     }
 
-    fn note_block(&mut self, at: u64, header: block::Header) {
-        let (from, to) = header.generations;
+    /// `behind` are bytes that follow the header.
+    fn note_block(&mut self, at: u64, header: block::Header, behind: &[u8]) {
+        self.note_place(Place { at, header, first_key: header.first_key(behind).into() });
+    }
+
+    fn note_place(&mut self, place: Place) {
+        let (from, to) = place.header.generations;
         self.generations = (self.generations.0.min(from), self.generations.1.max(to));
-        self.end = at + header.total_bytes() as u64;
-        self.blocks.push((at, header));
+        self.end = place.at + place.header.total_bytes() as u64;
+        self.blocks.push(place);
     }
 
     /// Whether another file's blocks are all in this one.
@@ -191,14 +207,14 @@ impl ColdFile {
 
     /// Least and greatest time of all blocks.
     pub fn span(&self) -> Option<(i64, i64)> {
-        let from = self.blocks.iter().map(|(_, h)| h.t_min).min()?;
-        let to = self.blocks.iter().map(|(_, h)| h.t_max).max()?;
+        let from = self.blocks.iter().map(|b| b.header.t_min).min()?;
+        let to = self.blocks.iter().map(|b| b.header.t_max).max()?;
         Some((from, to))
     }
 
     /// Samples, or rows of a tier.
     pub fn samples(&self) -> u64 {
-        self.blocks.iter().map(|(_, h)| h.samples).sum()
+        self.blocks.iter().map(|b| b.header.samples).sum()
     }
 
     /// Cuts off blocks at the end of a fresh file that were not finished; returns how many bytes.
@@ -208,12 +224,10 @@ impl ColdFile {
             let mut reader = Reader::open(&*file, &self.name, at, header)?;
             (0..reader.meta.groups.len()).try_for_each(|group| reader.load(group))
         };
-        let whole = self.blocks.iter().rposition(|(at, header)| is_whole(*at, *header).is_ok());
+        let whole = self.blocks.iter().rposition(|b| is_whole(b.at, b.header).is_ok());
         self.blocks.truncate(whole.map_or(0, |last| last + 1));
         (self.end, self.generations) = (FILE_HEAD as u64, (u64::MAX, 0));
-        for (at, header) in std::mem::take(&mut self.blocks) {
-            self.note_block(at, header);
-        }
+        std::mem::take(&mut self.blocks).into_iter().for_each(|block| self.note_place(block));
         let cut = self.bytes - self.end;
         if cut > 0 {
             let file = medium.open(&self.name)?;
@@ -242,7 +256,9 @@ impl ColdFile {
         for bytes in blocks {
             let damaged =
                 || StoreError::Damaged { name: self.name.clone(), at, what: "a new block is no block" };
-            added.push((at, block::Header::parse(bytes).ok_or_else(damaged)?));
+            let header = block::Header::parse(bytes).ok_or_else(damaged)?;
+            let first_key = header.first_key(bytes.get(block::HEAD..).unwrap_or(&[])).into();
+            added.push(Place { at, header, first_key });
             at += bytes.len() as u64;
         }
         if is_new {
@@ -255,10 +271,10 @@ impl ColdFile {
             if file.len()? > self.end {
                 file.truncate(self.end)?;
             }
-            blocks.iter().zip(&added).try_for_each(|(bytes, (at, _))| file.write_at(bytes, *at))?;
+            blocks.iter().zip(&added).try_for_each(|(bytes, block)| file.write_at(bytes, block.at))?;
             file.sync()?;
         }
-        added.into_iter().for_each(|(at, header)| self.note_block(at, header));
+        added.into_iter().for_each(|block| self.note_place(block));
         self.bytes = at;
         Ok(())
     }
@@ -320,6 +336,7 @@ pub(super) struct Reader<'a> {
     at: u64,
     pub meta: Meta,
     group: Option<usize>,
+    stored: Vec<u8>,
     payload: Vec<u8>,
 }
 
@@ -332,21 +349,32 @@ impl<'a> Reader<'a> {
         bytes.truncate(got);
         let meta =
             Meta::parse(header, bytes).ok_or_else(|| damaged("the block's directory fails its checksum"))?;
-        Ok(Self { file, name, at, meta, group: None, payload: Vec::new() })
+        Ok(Self { file, name, at, meta, group: None, stored: Vec::new(), payload: Vec::new() })
     }
 
     /// Decodes one column of the series at the cursor into `out`.
     pub fn column(&mut self, cursor: &Cursor, column: usize, out: &mut Vec<u64>) -> Result<()> {
+        let damaged =
+            |at| StoreError::Damaged { name: self.name.to_owned(), at, what: "a chunk does not decode" };
+        let column = cursor.columns.get(column).ok_or_else(|| damaged(self.at))?;
+        // What is in it stays until it is written over: a chunk is decoded whole or not at all.
+        out.resize(self.meta.count(cursor.axis), 0);
+        if let Some(value) = column.constant {
+            out.fill(value);
+            return Ok(());
+        }
         self.load(cursor.group)?;
-        let start = self.at + (block::HEAD + self.meta.header.meta_bytes()) as u64;
-        let at = start + self.meta.groups.get(cursor.group).map_or(0, |g| g.0) as u64;
+        let at = self.start() + self.meta.groups.get(cursor.group).map_or(0, |g| g.at) as u64;
         let damaged =
             || StoreError::Damaged { name: self.name.to_owned(), at, what: "a chunk does not decode" };
-        let column = cursor.columns.get(column).ok_or_else(damaged)?;
-        let bytes = self.payload.get(column.at..column.at + column.len).ok_or_else(damaged)?;
-        out.clear();
-        out.resize(self.meta.count(cursor.axis), 0);
+        let end = column.at.saturating_add(column.len);
+        let bytes = self.payload.get(column.at..end).ok_or_else(damaged)?;
         codec::decode(column.kind, column.codec, bytes, out).ok_or_else(damaged)
+    }
+
+    /// Where the payload begins.
+    fn start(&self) -> u64 {
+        self.at + (block::HEAD + self.meta.header.meta_bytes()) as u64
     }
 
     fn load(&mut self, group: usize) -> Result<()> {
@@ -354,21 +382,30 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         self.group = None;
-        let start = self.at + (block::HEAD + self.meta.header.meta_bytes()) as u64;
+        let start = self.start();
         let damaged = |at| StoreError::Damaged {
             name: self.name.to_owned(),
             at,
-            what: "the payload of up to 32 series fails its checksum",
+            what: "the payload of a group of series fails its checksum",
         };
-        let &(offset, len, crc) = self.meta.groups.get(group).ok_or_else(|| damaged(start))?;
-        let at = start + offset as u64;
-        if offset + len > self.meta.header.payload as usize {
+        let &found = self.meta.groups.get(group).ok_or_else(|| damaged(start))?;
+        let at = start + found.at as u64;
+        if found.at + found.len > self.meta.header.payload as usize {
             return Err(damaged(at));
         }
-        self.payload.resize(len, 0);
-        let got = self.file.read_at(&mut self.payload, at)?;
-        if got != len || crc32fast::hash(&self.payload) != crc {
+        self.stored.resize(found.len, 0);
+        let got = self.file.read_at(&mut self.stored, at)?;
+        if got != found.len || crc32fast::hash(&self.stored) != found.crc {
             return Err(damaged(at));
+        }
+        if found.plain == 0 {
+            std::mem::swap(&mut self.stored, &mut self.payload);
+        } else {
+            self.payload.resize(found.plain, 0);
+            let unpacked = lz4_flex::block::decompress_into(&self.stored, &mut self.payload);
+            if !matches!(unpacked, Ok(n) if n == found.plain) {
+                return Err(damaged(at));
+            }
         }
         self.group = Some(group);
         Ok(())

@@ -5,8 +5,8 @@
 
 use std::sync::Arc;
 
-use super::block::{self, Builder, Cursor, TIER_COLUMNS};
-use super::cold::{ColdFile, NewFile, Reader, Tier, file_name};
+use super::block::{Builder, Cursor, TIER_COLUMNS};
+use super::cold::{ColdFile, NewFile, Place, Reader, Tier, file_name};
 use crate::codec::{CHUNK_MAX, Effort, Kind, Summary};
 use crate::error::Result;
 use crate::medium::{Medium, MediumFile};
@@ -31,7 +31,7 @@ pub struct Row {
 struct Stream<'a> {
     file: &'a dyn MediumFile,
     name: &'a str,
-    blocks: Vec<(u64, block::Header)>,
+    blocks: Vec<Place>,
     next: usize,
     open: Option<(Reader<'a>, Cursor)>,
     /// Place of the first time in the merged times.
@@ -167,14 +167,14 @@ fn streams<'a>(inputs: &'a [Arc<ColdFile>], files: &'a [Box<dyn MediumFile>]) ->
     let mut streams: Vec<Stream<'a>> = Vec::new();
     for (input, file) in inputs.iter().zip(files) {
         let mut last = None;
-        for (at, header) in &input.blocks {
-            let same = (header.generations, header.first_tick, header.t_min, header.ticks);
+        for block in &input.blocks {
+            let same = block.header.row_of_times();
             match streams.last_mut() {
-                Some(stream) if last == Some(same) => stream.blocks.push((*at, *header)),
+                Some(stream) if last == Some(same) => stream.blocks.push(block.clone()),
                 _ => streams.push(Stream {
                     file: &**file,
                     name: &input.name,
-                    blocks: vec![(*at, *header)],
+                    blocks: vec![block.clone()],
                     next: 0,
                     open: None,
                     offset: 0,
@@ -198,10 +198,10 @@ fn chains(streams: Vec<Stream<'_>>) -> Vec<Vec<Stream<'_>>> {
     let mut chains: Vec<Vec<Stream<'_>>> = Vec::new();
     let (mut end, mut ticks, mut bytes) = (i64::MIN, 0, 0);
     for stream in streams {
-        let Some((_, header)) = stream.blocks.first() else { continue };
+        let Some(Place { header, .. }) = stream.blocks.first() else { continue };
         let (first, last, own_ticks) = (header.t_min, header.t_max, header.ticks as usize);
         // One block of a stream is open at a time.
-        let own_bytes = stream.blocks.iter().map(|(_, header)| header.part_bytes()).max().unwrap_or(0);
+        let own_bytes = stream.blocks.iter().map(|b| b.header.part_bytes()).max().unwrap_or(0);
         (ticks, bytes) = (ticks + own_ticks, bytes + own_bytes);
         match chains.last_mut() {
             Some(chain) if first > end && ticks <= CHUNK_MAX && bytes <= OPEN_BYTES => chain.push(stream),
@@ -216,7 +216,7 @@ fn chains(streams: Vec<Stream<'_>>) -> Vec<Vec<Stream<'_>>> {
 }
 
 fn generations(group: &[Stream<'_>]) -> (u64, u64) {
-    let all = || group.iter().flat_map(|s| &s.blocks).map(|(_, h)| h.generations);
+    let all = || group.iter().flat_map(|s| &s.blocks).map(|b| b.header.generations);
     (all().map(|g| g.0).min().unwrap_or(0), all().map(|g| g.1).max().unwrap_or(0))
 }
 
@@ -238,7 +238,7 @@ impl Stream<'_> {
                 return;
             }
             self.open = None;
-            let Some(&(at, header)) = self.blocks.get(self.next) else { return };
+            let Some(&Place { at, header, .. }) = self.blocks.get(self.next) else { return };
             self.next += 1;
             match Reader::open(self.file, self.name, at, header) {
                 Ok(reader) => {

@@ -332,7 +332,7 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     fn of(files: &[Arc<ColdFile>], hot: &'a BTreeSet<u64>) -> Self {
         let headers = files.iter().filter(|f| f.tier.is_raw()).flat_map(|f| &f.blocks);
-        let blocks = headers.map(|(_, h)| (h.generations.1, h.first_tick, h.ticks)).collect();
+        let blocks = headers.map(|b| b.header).map(|h| (h.generations.1, h.first_tick, h.ticks)).collect();
         let compacted = files.iter().filter(|f| f.tier != Tier::Fresh).map(|f| f.generations.1).max();
         Self { compacted: compacted.unwrap_or(0), hot, blocks }
     }

@@ -1,5 +1,7 @@
 //! The history's promises: exact, across kills, power cuts, damage, full disks and clocks that jump.
 
+mod reading;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::sync::Arc;
@@ -139,9 +141,14 @@ fn a_series_and_a_span_are_found_alone() {
 
 #[test]
 fn chunks_without_a_value_so_great_are_not_decoded() {
-    let (mut machine, _) = machine();
-    machine.run(0..180, 1);
-    let at_least = Some((START / 1000 + 125) as f64 * 100.0);
+    let disk = Arc::new(MemoryMedium::default());
+    let hot = Hot::anonymous(SIZE).unwrap();
+    // Chunks of five minutes: short ones are decoded as fast as looked at.
+    let options = HistoryOptions { generation_ms: 300_000, ..options() };
+    let (history, writer, opened) = History::open(disk.clone(), hot, options).unwrap();
+    let mut machine = Machine { disk, memory: memory(), history, writer, opened, truth: Truth::new() };
+    machine.run(0..900, 1);
+    let at_least = Some((START / 1000 + 605) as f64 * 100.0);
     let query = Query { at_least, ..Query::new(Select::Where(&|_| true), START, i64::MAX) };
     let scanned = machine.history.samples(&query, |_| {}).unwrap();
     assert_eq!((scanned.pruned, scanned.chunks), (2, 0));
@@ -298,7 +305,7 @@ fn a_file_of_a_later_version_is_named_and_left_alone() {
     disk.damage(&name, |bytes| bytes[8] = 7);
     let before = disk.files()[&name].clone();
     let mut machine = machine.kill();
-    let line = format!("`{name}` has format version 7, this program knows up to 2");
+    let line = format!("`{name}` has format version 7, this program knows up to 3");
     assert_eq!(machine.opened.notes, [line]);
     machine.run(130..400, 3);
     assert!(disk.files()[&name] == before);
