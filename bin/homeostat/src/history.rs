@@ -59,34 +59,43 @@ impl Health {
     }
 }
 
+/// Who reads the history, once there is one; taken by the first who does.
+pub type LateReader = Arc<Mutex<Option<Reader>>>;
+
 /// The history while the daemon runs.
 pub struct History {
-    /// `None` where it could not be opened: the loop goes on without.
-    open: Option<Open>,
+    /// `None` as long as it could not be opened: the loop goes on without.
+    keeper: Option<Keeper>,
+    /// Where the thread hands in one that it could open later.
+    opened: Receiver<Keeper>,
+    reader: LateReader,
+    stop: Sender<()>,
+    thread: Option<JoinHandle<()>>,
     health: Arc<Health>,
 }
 
-struct Open {
-    keeper: Keeper,
-    stop: Sender<()>,
-    thread: JoinHandle<()>,
-}
-
 impl History {
-    /// Opens the history of a state folder. Where it cannot be, that is a line, a finding, and nothing else.
+    /// Opens the history of a state folder. Where it cannot be, that is a line and a finding, and it is tried again every
+    /// few seconds.
     pub fn open(dir: &Path) -> Self {
-        let health = Arc::new(Health::default());
-        let open = Keeper::open(dir).and_then(|(keeper, notes)| {
-            notes.iter().for_each(|note| eprintln!("homeostat: history: {note}"));
-            let (stop, stopped) = channel();
-            let (upkeep, own) = (keeper.upkeep(), health.clone());
-            let thread = std::thread::Builder::new().name("history".to_owned()).stack_size(STACK_BYTES);
-            let thread = thread.spawn(move || keep_up(&upkeep, &own, &stopped));
-            let thread = thread.map_err(|error| error.to_string())?;
-            Ok(Open { keeper, stop, thread })
-        });
-        let open = open.map_err(|why| health.note(Some(why))).ok();
-        Self { open, health }
+        let (health, reader) = (Arc::new(Health::default()), LateReader::default());
+        let keeper = open(dir, &reader).map_err(|why| health.note(Some(why))).ok();
+        let (stop, stopped) = channel();
+        let (hand_in, opened) = channel();
+        let upkeep = keeper.as_ref().map(Keeper::upkeep);
+        let (own, late, dir) = (health.clone(), reader.clone(), dir.to_owned());
+        let work = move || {
+            let upkeep = upkeep.or_else(|| {
+                let keeper = open_later(&dir, &late, &own, &stopped)?;
+                let upkeep = keeper.upkeep();
+                hand_in.send(keeper).ok()?;
+                Some(upkeep)
+            });
+            upkeep.inspect(|upkeep| keep_up(upkeep, &own, &stopped));
+        };
+        let thread = std::thread::Builder::new().name("history".to_owned()).stack_size(STACK_BYTES);
+        let thread = thread.spawn(work).map_err(|error| health.note(Some(error.to_string()))).ok();
+        Self { keeper, opened, reader, stop, thread, health }
     }
 
     /// How it fares.
@@ -95,23 +104,26 @@ impl History {
     }
 
     /// A reader for SQL.
-    pub fn reader(&self) -> Option<Reader> {
-        self.open.as_ref().map(|open| open.keeper.reader())
+    pub fn reader(&self) -> LateReader {
+        self.reader.clone()
     }
 
     /// Takes one turn; never waits.
     pub fn note(&mut self, view: &View) {
-        let Some(open) = &mut self.open else { return };
-        open.keeper.note(view);
-        self.health.shed.store(open.keeper.shed(), Ordering::Relaxed);
+        if self.keeper.is_none() {
+            self.keeper = self.opened.try_recv().ok();
+        }
+        let Some(keeper) = &mut self.keeper else { return };
+        keeper.note(view);
+        self.health.shed.store(keeper.shed(), Ordering::Relaxed);
         self.health.at_ms.store(view.snapshot.at.0 / 1_000_000, Ordering::Relaxed);
     }
 
     /// Puts everything into files. A daemon that is killed leaves it in shared memory instead, for the next.
     pub fn close(self) {
-        let Some(Open { keeper, stop, thread }) = self.open else { return };
-        drop(stop);
-        let _ = thread.join();
+        drop(self.stop);
+        let _ = self.thread.map(JoinHandle::join);
+        let Some(keeper) = self.keeper.or_else(|| self.opened.try_recv().ok()) else { return };
         let left = keeper.close(self.health.at_ms.load(Ordering::Relaxed));
         if let Some(why) = left.first() {
             eprintln!(
@@ -119,6 +131,28 @@ impl History {
             );
         }
     }
+}
+
+/// Opens it, says what a person should know, and hands a reader to whoever waits for one.
+fn open(dir: &Path, reader: &LateReader) -> Result<Keeper, String> {
+    let (keeper, notes) = Keeper::open(dir)?;
+    notes.iter().for_each(|note| eprintln!("homeostat: history: {note}"));
+    *lock(reader) = Some(keeper.reader());
+    Ok(keeper)
+}
+
+/// Tries again until it can be opened; `None` where the daemon ends before.
+fn open_later(dir: &Path, reader: &LateReader, health: &Health, stopped: &Receiver<()>) -> Option<Keeper> {
+    while stopped.recv_timeout(EVERY) == Err(RecvTimeoutError::Timeout) {
+        match open(dir, reader) {
+            Ok(keeper) => {
+                health.note(None);
+                return Some(keeper);
+            }
+            Err(why) => health.note(Some(why)),
+        }
+    }
+    None
 }
 
 fn keep_up(upkeep: &Upkeep, health: &Health, stopped: &Receiver<()>) {

@@ -84,7 +84,8 @@ pub fn run(paths: &Paths) -> Result<ExitCode, UserError> {
     if !Path::new("/proc/self/stat").exists() {
         return Err(UserError::new("there is no /proc to read", "mount it: `mount -t proc proc /proc`"));
     }
-    let ring = open_ring(&paths.ring_name()).map_err(|error| cannot("set up the intent ring", &error))?;
+    act::ring::sweep();
+    let ring = open_ring(paths).map_err(|error| cannot("set up the intent ring", &error))?;
     let signals = Signals::take().map_err(|error| cannot("receive signals", &words(&error)))?;
     let news = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC);
     // Orphans of our services come to us, so that none is lost.
@@ -113,14 +114,14 @@ pub fn run(paths: &Paths) -> Result<ExitCode, UserError> {
 }
 
 /// The ring that a daemon handed on which became this keeper, else the one of that name, else memory of our own.
-fn open_ring(name: &str) -> Result<Ring, RingError> {
+fn open_ring(paths: &Paths) -> Result<Ring, RingError> {
     let inherited = descriptor(RING_ENV);
     // SAFETY: this process has one thread yet. What is started from here on is told anew or not at all.
     unsafe { std::env::remove_var(RING_ENV) };
     if let Some(ring) = inherited.and_then(|fd| Ring::from_file(fd.into()).ok()) {
         return Ok(ring);
     }
-    Ring::open_default(name).or_else(|_| Ring::memfd())
+    Ring::open_default(&paths.ring_name(), &paths.state_dir).or_else(|_| Ring::memfd())
 }
 
 /// Prefix of the cgroups below which our services live; the keeper's pid follows.

@@ -204,6 +204,42 @@ fn a_history_that_cannot_be_written_is_one_line_and_a_finding() {
     let said = running.said();
     assert_eq!(said.matches("the history fails").count(), 1, "{said}");
     assert!(ask(&running.folder, &["sql", "SELECT count(*) FROM metrics"]).2.contains("cannot be read here"));
+    fs::remove_file(running.folder.join("history")).expect("ours");
+    wait("turns are kept without another start", || turns(&running.folder, i64::MAX).0 >= 3);
+    let said = running.said();
+    assert_eq!(said.matches("the history is written again").count(), 1, "{said}");
+    wait("no finding any more", || !found().contains("collector history"));
+}
+
+#[test]
+fn a_start_on_a_read_only_disk_keeps_turns_as_soon_as_it_can_be_written() {
+    match powercut::alone("a_start_on_a_read_only_disk_keeps_turns_as_soon_as_it_can_be_written") {
+        None => {}
+        Some(Ok(())) => return,
+        Some(Err(why)) => return eprintln!("skipped: {why}"),
+    }
+    let folder = std::env::temp_dir().join(format!("homeostat-history-late-{}", std::process::id()));
+    // The history alone: below a folder that was named there is the socket, too, and without it there is no start.
+    let mounted = folder.join("history").display().to_string();
+    fs::create_dir_all(&mounted).expect("temporary folder");
+    run("mount", &["-t", "tmpfs", "-o", "size=64m", "none", &mounted]);
+    let mut running = Running { keeper: start(&folder), folder: folder.clone() };
+    wait("turns are kept", || turns(&folder, i64::MAX).0 >= 4);
+    running.end();
+    let before = turns(&folder, i64::MAX);
+
+    run("mount", &["-o", "remount,ro", &mounted]);
+    running.keeper = start(&folder);
+    wait("one line", || running.said().contains("the history fails"));
+    std::thread::sleep(Duration::from_secs(7));
+    assert_eq!(running.said().matches("the history fails").count(), 1, "{}", running.said());
+    run("mount", &["-o", "remount,rw", &mounted]);
+    wait("turns are kept without another start", || turns(&folder, i64::MAX).1 > before.1);
+    running.end();
+    assert_eq!(turns(&folder, before.1), before, "turns of the run before are lost");
+    let (code, check, _) = ask(&folder, &["store", "check"]);
+    assert!(code == 0 && check.contains("everything is as it was written"), "{check}");
+    run("umount", &[&mounted]);
 }
 
 /// What a Python program prints; `None` where it or one of its modules is missing.

@@ -1,7 +1,7 @@
 //! The intent ring: memory that outlives the process and ends with the boot, as do the effects it tells of.
 //!
-//! A file on a tmpfs, or a memfd that the keeper holds, mapped shared and locked. One header of a slot's size, then
-//! [`SLOTS`] slots of [`SLOT_BYTES`]. A slot is its stage (one 64-bit word, see [`Stage`]), the boot id, the length
+//! A file on a tmpfs, or a memfd that the keeper holds, mapped shared and locked. One header of a slot's size (magic,
+//! length and bytes of the path of its state folder, zero where it is not known), then [`SLOTS`] slots of [`SLOT_BYTES`]. A slot is its stage (one 64-bit word, see [`Stage`]), the boot id, the length
 //! and CRC-32 of the record, and the record in postcard.
 //!
 //! **Why a crash leaves nothing unknown.** A slot is claimed only while its stage is zero. The record, its length
@@ -17,6 +17,7 @@
 //! Two processes may map a ring (daemon and keeper); who changes the machine holds [`Ring::lock`], which the kernel
 //! gives back when its holder dies.
 mod map;
+mod orphan;
 mod place;
 mod stage;
 
@@ -31,6 +32,7 @@ use rustix::io::Errno;
 
 use crate::record::Record;
 use map::{Map, Words};
+pub use orphan::sweep;
 pub use stage::{End, Stage};
 
 /// Slots of a ring: more effects cannot stand at once. At 10 actions a minute and leases of a minute some 10 stand
@@ -98,14 +100,22 @@ pub struct Ring {
 }
 
 impl Ring {
-    /// The ring of that name in the first place that this user has: see [`place`] in the source.
+    /// The ring of that name in the first place that this user has: see [`place`] in the source. It says from now on
+    /// whose it is, and counts as in use as long as the file is open anywhere.
     ///
     /// # Errors
     /// [`RingError::NoPlace`] where no such place is a tmpfs; then the keeper hands in a memfd.
-    pub fn open_default(name: &str) -> Result<Self, RingError> {
-        let ring = Self::from_file(place::open(name)?)?;
+    pub fn open_default(name: &str, state_dir: &Path) -> Result<Self, RingError> {
+        let open = || {
+            let file = place::open(name)?;
+            orphan::mark_in_use(&file);
+            Self::from_file(file)
+        };
+        let ring = open()?;
         // Who ended just now may have removed it between.
-        if ring.file.metadata()?.nlink() > 0 { Ok(ring) } else { Self::from_file(place::open(name)?) }
+        let ring = if ring.file.metadata()?.nlink() > 0 { ring } else { open()? };
+        orphan::write_owner(&ring.map.words()[..WORDS], state_dir);
+        Ok(ring)
     }
 
     /// The ring in that file, which is made if it is missing. The caller vouches that it is on a tmpfs.

@@ -7,6 +7,7 @@ use serde_json::{Value as Json, json};
 use super::context::Context;
 use crate::error::{Exit, UserError};
 use crate::output::Format;
+use crate::paths::Paths;
 
 /// Take an action back, or all of them.
 #[derive(Args)]
@@ -31,7 +32,7 @@ pub fn run(args: &Undo, context: &mut Context) -> Result<Exit, UserError> {
     };
     let answer = match context.daemon() {
         Ok(daemon) => daemon.post("/api/undo", &order)?,
-        Err(error) if args.all && error.exit == Exit::Unreachable => from_ring(&context.paths.ring_name())?,
+        Err(error) if args.all && error.exit == Exit::Unreachable => from_ring(&context.paths)?,
         Err(error) => return Err(error),
     };
     match context.out.format() {
@@ -43,11 +44,11 @@ pub fn run(args: &Undo, context: &mut Context) -> Result<Exit, UserError> {
 
 /// Takes back what stands in the intent ring, which outlives the daemon; the ring of an earlier boot is gone,
 /// and so is what stood in it.
-fn from_ring(name: &str) -> Result<Json, UserError> {
+fn from_ring(paths: &Paths) -> Result<Json, UserError> {
     let wrong = |error: act::RingError| {
         UserError::new(format!("cannot undo: {error}"), "try again when the other process has ended")
     };
-    let ring = Ring::open_default(name).map_err(wrong)?;
+    let ring = Ring::open_default(&paths.ring_name(), &paths.state_dir).map_err(wrong)?;
     let ended = act::undo_all(&ring, Scope::Everything, &mut act::NoServices).map_err(wrong)?;
     let stuck = ended.iter().find(|one| !matches!(one.stage, Stage::Ended(_)));
     if let Some(one) = stuck {

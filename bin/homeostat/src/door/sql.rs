@@ -16,6 +16,7 @@ use super::answer::{Answer, Refusal, Result};
 use super::guard::Caller;
 use super::state::{Published, Shared};
 use super::{change, json, scope};
+use crate::history::LateReader;
 use crate::shared::lock;
 
 /// What is wrong with a statement, and what to write instead: the engine says both in one line.
@@ -35,8 +36,8 @@ pub struct Readers {
     pub live: Option<Box<dyn Live>>,
     /// Older rows, from the store.
     pub past: Option<Box<dyn Past>>,
-    /// The history.
-    pub history: Option<tables::history::Reader>,
+    /// The history, as soon as there is one.
+    pub history: LateReader,
 }
 
 /// Two engines, made when first asked for: one for owners, one for strangers, who see less.
@@ -78,6 +79,11 @@ impl SqlDesk {
             Some(engine) => engine,
             None => self.engine(caller).map_err(|error| refusal(&error))?,
         };
+        if caller == Caller::Owner
+            && let Some(history) = lock(&lock(&self.readers).history).take()
+        {
+            engine.set_history(history);
+        }
         engine.set_view(view);
         let answer = work(&mut engine);
         engine.set_view(View::default());
@@ -94,9 +100,6 @@ impl SqlDesk {
             }
             if let Some(past) = readers.past.take() {
                 engine.set_past(past);
-            }
-            if let Some(history) = readers.history.take() {
-                engine.set_history(history);
             }
         }
         Ok(engine)

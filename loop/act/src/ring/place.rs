@@ -16,18 +16,33 @@ const MEMORY_FILE_SYSTEMS: [u64; 2] = [0x0102_1994, 0x8584_58f6];
 /// Opens or makes the ring `name` in the first folder that fits.
 pub(super) fn open(name: &str) -> Result<File, RingError> {
     let user = rustix::process::geteuid().as_raw();
+    let fits = |folder: &PathBuf| own_folder(folder, user).unwrap_or(false);
+    let folder = folders(user).find(fits).ok_or(RingError::NoPlace)?;
+    open_file(&folder.join(format!("{name}.{ENDING}")))
+}
+
+/// How the names of rings end.
+const ENDING: &str = "ring";
+
+/// All rings of this user, wherever one may lie.
+pub(super) fn all() -> impl Iterator<Item = PathBuf> {
+    let user = rustix::process::geteuid().as_raw();
+    let is_ours = move |folder: &PathBuf| {
+        std::fs::symlink_metadata(folder).is_ok_and(|found| found.is_dir() && found.uid() == user)
+    };
+    let entries = folders(user).filter(is_ours).filter_map(|folder| std::fs::read_dir(folder).ok()).flatten();
+    let paths = entries.filter_map(Result::ok).map(|entry| entry.path());
+    paths.filter(|path| path.extension().is_some_and(|word| word == ENDING))
+}
+
+fn folders(user: u32) -> impl Iterator<Item = PathBuf> {
     let first = if user == 0 {
         Some(PathBuf::from("/run"))
     } else {
         std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from)
     };
-    let folders = first
-        .map(|parent| parent.join("homeostat"))
-        .into_iter()
-        .chain([PathBuf::from(format!("/dev/shm/homeostat-{user}"))]);
-    let fits = |folder: &PathBuf| own_folder(folder, user).unwrap_or(false);
-    let folder = folders.into_iter().find(fits).ok_or(RingError::NoPlace)?;
-    open_file(&folder.join(format!("{name}.ring")))
+    let last = PathBuf::from(format!("/dev/shm/homeostat-{user}"));
+    first.map(|parent| parent.join("homeostat")).into_iter().chain([last])
 }
 
 /// Opens or makes a ring file, which no link may stand for.

@@ -9,7 +9,7 @@ use vocab::{Entity, ProcessId};
 use super::*;
 use crate::actuators::{Change, Stop};
 
-fn record(action_id: u64, name: &str) -> Record {
+pub(super) fn record(action_id: u64, name: &str) -> Record {
     let process = ProcessId { pid: 7, start_ticks: 9 };
     let intent = Intent {
         action_id,
