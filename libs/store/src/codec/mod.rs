@@ -42,7 +42,7 @@ const CONSTANT: u8 = 0x01;
 /// The `pco` crate's format.
 const PCO: u8 = 0x02;
 /// Values from which on `pco` is tried: it describes the values first, and to learn them takes it some 20 us.
-const PCO_FROM: usize = 256;
+const PCO_FROM: usize = 512;
 /// Own encodings shorter than this are not tried against it.
 const PCO_BYTES: usize = 96;
 /// Integers as differences; the low bits are [`ints`] flags.
