@@ -120,7 +120,7 @@ impl Profiles {
         let Some(Job { probe, length, work }) = self.waiting.pop_front() else { return };
         let (send, answer) = channel();
         // A thread that cannot be started drops its sender, which reads as a thread that ended; so does one that fails.
-        let _ = std::thread::Builder::new().name("profile".into()).spawn(move || send.send(work()));
+        let _ = std::thread::Builder::new().name("profile".into()).spawn(move || drop(send.send(work())));
         self.current = Some(Current { probe, late: Instant::now() + length + LATE, answer });
     }
 }
