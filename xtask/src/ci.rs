@@ -7,7 +7,7 @@ use crate::root;
 const STEPS: &[(&str, &[&str])] = &[
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
-    ("tests", &["test", "--workspace"]),
+    ("tests", &["test", "--workspace", "--features", "homeostat/parquet"]),
 ];
 
 /// Runs every step.

@@ -42,8 +42,7 @@ struct To {
     /// CSV file to write; `-` is standard output
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
-    /// Parquet file to write; `-` is standard output
-    #[cfg(feature = "parquet")]
+    /// Parquet file to write, in a build with the feature `parquet`; `-` is standard output
     #[arg(long, value_name = "FILE")]
     parquet: Option<PathBuf>,
 }
@@ -54,13 +53,24 @@ type Kind = fn(&Reader, &Wish<'_>, Out) -> Written;
 type Out = BufWriter<Box<dyn Write + Send>>;
 
 impl To {
-    fn chosen(&self) -> (PathBuf, Kind) {
-        let chosen = self.csv.clone().map(|file| (file, csv as Kind));
-        #[cfg(feature = "parquet")]
-        let chosen = chosen.or_else(|| Some((self.parquet.clone()?, parquet as Kind)));
-        // The command line wants one of them.
-        chosen.unwrap_or_else(|| (PathBuf::from("-"), csv))
+    /// The command line wants one of them.
+    fn chosen(&self) -> Result<(PathBuf, Kind), UserError> {
+        match &self.parquet {
+            Some(file) => to_parquet(file.clone()),
+            None => Ok((self.csv.clone().unwrap_or_else(|| PathBuf::from("-")), csv)),
+        }
     }
+}
+
+#[cfg(feature = "parquet")]
+fn to_parquet(file: PathBuf) -> Result<(PathBuf, Kind), UserError> {
+    Ok((file, parquet))
+}
+
+#[cfg(not(feature = "parquet"))]
+fn to_parquet(_: PathBuf) -> Result<(PathBuf, Kind), UserError> {
+    let hint = "`cargo build --release --features parquet` makes one that does; `--csv FILE` needs nothing";
+    Err(UserError::new("this build of Homeostat writes no Parquet", hint))
 }
 
 /// Writes them, oldest first, slice by slice: memory holds a few megabytes however much it is.
@@ -69,7 +79,7 @@ impl To {
 /// There is no history, or the file cannot be written.
 pub fn run(args: &Export, context: &mut Context) -> Result<Exit, UserError> {
     let reader = reader(context)?;
-    let (file, write) = args.to.chosen();
+    let (file, write) = args.to.chosen()?;
     let cannot = |error: io::Error| {
         UserError::new(format!("cannot write `{}`: {error}", file.display()), "name a file you may write")
     };
