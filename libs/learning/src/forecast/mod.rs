@@ -1,7 +1,8 @@
 //! Forecasts of one series a few steps ahead, with intervals whose coverage is corrected as the answers come in.
 //!
 //! Experts (the last value, medians of four memories, two medians of the same phase) are weighted by their own past
-//! absolute errors (Hedge); an interval is the forecast plus quantiles of its own past errors, at levels that adaptive
+//! absolute errors (Hedge); the forecast is the value seen lately that is nearest to their combination, as the median of a
+//! quantity that takes few values is one of them. An interval is the combination plus quantiles of its own past errors, at levels that adaptive
 //! conformal inference moves until the promised share is covered.
 pub mod exhaustion;
 pub mod recency;
@@ -54,7 +55,8 @@ pub struct Forecaster {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Pending {
     experts: [f32; EXPERTS],
-    value: f64,
+    /// What the experts say together, before the nearest value is taken.
+    center: f64,
     quantiles: [f64; QUANTILES.len()],
 }
 
@@ -90,8 +92,10 @@ impl Forecaster {
         self.history[slot] = value as f32;
         self.seen += 1;
         let experts = self.experts(value as f32);
-        let forecast = self.combine(&experts);
-        let pending = Pending { experts, value: forecast.value, quantiles: forecast.quantiles };
+        let center = self.combine(&experts);
+        let value = f64::from(self.window.nearest(center as f32));
+        let forecast = Forecast { value, quantiles: self.quantiles(center) };
+        let pending = Pending { experts, center, quantiles: forecast.quantiles };
         let slot = (self.seen - 1) % self.steps;
         self.pending[slot] = pending;
         Some(forecast)
@@ -106,7 +110,7 @@ impl Forecaster {
         for (loss, expert) in self.losses.iter_mut().zip(past.experts) {
             *loss += LEARNING * (value - f64::from(expert)).abs() / unit;
         }
-        self.errors.push((value - past.value) as f32);
+        self.errors.push((value - past.center) as f32);
         for (i, target) in QUANTILES.into_iter().enumerate().filter(|q| past.quantiles[q.0].is_finite()) {
             let below = f64::from(u8::from(value <= past.quantiles[i]));
             self.levels[i] = (self.levels[i] + LEVEL_STEP * (target - below)).clamp(-0.5, 1.5);
@@ -141,19 +145,22 @@ impl Forecaster {
     }
 
     /// Half way between the weighted mean and the weighted median of the experts.
-    fn combine(&self, experts: &[f32; EXPERTS]) -> Forecast {
+    fn combine(&self, experts: &[f32; EXPERTS]) -> f64 {
         let least = self.losses.iter().copied().fold(f64::INFINITY, f64::min);
         let weights = self.losses.map(|l| libm::exp(least - l));
         let total: f64 = weights.iter().sum();
         let mean = experts.iter().zip(&weights).map(|(e, w)| f64::from(*e) * w).sum::<f64>() / total;
-        let value = 0.5 * (mean + weighted_median(experts, &weights, total));
+        0.5 * (mean + weighted_median(experts, &weights, total))
+    }
+
+    fn quantiles(&self, center: f64) -> [f64; QUANTILES.len()] {
         let known = self.errors.len() >= 20;
-        let quantile = |level: f64| value + self.errors.quantile(level);
+        let quantile = |level: f64| center + self.errors.quantile(level);
         let mut quantiles = self.levels.map(|level| if known { quantile(level) } else { f64::INFINITY });
         if !known {
             quantiles[0] = f64::NEG_INFINITY;
         }
-        Forecast { value, quantiles }
+        quantiles
     }
 }
 

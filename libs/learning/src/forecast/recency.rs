@@ -89,6 +89,16 @@ impl Recency {
         out
     }
 
+    /// The value in the window that is nearest to this one; this one itself while the window is empty.
+    pub fn nearest(&self, value: f32) -> f32 {
+        let at = self.entries.partition_point(|e| e.value < value);
+        let Some(upper) = self.entries.get(at) else { return self.entries.last().map_or(value, |e| e.value) };
+        match at.checked_sub(1).map(|below| self.entries[below].value) {
+            Some(lower) if value - lower < upper.value - value => lower,
+            _ => upper.value,
+        }
+    }
+
     fn forget(&mut self, value: f32, born: u32) {
         let from = self.entries.partition_point(|e| e.value < value);
         let found = self.entries[from..].iter().position(|e| e.born == born);
@@ -141,6 +151,14 @@ mod tests {
             }
         }
         assert_eq!(window.entries.len(), WINDOW);
+    }
+
+    #[test]
+    fn the_nearest_value_seen_is_found_at_both_ends_and_between() {
+        let mut window = Recency::new();
+        assert_eq!(window.nearest(3.5), 3.5);
+        [4.0, 1.0, 9.0].into_iter().for_each(|v| window.push(v));
+        assert_eq!([-5.0, 2.0, 3.0, 7.0, 50.0].map(|v| window.nearest(v)), [1.0, 1.0, 4.0, 9.0, 9.0]);
     }
 
     #[test]
