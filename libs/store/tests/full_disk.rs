@@ -75,7 +75,9 @@ fn full_history(folder: &Path) {
         writer.begin_tick(second * 1000);
         for n in 0..100 {
             let series = writer.series(format!("series/{n}").as_bytes(), Kind::Int).unwrap();
-            pushed += usize::from(writer.push_int(series, second.wrapping_mul(0x5851_f42d_4c95_7f2d) >> 20));
+            // Noise of its own for each, which no codec makes small enough for what is left of a page.
+            let noise = (second * 100 + n).wrapping_mul(0x5851_f42d_4c95_7f2d).rotate_left(29);
+            pushed += usize::from(writer.push_int(series, noise.wrapping_mul(0x5851_f42d_4c95_7f2d) >> 20));
         }
         writer.end_tick();
         notes.extend(history.maintain(second * 1000).notes);

@@ -69,7 +69,7 @@ pub fn crept(who: &str, column: &str, good: (f64, f64), now: (f64, f64)) -> Stri
 
 /// Of a program whose calls are not known enough.
 pub fn calls_learning(program: &str, looks: u64, needed: u64) -> String {
-    format!("how {program} calls the kernel is being learnt: {looks} looks, {needed} are needed")
+    format!("how {program} calls the kernel is being learnt: {looks} of {needed} looks")
 }
 
 /// Of a program that does as it used to.

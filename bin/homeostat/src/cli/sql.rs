@@ -100,7 +100,8 @@ fn print(context: &mut Context, answer: &Json) -> Result<(), UserError> {
 
 /// A cell for people: instants as such, fractions with three digits, unknown as such.
 fn text(name: &str, value: &Json, is_plain: bool) -> String {
-    let is_instant = name == "at" || name == "until" || name.ends_with("_at") || name.ends_with("_until");
+    let is_instant =
+        ["at", "since", "until"].contains(&name) || name.ends_with("_at") || name.ends_with("_until");
     match value {
         Json::Null if is_plain => String::new(),
         Json::Null => "NULL".to_owned(),
