@@ -7,6 +7,10 @@ use crate::root;
 const STEPS: &[(&str, &[&str])] = &[
     ("format", &["fmt", "--all", "--check"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
+    (
+        "lints of features",
+        &["clippy", "-p", "homeostat", "--features", "parquet", "--quiet", "--", "-D", "warnings"],
+    ),
     ("tests", &["test", "--workspace", "--features", "homeostat/parquet"]),
 ];
 

@@ -6,7 +6,7 @@
 use std::fs;
 use std::time::{Duration, Instant};
 
-use bpfload::{Events, Kernel, Object, Options, RunTimeStats, State, Tasks, Tick};
+use bpfload::{Events, Kernel, Object, Options, RunTimeStats, State, Tick};
 
 use crate::figure::{About, Failure, Figures};
 use crate::loads::{self, Load};
@@ -25,7 +25,7 @@ pub(crate) fn run(pairs: usize, figures: &mut Figures) -> Result<(), Failure> {
     kernel.set_attached(Object::Softirq, true)?;
     let mut events = kernel.take_events().ok_or("the events are missing")?;
     memory(&kernel, &events, figures);
-    process_table(figures)?;
+    process_table(&mut kernel, figures)?;
     accounted(&mut kernel, &mut events, figures)?;
     only(&mut kernel, &[])?;
     calls(&mut kernel, pairs, figures)?;
@@ -206,13 +206,15 @@ fn only(kernel: &mut Kernel, names: &[&'static str]) -> Result<(), Failure> {
 }
 
 /// A pass of the iterator beside reading the stat file of every process.
-fn process_table(figures: &mut Figures) -> Result<(), Failure> {
-    let Ok(mut tasks) = Tasks::load() else { return Ok(()) };
+fn process_table(kernel: &mut Kernel, figures: &mut Figures) -> Result<(), Failure> {
+    if names_of(kernel, "tasks").is_empty() {
+        return Ok(());
+    }
     let (mut rows, mut pass, mut files) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..200 {
         rows.clear();
         let begin = Instant::now();
-        tasks.read_into(&mut rows)?;
+        kernel.tasks_into(&mut rows, usize::MAX)?;
         pass.push(begin.elapsed().as_nanos() as u64);
         let begin = Instant::now();
         let mut text = Vec::with_capacity(4096);

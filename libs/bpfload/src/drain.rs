@@ -159,7 +159,7 @@ pub(crate) fn take_entries<K: Plain, V: Plain>(
 }
 
 /// An array of one value a CPU.
-fn per_cpu<'a, V: aya::Pod>(
+pub(crate) fn per_cpu<'a, V: aya::Pod>(
     loaded: &'a Loaded,
     name: &'static str,
 ) -> Result<Option<PerCpuArray<&'a MapData, V>>, Error> {

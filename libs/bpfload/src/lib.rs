@@ -2,7 +2,7 @@
 //!
 //! [`Kernel::load`] never fails: each program is attached or [`State::Missing`] with its reason. Then
 //! [`Kernel::drain`] once a tick for what was aggregated, [`Events`] for what happened,
-//! [`Tasks`] for the process table. Dropping them, or the death of the process, detaches everything:
+//! [`Kernel::tasks_into`] for the process table. Dropping them, or the death of the process, detaches everything:
 //! nothing is pinned. This crate knows nothing of the product and changes nothing but its own maps.
 
 mod allocations;
@@ -35,7 +35,6 @@ pub use missing::{Lack, has_capabilities};
 pub use probes::{Point, lack as probes_lack};
 pub use programs::{Hook, Object, PROGRAMS, Spec};
 pub use stats::{MapMemory, ProgramCost, RunTimeStats};
-pub use tasks::Tasks;
 
 /// What can go wrong while reading a loaded program's data.
 #[derive(Debug, thiserror::Error)]

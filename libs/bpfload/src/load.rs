@@ -15,8 +15,8 @@ use crate::{Error, sys};
 /// What to load, and how large.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Objects to load. Default: all but the task iterator, which [`crate::Tasks`] loads, and what stands on functions, which
-    /// [`crate::Functions`] and [`crate::Allocations`] load.
+    /// Objects to load. Default: all but what stands on functions, which [`crate::Functions`] and [`crate::Allocations`]
+    /// load.
     pub objects: Vec<Object>,
     /// Processes that can run between two drains. fsync and reclaim have room for an eighth of them.
     pub processes: u32,
@@ -35,10 +35,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            objects: Object::ALL
-                .into_iter()
-                .filter(|o| !matches!(o, Object::Tasks | Object::Api | Object::Alloc))
-                .collect(),
+            objects: Object::ALL.into_iter().filter(|o| !matches!(o, Object::Api | Object::Alloc)).collect(),
             processes: 2048,
             ring_bytes: 256 * 1024,
             wake: Kind::ALL.into_iter().filter(|k| !matches!(k, Kind::Exec | Kind::Exit)).collect(),

@@ -39,6 +39,11 @@ impl Lack {
         }
     }
 
+    /// A map of a loaded object cannot be used.
+    pub(crate) fn map(error: &crate::Error) -> Self {
+        Self::of(error.to_string(), "asking again".to_owned())
+    }
+
     /// A whole object could not be loaded, so none of its programs.
     pub(crate) fn object(error: &EbpfError) -> Self {
         Self::of(chain(error), "a kernel with the map types it uses, and memory for them".to_owned())

@@ -2,65 +2,18 @@
 
 use std::io::Read;
 
+use aya::Ebpf;
 use aya::programs::Iter;
-use aya::{Btf, Ebpf, EbpfLoader};
 
+use crate::Error;
 use crate::intf::{Plain, TaskRow};
 use crate::load::Kernel;
-use crate::missing::{Lack, has_capabilities};
-use crate::programs::{Object, PROGRAMS};
-use crate::{Error, sys};
+use crate::programs::Object;
 
 /// The iterator.
 const PROGRAM: &str = "task_rows";
 /// Bytes a read asks for. The kernel hands out at most eight pages a call, filled with whole records.
 const CHUNK: usize = 32 * 1024;
-
-/// The loaded iterator.
-pub struct Tasks {
-    ebpf: Ebpf,
-    buffer: Vec<u8>,
-}
-
-impl Tasks {
-    /// Loads the iterator. Errors: why this machine has none, and what would bring it.
-    pub fn load() -> Result<Self, Lack> {
-        if !has_capabilities() {
-            return Err(Lack::privilege());
-        }
-        let loaded = Self::load_privileged();
-        sys::release_heap();
-        loaded
-    }
-
-    fn load_privileged() -> Result<Self, Lack> {
-        let spec = PROGRAMS.iter().find(|s| s.object == Object::Tasks).ok_or_else(Lack::privilege)?;
-        if let Some(lack) = Lack::here(spec) {
-            return Err(lack);
-        }
-        #[expect(
-            clippy::needless_late_init,
-            reason = "declared first so that it is dropped after the loader"
-        )]
-        let types;
-        let mut loader = EbpfLoader::new();
-        loader.btf(None);
-        types = Btf::from_sys_fs().map_err(|e| Lack::types(&e))?;
-        let mut ebpf = loader.btf(Some(&types)).load(Object::Tasks.code()).map_err(|e| Lack::object(&e))?;
-        let load = |ebpf: &mut Ebpf| {
-            let program = ebpf.program_mut(spec.name).ok_or(aya::programs::ProgramError::NotLoaded)?;
-            <&mut Iter>::try_from(program)?.load("task", &types)
-        };
-        load(&mut ebpf).map_err(|e| Lack::program(spec, &e))?;
-        Ok(Self { ebpf, buffer: Vec::new() })
-    }
-
-    /// Appends a row for every thread to `rows`, kernel threads too, in no promised order.
-    pub fn read_into(&mut self, rows: &mut Vec<TaskRow>) -> Result<(), Error> {
-        read_pass(&mut self.ebpf, &mut self.buffer, rows, usize::MAX)?;
-        Ok(())
-    }
-}
 
 impl Kernel {
     /// Appends a row for every thread to `rows` until these are `max`, kernel threads too, in no promised order; false

@@ -11,8 +11,8 @@ use bpfload::{Functions, Hist, Point};
 use kernfs::ProcFs;
 
 use crate::Refusal;
-use crate::image::{Image, Source};
-use crate::space::{name_of, path_of, refused};
+use crate::functions::{code, exports, no_answer, no_probes};
+use crate::space::{name_of, refused};
 
 /// What the traps of one call cost the process that is watched: one on entry, one on return. Unit: us.
 /// Measured: `cargo xtask bench profile`, case `calls`.
@@ -141,17 +141,13 @@ struct Found {
 
 /// The functions that the libraries of a process have.
 fn places(proc: &mut ProcFs, pid: u32) -> Result<Vec<Found>, Refusal> {
-    let mut maps = Vec::new();
-    proc.maps(pid, &mut maps).map_err(|error| refused(pid, &error))?;
     let mut found: Vec<Found> = Vec::new();
-    for map in maps.iter().filter(|one| one.perms[2] == b'x' && one.inode != 0) {
-        let library = name_of(map);
+    for map in code(proc, pid)? {
+        let library = name_of(&map);
         let is_it = |(start, _): &&(&str, _)| library.starts_with(start) && library.contains(".so");
         let Some((_, functions)) = LIBRARIES.iter().find(is_it) else { continue };
-        let Some(file) = path_of(pid, map) else { continue };
-        let image = std::fs::File::open(&file).ok().and_then(|one| Image::read(Source::File(one)));
         let names = functions.iter().map(|(name, _)| *name).collect::<Vec<_>>();
-        let offsets = image.map(|one| one.offsets_of(&names)).unwrap_or_default();
+        let Some((file, offsets)) = exports(pid, &map, &names) else { continue };
         for ((name, arguments), offset) in functions.iter().zip(offsets) {
             let Some(offset) = offset else { continue };
             let point = Point { file: file.clone(), offset };
@@ -176,12 +172,4 @@ fn call(Found { library, name, arguments, .. }: Found, one: &bpfload::Called) ->
         live_bytes: (arguments == Allocate).then_some(one.live_bytes),
         latency: one.stat.latency,
     }
-}
-
-pub(crate) fn no_probes(lack: bpfload::Lack) -> Refusal {
-    Refusal::NoProbes { why: lack.reason, would_bring: lack.would_bring }
-}
-
-pub(crate) fn no_answer(error: bpfload::Error) -> Refusal {
-    Refusal::NoProbes { why: error.to_string(), would_bring: "asking again".to_owned() }
 }

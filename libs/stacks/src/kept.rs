@@ -13,11 +13,10 @@ use kernfs::ProcFs;
 use crate::Refusal;
 use crate::arch::Registers;
 use crate::counts::Counts;
-use crate::gpu::{no_answer, no_probes};
-use crate::image::{Image, Source};
+use crate::functions::{code, exports, no_answer, no_probes};
 use crate::profile::{Kind, Profile};
 use crate::sampler::{Request, thread_cpu_us};
-use crate::space::{Space, name_of, path_of, refused};
+use crate::space::{Space, name_of, refused};
 use crate::unwind::{StackCopy, Walker};
 
 /// Functions of an allocator, and how they are asked: `free` is attached first, so that none of what is sampled is given back
@@ -149,18 +148,13 @@ impl Watch {
 
 /// Where the process's allocator is: in the first file that exports both ends of one, in the C library only if there is no other.
 fn allocator(proc: &mut ProcFs, pid: u32) -> Result<Vec<(Point, Allocator)>, Refusal> {
-    let mut maps = Vec::new();
-    proc.maps(pid, &mut maps).map_err(|error| refused(pid, &error))?;
+    let mut code = code(proc, pid)?;
     // The dynamic loader of old systems exports one that it alone uses.
-    let is_code =
-        |one: &&kernfs::Map| one.perms[2] == b'x' && one.inode != 0 && !name_of(one).starts_with("ld-");
-    let mut code = maps.iter().filter(is_code).collect::<Vec<_>>();
+    code.retain(|one| !name_of(one).starts_with("ld-"));
     code.sort_by_key(|one| name_of(one).starts_with("libc.so") || name_of(one).starts_with("libc-"));
     let names = FUNCTIONS.map(|(name, _)| name);
     for map in code {
-        let Some(file) = path_of(pid, map) else { continue };
-        let image = std::fs::File::open(&file).ok().and_then(|one| Image::read(Source::File(one)));
-        let offsets = image.map(|one| one.offsets_of(&names)).unwrap_or_default();
+        let Some((file, offsets)) = exports(pid, &map, &names) else { continue };
         if let [Some(_), .., Some(_)] = offsets.as_slice() {
             let found = FUNCTIONS.iter().zip(offsets);
             let point = |(function, offset): (&(&str, Allocator), Option<u64>)| {

@@ -10,6 +10,7 @@
 //! thread that sleeps where only its frame pointer tells the caller may have a stack that ends early.
 mod arch;
 mod counts;
+mod functions;
 pub mod gpu;
 mod image;
 mod kept;

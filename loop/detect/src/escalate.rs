@@ -5,7 +5,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use vocab::ProcessId;
-use vocab::probe::{Probe, ProfileKind};
+use vocab::probe::{Probe, ProbeKind, ProfileKind};
 use vocab::snapshot::Snapshot;
 
 use crate::Detected;
@@ -20,8 +20,7 @@ const SUSPECTS_S: f64 = 30.0;
 /// Who was asked for what, and when. Unit: s since the first snapshot.
 #[derive(Debug, Default)]
 pub struct Escalation {
-    asked: BTreeMap<(ProcessId, ProfileKind), f64>,
-    gpu_asked: BTreeMap<ProcessId, f64>,
+    asked: BTreeMap<(ProcessId, ProbeKind), f64>,
     suspected_s: Option<f64>,
 }
 
@@ -30,44 +29,41 @@ impl Escalation {
     /// may end what their stacks would show.
     pub fn serve(&mut self, snapshot: &Snapshot, now_s: f64, detected: &mut Detected) {
         self.asked.retain(|(id, _), _| snapshot.process(*id).is_some());
-        self.gpu_asked.retain(|id, _| snapshot.process(*id).is_some());
         let accused = detected.findings.iter().filter_map(|one| Some((one.process?, one.kind)));
         for (id, kind) in accused.collect::<Vec<_>>() {
             if let Some(kind) = ProfileKind::of_trouble(kind) {
-                self.ask(id, kind, now_s, detected);
-                self.ask_of_gpus(id, now_s, detected);
+                self.ask_where(id, kind, now_s, detected);
+                // It may only be waiting for its GPU; one that uses none is not watched, which observe finds out.
+                self.ask(id, Probe::gpu_calls(id), AGAIN_S, now_s, detected);
             }
         }
         for (id, kind) in core::mem::take(&mut detected.suspects) {
             let Some(kind) = ProfileKind::of_trouble(kind) else { continue };
             if kind == ProfileKind::Waiting {
-                self.ask(id, kind, now_s, detected);
-            } else if !self.asked.contains_key(&(id, kind))
+                self.ask_where(id, kind, now_s, detected);
+            } else if !self.asked.contains_key(&(id, ProbeKind::Profile(kind)))
                 && self.suspected_s.is_none_or(|asked_s| now_s - asked_s >= SUSPECTS_S)
             {
                 self.suspected_s = Some(now_s);
-                self.ask(id, kind, now_s, detected);
+                self.ask_where(id, kind, now_s, detected);
             }
         }
     }
 
-    /// Whoever is accused may only be waiting for its GPU; one that uses none is not watched, which observe finds out.
-    fn ask_of_gpus(&mut self, id: ProcessId, now_s: f64, detected: &mut Detected) {
-        if self.gpu_asked.get(&id).is_none_or(|asked_s| now_s - asked_s >= AGAIN_S) {
-            self.gpu_asked.insert(id, now_s);
-            detected.ask(Probe::gpu_calls(id));
-        }
-    }
-
-    fn ask(&mut self, id: ProcessId, kind: ProfileKind, now_s: f64, detected: &mut Detected) {
+    fn ask_where(&mut self, id: ProcessId, kind: ProfileKind, now_s: f64, detected: &mut Detected) {
         let again_s = if kind == ProfileKind::Waiting { LOOK_AGAIN_S } else { AGAIN_S };
-        if self.asked.get(&(id, kind)).is_none_or(|asked_s| now_s - asked_s >= again_s) {
-            self.asked.insert((id, kind), now_s);
-            if kind == ProfileKind::MemoryGrowth {
-                // The surer answer first; it needs programs in the kernel, and an allocator that is not too busy.
-                detected.ask(Probe::profile(id, ProfileKind::MemoryKept));
-            }
-            detected.ask(Probe::profile(id, kind));
+        if kind == ProfileKind::MemoryGrowth {
+            // The surer answer first; it needs programs in the kernel, and an allocator that is not too busy.
+            self.ask(id, Probe::profile(id, ProfileKind::MemoryKept), again_s, now_s, detected);
+        }
+        self.ask(id, Probe::profile(id, kind), again_s, now_s, detected);
+    }
+
+    fn ask(&mut self, id: ProcessId, probe: Probe, again_s: f64, now_s: f64, detected: &mut Detected) {
+        let key = (id, probe.kind);
+        if self.asked.get(&key).is_none_or(|asked_s| now_s - asked_s >= again_s) {
+            self.asked.insert(key, now_s);
+            detected.ask(probe);
         }
     }
 }

@@ -5,28 +5,8 @@ use alloc::sync::Arc;
 
 use vocab::finding::Evidence;
 use vocab::rows::Process;
+pub use vocab::say::{bytes, seconds};
 use vocab::{Entity, Value};
-
-/// Bytes as a person says them: `5.2 MB`.
-pub fn bytes(value: f64) -> String {
-    let (scaled, unit) = match value {
-        value if value >= 1e9 => (value / 1e9, "GB"),
-        value if value >= 1e6 => (value / 1e6, "MB"),
-        value if value >= 1e3 => (value / 1e3, "kB"),
-        value => return format!("{value:.0} B"),
-    };
-    if scaled < 10.0 { format!("{scaled:.1} {unit}") } else { format!("{scaled:.0} {unit}") }
-}
-
-/// A time span as a person says it: `45 s`, `12 min`, `3.5 h`, `9 days`.
-pub fn seconds(value: f64) -> String {
-    match value {
-        value if value < 120.0 => format!("{value:.0} s"),
-        value if value < 7_200.0 => format!("{:.0} min", value / 60.0),
-        value if value < 172_800.0 => format!("{:.1} h", value / 3_600.0),
-        value => format!("{:.0} days", value / 86_400.0),
-    }
-}
 
 /// Who a process is, for a sentence: service or program, with its pid.
 pub fn who(process: &Process) -> String {

@@ -1,6 +1,5 @@
 //! What a process in trouble asked of its GPUs, beside its incident: in which call its time goes, which does not return,
 //! what it allocates and does not free.
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -9,21 +8,22 @@ use vocab::finding::Evidence;
 use vocab::incident::Incident;
 use vocab::probe::{GpuCallProbe, GpuCallsProbe, ProbeResult};
 use vocab::snapshot::Snapshot;
-use vocab::{Entity, ProcessId, Timestamp, Value};
+use vocab::{Entity, ProcessId, Value};
 
-use crate::words::bytes;
+use crate::latest::Latest;
+
+use vocab::say::bytes;
 
 /// Table of the evidence.
 const TABLE: &str = "gpu_calls";
-/// Watches that are remembered, and how long before an incident opens they may have been. Unit: s.
-const KEPT_MAX: usize = 64;
+/// How long before an incident opens a watch may have been. Unit: s.
 const KEPT_S: f64 = 300.0;
 /// Share of the time watched from which on a call is where the time goes. Unit: ratio.
 const SHARE_MIN: f64 = 0.3;
 
 /// The last watch of each process.
 #[derive(Debug, Default)]
-pub(crate) struct GpuCalls(BTreeMap<ProcessId, (Timestamp, GpuCallsProbe)>);
+pub(crate) struct GpuCalls(Latest<ProcessId, GpuCallsProbe>);
 
 impl GpuCalls {
     /// Takes the answers of this turn.
@@ -32,23 +32,15 @@ impl GpuCalls {
             if let (Entity::Process(id), Ok(ProbeResult::GpuCalls(watch))) =
                 (&answer.probe.entity, &answer.result)
             {
-                self.0.insert(*id, (answer.at, watch.clone()));
+                self.0.note(*id, answer.at, watch.clone());
             }
-        }
-        while self.0.len() > KEPT_MAX {
-            let oldest = self.0.iter().min_by_key(|(_, (at, _))| *at).map(|(id, _)| *id);
-            oldest.and_then(|id| self.0.remove(&id));
         }
     }
 
     /// Adds to an incident what its process called.
     pub fn link(&self, incident: &mut Incident) {
-        let Some((id, (at, watch))) = incident.process.and_then(|id| Some((id, self.0.get(&id)?))) else {
-            return;
-        };
-        if incident.opened_at.seconds_since(*at) > KEPT_S {
-            return;
-        }
+        let known = incident.process.and_then(|id| Some((id, self.0.of(id, incident, KEPT_S)?)));
+        let Some((id, watch)) = known else { return };
         incident.evidence.retain(|one| one.table != TABLE);
         incident.evidence.extend(evidence(id, watch));
     }
@@ -81,8 +73,12 @@ fn evidence(id: ProcessId, watch: &GpuCallsProbe) -> Vec<Evidence> {
         }
     }
     if let Some((one, live)) = most(|one| one.live_bytes.unwrap_or(0)) {
-        let told =
-            format!("{} is allocated in {:.0} s by {} and not freed", bytes(live), watch.seconds, place(one));
+        let told = format!(
+            "{} is allocated in {:.0} s by {} and not freed",
+            bytes(live as f64),
+            watch.seconds,
+            place(one)
+        );
         rows.push(row("live_bytes", live, told));
     }
     rows

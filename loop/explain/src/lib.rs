@@ -8,6 +8,7 @@ extern crate alloc;
 
 mod gpu;
 mod graph;
+mod latest;
 mod stacks;
 mod words;
 

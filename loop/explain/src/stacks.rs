@@ -1,7 +1,5 @@
 //! What escalation found, beside the incident it belongs to: the function in which memory grows, CPU time goes or
 //! threads wait.
-//!
-//! An answer may come before its incident, while there was only suspicion, or after the process has gone.
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -11,14 +9,14 @@ use vocab::finding::Evidence;
 use vocab::incident::Incident;
 use vocab::probe::{ProbeKind, ProbeResult, ProfileKind, ProfileProbe, StackProbe};
 use vocab::snapshot::Snapshot;
-use vocab::{Entity, ProcessId, Timestamp, Value};
+use vocab::{Entity, ProcessId, Value};
 
-use crate::words::bytes;
+use crate::latest::Latest;
+
+use vocab::say::bytes;
 
 /// Table of the evidence.
 const TABLE: &str = "profiles";
-/// Profiles that are remembered.
-const KEPT_MAX: usize = 64;
 /// How long before an incident opens they may have been taken; the same of where threads wait. Unit: s.
 const KEPT_S: f64 = 300.0;
 const LOOK_KEPT_S: f64 = 60.0;
@@ -33,7 +31,7 @@ const EVIDENCE_MAX: usize = 40;
 
 /// The last profile of each process and kind.
 #[derive(Debug, Default)]
-pub(crate) struct Profiles(BTreeMap<(ProcessId, ProfileKind), (Timestamp, ProfileProbe)>);
+pub(crate) struct Profiles(Latest<(ProcessId, ProfileKind), ProfileProbe>);
 
 impl Profiles {
     /// Takes the answers of this turn.
@@ -42,33 +40,26 @@ impl Profiles {
             if let (ProbeKind::Profile(kind), Entity::Process(id), Ok(ProbeResult::Profile(profile))) =
                 (answer.probe.kind, &answer.probe.entity, &answer.result)
             {
-                self.0.insert((*id, kind), (answer.at, profile.clone()));
+                self.0.note((*id, kind), answer.at, profile.clone());
             }
-        }
-        while self.0.len() > KEPT_MAX {
-            let oldest = self.0.iter().min_by_key(|(_, (at, _))| *at).map(|(key, _)| *key);
-            oldest.and_then(|key| self.0.remove(&key));
         }
     }
 
-    /// What is known of that kind: whose allocations are kept rather than who touches memory first, if it was watched for
-    /// long enough to tell.
-    fn best(&self, id: ProcessId, kind: ProfileKind) -> Option<(ProfileKind, &(Timestamp, ProfileProbe))> {
-        let get = |kind| self.0.get(&(id, kind)).map(|found| (kind, found));
+    /// What is known for an incident: whose allocations are kept rather than who touches memory first, if it was watched
+    /// for long enough to tell.
+    fn of(&self, id: ProcessId, incident: &Incident) -> Option<(ProfileKind, &ProfileProbe)> {
+        let kind = ProfileKind::of_trouble(incident.kind)?;
+        let kept_s = if kind == ProfileKind::Waiting { LOOK_KEPT_S } else { KEPT_S };
+        let get = |kind| self.0.of((id, kind), incident, kept_s).map(|found| (kind, found));
         let is_sure = |profile: &ProfileProbe| profile.seconds >= SURE_S && place(kind, profile).is_some();
         let kept = if kind == ProfileKind::MemoryGrowth { get(ProfileKind::MemoryKept) } else { None };
-        kept.filter(|(_, (_, profile))| is_sure(profile)).or_else(|| get(kind))
+        kept.filter(|(_, profile)| is_sure(profile)).or_else(|| get(kind))
     }
 
     /// Adds to an incident what is known of the stacks of its process, in place of what was known before.
     pub fn link(&self, incident: &mut Incident) {
-        let Some(kind) = ProfileKind::of_trouble(incident.kind) else { return };
-        let known = incident.process.and_then(|id| Some((id, self.best(id, kind)?)));
-        let Some((id, (kind, (at, profile)))) = known else { return };
-        let kept_s = if kind == ProfileKind::Waiting { LOOK_KEPT_S } else { KEPT_S };
-        if incident.opened_at.seconds_since(*at) > kept_s {
-            return;
-        }
+        let known = incident.process.and_then(|id| Some((id, self.of(id, incident)?)));
+        let Some((id, (kind, profile))) = known else { return };
         let threads = threads_in(incident);
         incident.evidence.retain(|one| one.table != TABLE);
         incident.evidence.truncate(EVIDENCE_MAX - STACKS_MAX);
@@ -143,11 +134,11 @@ fn sentence(kind: ProfileKind, profile: &ProfileProbe, stack: &StackProbe) -> St
     match kind {
         ProfileKind::MemoryGrowth => format!(
             "new memory is first touched, and kept, in {path}{file}: {percent:.0} % of {} in {seconds:.0} s",
-            bytes(profile.weight)
+            bytes(profile.weight as f64)
         ),
         ProfileKind::MemoryKept => format!(
             "memory is allocated, and kept, in {path}{file}: {percent:.0} % of {} in {seconds:.0} s",
-            bytes(profile.weight)
+            bytes(profile.weight as f64)
         ),
         ProfileKind::OnCpu => format!(
             "CPU time goes to {path}{file}: {percent:.0} % of {:.1} s in {seconds:.0} s",

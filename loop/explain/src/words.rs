@@ -1,5 +1,4 @@
 //! The sentences of an incident.
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -60,10 +59,4 @@ pub(crate) fn suggestion(snapshot: &Snapshot, cause: &Finding) -> String {
         FindingKind::CollectorStalled => alloc::format!("look at what {who} reads: it does not answer"),
         FindingKind::OwnTrouble => "see `homeostat sql \"SELECT * FROM self\"`".to_string(),
     }
-}
-
-/// An amount of memory in words.
-pub(crate) fn bytes(value: u64) -> String {
-    let value = value as f64;
-    if value >= 1e6 { format!("{:.1} MB", value / 1e6) } else { format!("{:.0} kB", value / 1e3) }
 }

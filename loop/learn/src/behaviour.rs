@@ -13,7 +13,6 @@ use learning::sequence::stream::{Stream, Verdict};
 use serde::{Deserialize, Serialize};
 use vocab::event::Event;
 use vocab::kernel::CallsSample;
-use vocab::probe::ProbeResult;
 use vocab::rows::{AnomalyRow, BehaviourRow, ModelRow, Process};
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, Timestamp};
@@ -93,7 +92,7 @@ impl Behaviours {
         snapshot: &Snapshot,
         is_troubled: impl Fn(&Process) -> bool,
     ) -> (bool, Option<Event>) {
-        let Some((look, process)) = look_of(snapshot) else { return (false, None) };
+        let Some((look, process)) = snapshot.watched_calls() else { return (false, None) };
         let bout = self.bout(look);
         if bout.iter().map(Vec::len).sum::<usize>() < CALLS_MIN {
             return (false, None);
@@ -323,13 +322,4 @@ impl State {
             Self::Strange => "strange",
         }
     }
-}
-
-/// The look that ended in this turn, and whose it was: there is one at a time.
-fn look_of(snapshot: &Snapshot) -> Option<(&CallsSample, &Process)> {
-    let look = snapshot.answers.iter().find_map(|answer| match &answer.result {
-        Ok(ProbeResult::Calls(calls)) => Some(calls),
-        _ => None,
-    })?;
-    Some((look, snapshot.process(look.id)?))
 }

@@ -2,8 +2,8 @@
 //!
 //! Read [`Learn::run`] first. [`Baselines`], which the detectors use, are learnt slowly (every five seconds) and only
 //! from processes past their start. [`watch`] scores every series every turn, [`outlook`] tells what will be used up,
-//! [`lines`] learns kinds of log lines, [`behaviour`] the order of system calls, [`feedback`] what people said. Nothing is learnt from whoever is in an open
-//! incident, or while a repair has just failed: trouble must not become normal.
+//! [`lines`] learns kinds of log lines, [`behaviour`] the order of system calls, [`feedback`] what people said. Nothing is
+//! learnt from whoever is in an open incident, or while a repair has just failed: trouble must not become normal.
 #![no_std]
 
 extern crate alloc;

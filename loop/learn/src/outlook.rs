@@ -165,12 +165,12 @@ fn row((entity, resource): &Key, one: &Resource) -> Option<ForecastRow> {
         "inodes" => format!("inodes of {}", words::who(entity)),
         _ => format!("{resource} of {}", words::who(entity)),
     };
-    let late = latest.map_or("never".to_string(), words::span);
+    let late = latest.map_or("never".to_string(), words::seconds);
     let sentence = format!(
         "{what} will be used up in {} (95 %: {} to {late}) if it goes on as in the last {}",
-        words::span(expected),
-        words::span(earliest),
-        words::span(seen_s)
+        words::seconds(expected),
+        words::seconds(earliest),
+        words::seconds(seen_s)
     );
     Some(ForecastRow {
         entity: entity.clone(),

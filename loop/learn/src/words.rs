@@ -4,6 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 
 use vocab::Entity;
+pub use vocab::say::{bytes, seconds};
 
 /// Who it is, for a sentence.
 pub fn who(entity: &Entity) -> String {
@@ -28,27 +29,6 @@ pub fn in_unit(column: &str, value: f64) -> String {
     }
     let number = if value.abs() >= 10.0 { format!("{value:.0}") } else { format!("{value:.1}") };
     if column.ends_with("_pct") { format!("{number} %") } else { number }
-}
-
-/// Bytes as a person says them.
-pub fn bytes(value: f64) -> String {
-    let (scaled, unit) = match value.abs() {
-        size if size >= 1e9 => (value / 1e9, "GB"),
-        size if size >= 1e6 => (value / 1e6, "MB"),
-        size if size >= 1e3 => (value / 1e3, "kB"),
-        _ => return format!("{value:.0} B"),
-    };
-    if scaled.abs() < 10.0 { format!("{scaled:.1} {unit}") } else { format!("{scaled:.0} {unit}") }
-}
-
-/// A time span as a person says it.
-pub fn span(seconds: f64) -> String {
-    match seconds {
-        value if value < 120.0 => format!("{value:.0} s"),
-        value if value < 7_200.0 => format!("{:.0} min", value / 60.0),
-        value if value < 172_800.0 => format!("{:.1} h", value / 3_600.0),
-        value => format!("{:.0} days", value / 86_400.0),
-    }
 }
 
 /// Who differs, in what, and what is normal there.

@@ -15,18 +15,6 @@ use crate::call_order::{cycle, order};
 use crate::kernel_events::{EventReader, Queue};
 use crate::ledger::Report;
 
-/// What the daemon loads.
-const OBJECTS: [Object; 9] = [
-    Object::Sched,
-    Object::Block,
-    Object::Fs,
-    Object::Net,
-    Object::Reclaim,
-    Object::Softirq,
-    Object::Syscalls,
-    Object::Events,
-    Object::Tasks,
-];
 /// Software interrupts are timed for one tick in so many seconds: always would cost a busy network too much. Unit: s.
 const SOFTIRQS_S: f64 = 10.0;
 /// Time between two readings of the programs' own costs. Unit: s.
@@ -58,7 +46,7 @@ impl KernelSide {
     /// To be called on the main thread: reading the kernel's types takes some 25 MiB for a moment, and only there
     /// the allocator gives them back whole.
     pub fn load() -> Self {
-        let mut kernel = Kernel::load(&Options { objects: OBJECTS.to_vec(), ..Options::default() });
+        let mut kernel = Kernel::load(&Options::default());
         let queue = Arc::new(Queue::default());
         let events = kernel.take_events().map(|events| EventReader::new(events, Arc::clone(&queue)));
         let (tick, lost) = (Tick::default(), Lost::default());

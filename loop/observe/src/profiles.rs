@@ -1,4 +1,5 @@
-//! Profiles of processes under suspicion, and watches of their calls of GPU libraries: one at a time, in a thread of its own, while the ticks go on.
+//! Profiles of processes under suspicion, and watches of their calls of GPU libraries: one at a time, in a thread of its
+//! own, while the ticks go on.
 //!
 //! Sleeping threads are copied at once, before anybody acts on their process; only the names are found later.
 use std::collections::VecDeque;

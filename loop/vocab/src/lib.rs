@@ -29,6 +29,7 @@ pub mod query;
 pub mod rows;
 pub mod rule;
 pub mod sample;
+pub mod say;
 pub mod snapshot;
 pub mod time;
 pub mod value;

@@ -80,8 +80,7 @@ impl ProfileKind {
 pub struct Probe {
     /// What to look at.
     pub kind: ProbeKind,
-    /// Whose. `Threads`, `Descriptors`, `Maps`, `Calls`, `Profile`,
-    /// `GpuCalls`: a process; `Unit`: a service.
+    /// Whose. `Threads`, `Descriptors`, `Maps`, `Calls`, `Profile`, `GpuCalls`: a process; `Unit`: a service.
     pub entity: Entity,
     /// CPU time it may take at most. Unit: us.
     pub budget_us: u32,

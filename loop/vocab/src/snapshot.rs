@@ -3,8 +3,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::event::Event;
-use crate::kernel::KernelEvent;
-use crate::probe::ProbeAnswer;
+use crate::kernel::{CallsSample, KernelEvent};
+use crate::probe::{ProbeAnswer, ProbeResult};
 use crate::rows::{
     BlockLatency, BpfProgram, Cgroup, Disk, ExecRow, ExitRow, Filesystem, FsLatency, GpuCallRow, Interface,
     Machine, MemoryVictim, OomKillRow, Pressure, Process, ProfileRow, RunqLatency, Service, SignalRow,
@@ -93,6 +93,15 @@ impl Snapshot {
     /// The service of that name.
     pub fn service(&self, name: &str) -> Option<&Service> {
         self.services.iter().find(|one| &*one.name == name)
+    }
+
+    /// The watch of system calls that ended in this turn, and of whom: there is one at a time.
+    pub fn watched_calls(&self) -> Option<(&CallsSample, &Process)> {
+        let calls = self.answers.iter().find_map(|answer| match &answer.result {
+            Ok(ProbeResult::Calls(calls)) => Some(calls),
+            _ => None,
+        })?;
+        Some((calls, self.process(calls.id)?))
     }
 
     /// The processes of the service of that name.

@@ -22,7 +22,7 @@ pub fn run(dir: &Path, report: &mut Report) -> Result<(), DataError> {
     let calls: usize = traces.normal.iter().chain(&traces.attack).map(Vec::len).sum();
     let nanos = start.elapsed().as_secs_f64() * 1e9 / calls.max(1) as f64;
 
-    let mut ngrams = Ngrams::new();
+    let mut ngrams: Ngrams = Ngrams::new();
     traces.train.iter().for_each(|t| ngrams.learn(t));
     let unseen = Unseen::train(&traces.train, 6);
     let subjects = [

@@ -112,15 +112,9 @@ fn gpu_calls(args: &Profile, budget_us: u64, context: &mut Context) -> Result<Ex
     let rows = found.calls.iter().map(call_row).collect::<Vec<_>>();
     context.out.records(&CALL_COLUMNS, &rows)?;
     if context.out.format() == Format::Table {
-        let mut text =
-            format!("\n{} functions called in {:.1} s, at the API level", rows.len(), found.seconds);
-        if found.lost > 0 {
-            text.push_str(&format!(", {} calls lost", found.lost));
-        }
-        if let Some(why) = &found.cut_short {
-            text.push_str(&format!("; it ended early: {why}"));
-        }
-        context.out.line(&text)?;
+        let (count, seconds) = (rows.len(), found.seconds);
+        let text = format!("\n{count} functions called in {seconds:.1} s, at the API level");
+        context.out.line(&with_gaps(text, found.lost, found.cut_short.as_deref()))?;
     }
     Ok(Exit::Ok)
 }
@@ -170,17 +164,22 @@ fn row(profile: &Found, stack: &Stack, unit: &str) -> Json {
 }
 
 fn summary(profile: &Found, unit: &str) -> String {
-    let mut text = format!(
+    let text = format!(
         "\n{} in {:.1} s, {} samples, {:.1} ms of our CPU time",
         flame::say(profile.weight, unit),
         profile.seconds,
         profile.samples,
         profile.cpu_us as f64 / 1e3
     );
-    if profile.lost > 0 {
-        text.push_str(&format!(", {} lost", profile.lost));
+    with_gaps(text, profile.lost, profile.cut_short.as_deref())
+}
+
+/// What was seen, and what was not.
+fn with_gaps(mut text: String, lost: u64, cut_short: Option<&str>) -> String {
+    if lost > 0 {
+        text.push_str(&format!(", {lost} lost"));
     }
-    if let Some(why) = &profile.cut_short {
+    if let Some(why) = cut_short {
         text.push_str(&format!("; it ended early: {why}"));
     }
     text

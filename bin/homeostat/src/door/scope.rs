@@ -48,8 +48,9 @@ pub fn view_for(caller: Caller, entry: &Entry, now: &Published) -> View {
 /// What was learnt as a stranger may see it: no lines of logs, no system calls, nothing about what only an owner may read.
 fn learnt_for(learnt: &Learnt) -> Learnt {
     let is_public = |column: &str| !OWNER_ONLY.contains(&column);
+    let Learnt { anomalies, forecasts, models, log_templates: _, behaviour: _, feedback } = learnt.clone();
     let (log_templates, behaviour) = Default::default();
-    let mut seen = Learnt { log_templates, behaviour, ..learnt.clone() };
+    let mut seen = Learnt { anomalies, forecasts, models, log_templates, behaviour, feedback };
     Arc::make_mut(&mut seen.anomalies).retain(|row| is_public(&row.metric));
     Arc::make_mut(&mut seen.forecasts).retain(|row| is_public(&row.resource));
     Arc::make_mut(&mut seen.models).retain(|row| row.metric.as_deref().is_none_or(is_public));
@@ -58,6 +59,39 @@ fn learnt_for(learnt: &Learnt) -> Learnt {
 
 /// The machine as the user `uid` may see it.
 pub fn snapshot_for(uid: u32, proc_hides: bool, snapshot: &Snapshot) -> Snapshot {
+    // Whole, in part, not at all: a new table is decided on here, for without it this does not compile.
+    let Snapshot {
+        at: _,
+        turn: _,
+        interval_s: _,
+        machine: _,
+        pressures: _,
+        cgroups: _,
+        disks: _,
+        filesystems: _,
+        interfaces: _,
+        block_latency: _,
+        softirq_time: _,
+        bpf_programs: _,
+        collectors: _,
+        own: _,
+        processes: _,
+        services: _,
+        runq_latency: _,
+        execs: _,
+        exits: _,
+        profiles: _,
+        gpu_calls: _,
+        fs_latency: _,
+        tcp_sockets: _,
+        syscalls: _,
+        oom_kills: _,
+        signals: _,
+        memory_victims: _,
+        kernel_events: _,
+        events: _,
+        answers: _,
+    } = snapshot;
     let mut seen = snapshot.clone();
     if proc_hides {
         seen.processes.retain(|process| process.user_id == Some(uid));
@@ -74,6 +108,12 @@ pub fn snapshot_for(uid: u32, proc_hides: bool, snapshot: &Snapshot) -> Snapshot
             service.unread_connections = None;
         }
     }
+    keep_what_is_shown(uid, &mut seen);
+    seen
+}
+
+/// Of what happened and was watched, that of the processes of `uid`, and what /proc shows to everybody.
+fn keep_what_is_shown(uid: u32, seen: &mut Snapshot) {
     seen.runq_latency.retain(|row| seen.processes.iter().any(|process| process.pid == row.pid));
     // How others end, and what they sync, /proc shows to nobody.
     Arc::make_mut(&mut seen.execs).retain(|row| row.user_id == Some(uid));
@@ -85,12 +125,12 @@ pub fn snapshot_for(uid: u32, proc_hides: bool, snapshot: &Snapshot) -> Snapshot
     seen.signals = Arc::default();
     seen.memory_victims = Arc::default();
     let is_own = |id| seen.processes.iter().any(|one| one.id() == id && one.user_id == Some(uid));
-    Arc::make_mut(&mut seen.profiles)
-        .retain(|row| is_own(ProcessId { pid: row.pid, start_ticks: row.start_ticks }));
+    let is_of = |pid, start_ticks| is_own(ProcessId { pid, start_ticks });
+    Arc::make_mut(&mut seen.profiles).retain(|row| is_of(row.pid, row.start_ticks));
+    Arc::make_mut(&mut seen.gpu_calls).retain(|row| is_of(row.pid, row.start_ticks));
     seen.kernel_events.clear();
     seen.events.clear();
     seen.answers.clear();
-    seen
 }
 
 fn hide(process: &mut Process) {
@@ -130,6 +170,8 @@ pub fn is_public_event(row: &EventRow) -> bool {
 pub fn is_public_evidence(row: &EvidenceRow) -> bool {
     let is_owner_only = |column: &str| OWNER_ONLY.contains(&column);
     let table = row.source_table.as_deref().unwrap_or_default();
-    !matches!(table, "threads" | "open_files" | "maps" | "log_templates" | "profiles")
-        && !row.source_column.as_deref().is_some_and(is_owner_only)
+    !matches!(
+        table,
+        "threads" | "open_files" | "maps" | "log_templates" | "profiles" | "syscalls" | "gpu_calls"
+    ) && !row.source_column.as_deref().is_some_and(is_owner_only)
 }

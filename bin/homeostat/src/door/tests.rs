@@ -380,7 +380,13 @@ fn a_stranger_sees_what_proc_shows_and_no_more() {
     assert!(seen.events.iter().all(|row| row.kind != "service_log"));
     assert!(seen.ledger.evidence.iter().all(|row| row.source_column.as_deref() != Some("descriptors")));
     assert!(seen.snapshot.profiles.is_empty(), "none is of a process of this user");
-    assert!(seen.ledger.evidence.iter().all(|row| row.source_table.as_deref() != Some("profiles")));
+    assert!(seen.snapshot.gpu_calls.is_empty(), "nor these");
+    let shown = seen.ledger.evidence.first().expect("some is for everybody").clone();
+    for table in ["profiles", "gpu_calls", "syscalls"] {
+        let row = vocab::rows::EvidenceRow { source_table: Some(table.into()), ..shown.clone() };
+        assert!(scope::is_public_evidence(&shown) && !scope::is_public_evidence(&row), "{table}");
+        assert!(!seen.ledger.evidence.iter().any(|row| row.source_table.as_deref() == Some(table)));
+    }
     assert_eq!(view(1000, true).snapshot.processes.len(), 1);
     assert!(guard::Caller::Stranger { uid: 1000 }.may_change().is_err());
 }

@@ -128,7 +128,6 @@ fn reports() {
             _ => println!("{} attached", program.spec.name),
         }
     }
-    println!("tasks {}", bpfload::Tasks::load().is_ok());
 }
 
 /// Waits for a line on standard input, then uses memory until something stops it.

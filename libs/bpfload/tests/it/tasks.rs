@@ -2,10 +2,16 @@
 
 use std::collections::HashSet;
 
-use bpfload::Tasks;
+use bpfload::{Kernel, Object, TaskRow};
 
 use crate::helpers;
-use crate::support::{kernel_lock, proc_stat, same_start};
+use crate::support::{kernel_lock, load, proc_stat, same_start};
+
+fn pass(kernel: &mut Kernel) -> Vec<TaskRow> {
+    let mut rows = Vec::new();
+    assert!(kernel.tasks_into(&mut rows, usize::MAX).unwrap());
+    rows
+}
 
 fn proc_pids() -> HashSet<u32> {
     let names = std::fs::read_dir("/proc").unwrap().filter_map(Result::ok);
@@ -15,16 +21,9 @@ fn proc_pids() -> HashSet<u32> {
 #[test]
 fn the_iterator_lists_the_processes_of_proc() {
     let Some(_one) = kernel_lock() else { return };
-    let mut tasks = match Tasks::load() {
-        Ok(tasks) => tasks,
-        Err(lack) => {
-            eprintln!("skipped: {} ({})", lack.reason, lack.would_bring);
-            return;
-        }
-    };
+    let Some(mut kernel) = load(Object::Tasks, &["task_rows"], |_| {}) else { return };
     let mut child = helpers::start("naps");
-    let (before, mut rows) = (proc_pids(), Vec::new());
-    tasks.read_into(&mut rows).unwrap();
+    let (before, rows) = (proc_pids(), pass(&mut kernel));
     let after = proc_pids();
     let listed: HashSet<u32> = rows.iter().filter(|r| r.pid == r.tid).map(|r| r.pid).collect();
     let stable: HashSet<u32> = before.intersection(&after).copied().collect();
@@ -57,7 +56,7 @@ fn of_proc(pid: u32) -> Option<[u64; 7]> {
     Some([time(0)?, time(1)?, switches, limit(0)?, limit(1)?, field(4)?, field(41)?])
 }
 
-fn of_row(row: &bpfload::TaskRow) -> [u64; 7] {
+fn of_row(row: &TaskRow) -> [u64; 7] {
     let (parent, policy) = (u64::from(row.ppid), u64::from(row.policy));
     [row.cpu_ns, row.run_delay_ns, row.switches, row.files_soft, row.files_hard, parent, policy]
 }
@@ -65,19 +64,11 @@ fn of_row(row: &bpfload::TaskRow) -> [u64; 7] {
 #[test]
 fn the_columns_of_who_rests_are_exactly_those_of_proc() {
     let Some(_one) = kernel_lock() else { return };
-    let Ok(mut tasks) = Tasks::load() else {
-        eprintln!("skipped: the iterator is missing; the test of the list says why");
-        return;
-    };
+    let Some(mut kernel) = load(Object::Tasks, &["task_rows"], |_| {}) else { return };
     let mut child = helpers::start("naps");
-    let mut pass = || {
-        let mut rows = Vec::new();
-        tasks.read_into(&mut rows).unwrap();
-        rows
-    };
-    let (before, mut compared) = (pass(), 0);
+    let (before, mut compared) = (pass(&mut kernel), 0);
     let files: Vec<_> = before.iter().filter(|r| r.pid == r.tid).map(|r| (r, of_proc(r.pid))).collect();
-    let after = pass();
+    let after = pass(&mut kernel);
     for (row, file) in files {
         let same = after.iter().find(|r| (r.tid, r.start_ns) == (row.tid, row.start_ns));
         let rested = same.is_some_and(|r| of_row(r) == of_row(row) && r.state != 0);
@@ -94,18 +85,14 @@ fn the_columns_of_who_rests_are_exactly_those_of_proc() {
 #[test]
 fn memory_and_cpu_time_are_those_of_proc() {
     let Some(_one) = kernel_lock() else { return };
-    let Ok(mut tasks) = Tasks::load() else {
-        eprintln!("skipped: the iterator is missing; the test of the list says why");
-        return;
-    };
+    let Some(mut kernel) = load(Object::Tasks, &["task_rows"], |_| {}) else { return };
     let filled = std::hint::black_box(vec![1u8; 64 << 20]);
     let spin = std::time::Instant::now();
     while spin.elapsed().as_millis() < 200 {
         std::hint::spin_loop();
     }
     let me = std::process::id();
-    let mut rows = Vec::new();
-    tasks.read_into(&mut rows).unwrap();
+    let rows = pass(&mut kernel);
     let threads: Vec<_> = rows.iter().filter(|r| r.pid == me).collect();
     let resident = threads[0].file_pages + threads[0].anon_pages + threads[0].shmem_pages;
     let expected = proc_stat(me, 24);

@@ -40,7 +40,7 @@ impl Flow {
     /// Learns from normal runs only and calibrates itself on them.
     pub fn train(runs: &[Vec<u32>]) -> Self {
         let marked: Vec<Vec<u32>> = runs.iter().map(|r| mark(r)).collect();
-        let mut ngrams = Ngrams::new();
+        let mut ngrams: Ngrams = Ngrams::new();
         marked.iter().for_each(|r| ngrams.learn(r));
         let counts = distinct(runs);
         let surprises = held_out(&marked);
@@ -85,7 +85,7 @@ fn total_surprise(ngrams: &Ngrams, marked: &[u32]) -> f64 {
 fn held_out(marked: &[Vec<u32>]) -> Vec<f64> {
     let mut out = alloc::vec![0.0; marked.len()];
     for fold in 0..FOLDS {
-        let mut model = Ngrams::new();
+        let mut model: Ngrams = Ngrams::new();
         marked.iter().enumerate().filter(|(i, _)| i % FOLDS != fold).for_each(|(_, r)| model.learn(r));
         for (i, run) in marked.iter().enumerate().filter(|(i, _)| i % FOLDS == fold) {
             out[i] = total_surprise(&model, run);

@@ -68,7 +68,7 @@ impl Behaviour {
 fn held_out_surprises(sequences: &[Vec<u32>]) -> Vec<f64> {
     let mut out = alloc::vec![0.0; sequences.len()];
     for fold in 0..FOLDS {
-        let mut model = Ngrams::new();
+        let mut model: Ngrams = Ngrams::new();
         sequences.iter().enumerate().filter(|(i, _)| i % FOLDS != fold).for_each(|(_, s)| model.learn(s));
         for (i, events) in sequences.iter().enumerate().filter(|(i, _)| i % FOLDS == fold) {
             out[i] = model.mean_surprise(events);

@@ -1,8 +1,6 @@
 //! Variable-order model of event sequences: Witten-Bell interpolation of all orders up to a limit.
 //!
 //! Contexts and successors are counted in one flat hash table under 64-bit keys; nothing is allocated while scoring.
-mod bounded;
-
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -11,8 +9,10 @@ use serde::{Deserialize, Serialize};
 pub const ORDER: usize = 6;
 /// Events a model is prepared to meet without having seen them.
 const ALPHABET: f64 = 512.0;
-/// The table stops taking new keys at this many slots (24 bytes each): 12 MiB.
-const MAX_SLOTS: usize = 1 << 19;
+/// Slots of a table at most, where nothing else is said, of 16 bytes each: 8 MiB.
+const SLOTS_MAX: usize = 1 << 19;
+/// Slots of an empty one.
+const SLOTS_MIN: usize = 1024;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Slot {
@@ -23,25 +23,26 @@ struct Slot {
     followers: u32,
 }
 
-/// Counts of contexts and of events after them.
+/// Counts of contexts and of events after them, in at most `MAX` slots (a power of two): a full table goes on counting
+/// what it knows and takes nothing new.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Ngrams {
+pub struct Ngrams<const MAX: usize = SLOTS_MAX> {
     slots: Vec<Slot>,
     used: usize,
     /// Keys not taken because the table was full.
     dropped: u64,
 }
 
-impl Default for Ngrams {
+impl<const MAX: usize> Default for Ngrams<MAX> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Ngrams {
+impl<const MAX: usize> Ngrams<MAX> {
     /// An empty model.
     pub fn new() -> Self {
-        Ngrams { slots: alloc::vec![Slot::default(); 1024], used: 0, dropped: 0 }
+        Self { slots: alloc::vec![Slot::default(); SLOTS_MIN], used: 0, dropped: 0 }
     }
 
     /// Counts every event of a sequence under its contexts of length 0 to `ORDER` - 1.
@@ -52,7 +53,7 @@ impl Ngrams {
                 context = extend(context, events, i, length);
                 let new = self.count(follow(context, event));
                 if let Some(slot) = self.slot_mut(context) {
-                    slot.count += 1;
+                    slot.count = slot.count.saturating_add(1);
                     slot.followers += u32::from(new);
                 }
             }
@@ -83,6 +84,11 @@ impl Ngrams {
         self.dropped
     }
 
+    /// Memory of the table. Unit: bytes.
+    pub fn bytes(&self) -> usize {
+        self.slots.capacity() * size_of::<Slot>()
+    }
+
     fn find(&self, key: u64) -> Option<&Slot> {
         let mask = self.slots.len() - 1;
         let mut at = (key as usize) & mask;
@@ -99,7 +105,7 @@ impl Ngrams {
     fn count(&mut self, key: u64) -> bool {
         match self.slot_mut(key) {
             Some(slot) => {
-                slot.count += 1;
+                slot.count = slot.count.saturating_add(1);
                 slot.count == 1
             }
             None => false,
@@ -107,7 +113,7 @@ impl Ngrams {
     }
 
     fn slot_mut(&mut self, key: u64) -> Option<&mut Slot> {
-        if self.used * 4 >= self.slots.len() * 3 && self.slots.len() < MAX_SLOTS {
+        if self.used * 4 >= self.slots.len() * 3 && self.slots.len() < MAX {
             self.grow();
         }
         let mask = self.slots.len() - 1;
@@ -165,7 +171,7 @@ mod tests {
 
     #[test]
     fn witten_bell_by_hand() {
-        let mut model = Ngrams::new();
+        let mut model: Ngrams = Ngrams::new();
         model.learn(&[1, 2, 1]);
         // Empty context: 3 events, 2 kinds; p0(2) = (1 + 2/512) / 5. After [1]: once, one kind: p(2) = (1 + p0) / 2.
         let p0 = (1.0 + 2.0 / 512.0) / 5.0;
@@ -175,11 +181,27 @@ mod tests {
 
     #[test]
     fn probabilities_of_all_events_sum_to_one() {
-        let mut model = Ngrams::new();
+        let mut model: Ngrams = Ngrams::new();
         let events: Vec<u32> = (0..400u32).map(|i| i * i % 17).collect();
         model.learn(&events);
         let sum: f64 = (0..512).map(|e| model.probability(&[3, 9, 16, e], 3)).sum();
         assert!((sum - 1.0).abs() < 1e-9, "{sum}");
         assert_eq!(model.dropped(), 0);
+    }
+
+    #[test]
+    fn a_full_table_goes_on_counting_what_it_knows() {
+        let (mut free, mut bound) = (Ngrams::<SLOTS_MAX>::new(), Ngrams::<1024>::new());
+        free.learn(&[1, 2, 3, 1, 2, 3]);
+        bound.learn(&[1, 2, 3, 1, 2, 3]);
+        let mut rng = crate::rng::Rng::new(3);
+        let many: Vec<u32> = (0..4_000).map(|_| rng.next_u64() as u32 % 400).collect();
+        free.learn(&many);
+        bound.learn(&many);
+        assert!(bound.bytes() == 1024 * size_of::<Slot>() && free.bytes() > 10 * bound.bytes());
+        assert!(bound.dropped() > 0 && free.dropped() == 0);
+        let before = bound.mean_surprise(&[1, 2, 3, 1, 2, 3]);
+        (0..50).for_each(|_| bound.learn(&[1, 2, 3, 1, 2, 3]));
+        assert!(bound.mean_surprise(&[1, 2, 3, 1, 2, 3]) < before);
     }
 }

@@ -19,7 +19,7 @@ const SLOTS_MAX: usize = 4096;
 /// A model of one program.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stream {
-    ngrams: Ngrams,
+    ngrams: Ngrams<SLOTS_MAX>,
     scores: VecDeque<f32>,
     bouts: u64,
     events: u64,
@@ -67,7 +67,7 @@ impl Stream {
     /// Takes a bout in that is held to be normal, with the surprise that [`Stream::judge`] found.
     pub fn learn(&mut self, bout: &[Vec<u32>], surprise: f64) {
         for sequence in bout {
-            self.ngrams.learn_within(sequence, SLOTS_MAX);
+            self.ngrams.learn(sequence);
             self.events += sequence.len() as u64;
         }
         self.bouts += 1;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use vocab::Timestamp;
 use vocab::kernel::{CallSample, CallsSample, Hist};
-use vocab::probe::ProbeResult;
 use vocab::rows::{Process, SyscallRow};
 use vocab::snapshot::Snapshot;
 
@@ -22,7 +21,7 @@ impl SyscallDeriver {
     /// The rows as of `snapshot`, in order of program and call; its processes and answers stand already.
     pub fn rows(&mut self, snapshot: &Snapshot) -> Arc<Vec<SyscallRow>> {
         // Whoever ended within its watch is nobody any more.
-        if let Some((watch, process)) = watched(snapshot) {
+        if let Some((watch, process)) = snapshot.watched_calls() {
             self.watches.insert(process.program.clone(), rows(snapshot.at, watch, process));
             let at = |rows: &Vec<SyscallRow>| rows.first().map_or(Timestamp(0), |row| row.at);
             if self.watches.len() > PROGRAMS_MAX {
@@ -33,15 +32,6 @@ impl SyscallDeriver {
         }
         self.rows.clone()
     }
-}
-
-/// The watch that ended in this turn: there is one at a time.
-fn watched(snapshot: &Snapshot) -> Option<(&CallsSample, &Process)> {
-    let watch = snapshot.answers.iter().find_map(|answer| match &answer.result {
-        Ok(ProbeResult::Calls(calls)) => Some(calls),
-        _ => None,
-    })?;
-    Some((watch, snapshot.process(watch.id)?))
 }
 
 fn rows(at: Timestamp, watch: &CallsSample, process: &Process) -> Vec<SyscallRow> {
@@ -75,7 +65,7 @@ fn rows(at: Timestamp, watch: &CallsSample, process: &Process) -> Vec<SyscallRow
 #[cfg(test)]
 mod tests {
     use vocab::ProcessId;
-    use vocab::probe::{Probe, ProbeAnswer};
+    use vocab::probe::{Probe, ProbeAnswer, ProbeResult};
     use vocab::sample::{MachineSample, ProcessStat, Sample};
 
     use super::*;

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use vocab::action::ActionState;
 use vocab::capability::Capability;
+use vocab::kernel::Hist;
 use vocab::ledger::Ledger;
 use vocab::rows::*;
 use vocab::snapshot::Snapshot;
@@ -85,7 +86,31 @@ fn snapshot(number: u64, shift: f64) -> Snapshot {
         processes,
         services,
         profiles: Arc::new(vec![profile(at, "Pool.grow", 9_000), profile(at, "Cart<add>", 1_000)]),
+        gpu_calls: Arc::new(vec![gpu_call(at)]),
         ..Snapshot::default()
+    }
+}
+
+fn gpu_call(at: Timestamp) -> GpuCallRow {
+    GpuCallRow {
+        at,
+        pid: 4242,
+        start_ticks: 99,
+        name: "java".into(),
+        service: Some("checkout".into()),
+        library: "libcudart.so.12".into(),
+        call: "cudaLaunchKernel".into(),
+        calls: 10,
+        errors: 0,
+        open: 0,
+        moved_bytes: None,
+        live_bytes: None,
+        spent_us: 100,
+        p50_us: Some(10.0),
+        p99_us: Some(20.0),
+        histogram: Hist::default(),
+        watched_s: 3.0,
+        source: "API level".to_owned(),
     }
 }
 
