@@ -39,8 +39,6 @@ pub struct ProgramCost {
     /// Calls that the kernel skipped because the program was already running on that CPU: it was
     /// interrupted or, on kernels whose tracepoints may be preempted (7.x), preempted.
     pub skipped: u64,
-    /// Memory of its code.
-    pub memory_bytes: u64,
 }
 
 /// Memory of one map.
@@ -55,7 +53,7 @@ pub struct MapMemory {
 }
 
 impl Kernel {
-    /// Cost of every loaded program. Source: bpf(2), /proc/self/fdinfo.
+    /// Cost of every loaded program. Source: bpf(2).
     pub fn costs(&self) -> Vec<ProgramCost> {
         let mut costs = Vec::new();
         for loaded in &self.loaded {
@@ -66,7 +64,16 @@ impl Kernel {
         costs
     }
 
-    /// Memory of every map but the ring buffer, which [`crate::Events::memory_bytes`] tells. What the
+    /// Memory of the code of every loaded program, by name; it stays as it is. Source: /proc/self/fdinfo.
+    pub fn code_memory(&self) -> Vec<(String, u64)> {
+        let programs = self.loaded.iter().flat_map(|loaded| loaded.ebpf.programs());
+        let of = |(name, program): (&str, &AyaProgram)| {
+            Some((name.to_owned(), memory_of(program.fd().ok()?.as_fd().as_raw_fd())))
+        };
+        programs.filter_map(of).collect()
+    }
+
+    /// Memory of every map, which stays as it is, but the ring buffer, which [`crate::Events::memory_bytes`] tells. What the
     /// kernel keeps per task (a departure, 16 bytes, once it was blocked) is in no map's account.
     pub fn map_memory(&self) -> Vec<MapMemory> {
         let mut all = Vec::new();
@@ -90,7 +97,6 @@ fn cost_of(name: &str, program: &AyaProgram) -> Option<ProgramCost> {
         run_time_ns: info.run_time_ns,
         runs: info.runs,
         skipped: info.skipped,
-        memory_bytes: memory_of(fd.as_fd().as_raw_fd()),
     })
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bpfload::{Hist, Kernel, Lost, Object, Options, State, TaskRow, Tick};
+use bpfload::{Hist, Kernel, Lost, MapMemory, Object, Options, State, TaskRow, Tick};
 use vocab::capability::Capability;
 use vocab::kernel::{
     self, BlockSample, CallSample, CallsSample, FsSample, KernelSample, NetSample, ProgramSample, WaitSample,
@@ -28,6 +28,8 @@ pub struct KernelSide {
     tick: Tick,
     lost: Lost,
     disks: BTreeMap<u32, Arc<str>>,
+    /// Of code, and of maps: neither changes once it is loaded.
+    memory: (Vec<(String, u64)>, Vec<MapMemory>),
     programs_at: Option<Timestamp>,
     softirqs_at: Option<Timestamp>,
     events: Option<EventReader>,
@@ -50,11 +52,13 @@ impl KernelSide {
         let queue = Arc::new(Queue::default());
         let events = kernel.take_events().map(|events| EventReader::new(events, Arc::clone(&queue)));
         let (tick, lost) = (Tick::default(), Lost::default());
+        let memory = (kernel.code_memory(), kernel.map_memory());
         Self {
             kernel,
             tick,
             lost,
             disks: BTreeMap::new(),
+            memory,
             programs_at: None,
             softirqs_at: None,
             events,
@@ -242,12 +246,13 @@ impl KernelSide {
             return None;
         }
         self.programs_at = Some(at);
-        let (costs, maps) = (self.kernel.costs(), self.kernel.map_memory());
+        let (costs, (code, maps)) = (self.kernel.costs(), &self.memory);
         let mut objects = Vec::new();
         let row = |one: &bpfload::Program| {
             let is_first = !objects.contains(&one.spec.object);
             objects.push(one.spec.object);
             let cost = costs.iter().find(|cost| cost.name == one.spec.name);
+            let code_bytes = code.iter().find(|(name, _)| name == one.spec.name);
             let of_object = maps.iter().filter(|map| is_first && map.object == one.spec.object);
             let ring =
                 if is_first && one.spec.object == Object::Events { self.queue.memory_bytes() } else { 0 };
@@ -259,7 +264,7 @@ impl KernelSide {
                 calls: cost.map_or(0, |cost| cost.runs),
                 run_ns: cost.map_or(0, |cost| cost.run_time_ns),
                 skipped: cost.map_or(0, |cost| cost.skipped),
-                memory_bytes: memory_bytes + cost.map_or(0, |cost| cost.memory_bytes),
+                memory_bytes: memory_bytes + code_bytes.map_or(0, |(_, bytes)| *bytes),
                 lost: if is_first { self.kernel.lost_of(one.spec.object) } else { 0 },
                 reason: match &one.state {
                     State::Missing(lack) => Some(Arc::from(&*lack.reason)),
