@@ -128,9 +128,11 @@ fn a_stranger_sees_what_proc_would_show_and_changes_nothing() {
     }
 
     // Which program a process is whose name and words say otherwise, only the link of its executable tells.
-    let script = "exec -a words bash -c 'printf name > /proc/self/comm; sleep 600; true'";
-    let veiled =
-        Command::new("bash").args(["-c", script]).stdout(Stdio::null()).spawn().expect("bash is there");
+    let script = "exec -a words bash -c 'printf name > /proc/self/comm; read line'";
+    let mut veiled = Command::new("bash");
+    // It waits by itself: what it started would outlive it.
+    veiled.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::null());
+    let veiled = veiled.spawn().expect("bash is there");
     let program =
         |user| place.row(user, &format!("SELECT program FROM processes WHERE pid = {}", veiled.id()));
     wait("root is told the program", || program(0)[0].starts_with("bash"));
