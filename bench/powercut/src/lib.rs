@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 /// Tells a process that it is the disk, and where.
 const SERVE: &str = "POWERCUT_SERVE";
-/// Set in the process that has a mount namespace of its own.
+/// Set in the process that has a mount namespace of its own: a file that it makes when the test begins.
 const ALONE: &str = "POWERCUT_ALONE";
 /// Size of the disk. Unit: bytes.
 const DISK_BYTES: u64 = 64 << 20;
@@ -43,10 +43,16 @@ pub struct Plugged {
 
 /// Runs a test of this binary again, alone: in a mount namespace of its own, as root. `None` in that process itself;
 /// otherwise what became of it, an `Err` being why it cannot be run here.
+///
+/// # Panics
+/// When the test fails there, and when no test of this binary has that name.
 pub fn alone(test: &str) -> Option<Result<(), String>> {
-    if std::env::var_os(ALONE).is_some() {
+    if let Some(begun) = std::env::var_os(ALONE) {
+        fs::write(begun, "").expect("the temporary folder is writable");
         return None;
     }
+    let begun =
+        std::env::temp_dir().join(format!("powercut-{}-{test}", std::process::id()).replace("::", "-"));
     let me = std::env::current_exe().ok()?;
     let script = "mount --make-rprivate / && test -c /dev/fuse && losetup -f >/dev/null && command -v mkfs.ext4 \
                   >/dev/null || exit 77; exec \"$@\"";
@@ -54,10 +60,12 @@ pub fn alone(test: &str) -> Option<Result<(), String>> {
         .args(["--mount", "sh", "-c", script, "sh"])
         .arg(me)
         .args([test, "--exact", "--nocapture", "--test-threads=1"])
-        .env(ALONE, "1")
+        .env(ALONE, &begun)
         .status();
+    let has_begun = fs::remove_file(&begun).is_ok();
     Some(match status.map(|status| status.code()) {
-        Ok(Some(0)) => Ok(()),
+        Ok(Some(0)) if has_begun => Ok(()),
+        Ok(Some(0)) => panic!("this binary has no test `{test}`"),
         Ok(Some(101) | None) => panic!("the rounds failed"),
         _ => Err("it needs root, /dev/fuse, loop devices and mkfs.ext4".to_owned()),
     })

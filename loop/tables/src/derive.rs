@@ -5,6 +5,7 @@
 mod gpu_calls;
 mod interrupts;
 mod kernel;
+mod last_rows;
 mod machine;
 mod network;
 mod process;

@@ -14,8 +14,7 @@ use vocab::sample::{DiskSample, Sample};
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, ProcessId, Timestamp};
 
-/// Rows of each table of events kept in memory.
-const ROWS_MAX: usize = 512;
+use super::last_rows::{ROWS_MAX, push};
 
 /// What is kept of a process for the tick in which it is gone.
 #[derive(Clone, Debug)]
@@ -55,7 +54,7 @@ impl KernelDeriver {
             self.note(event);
         }
         for row in &sample.memory_victims {
-            push(&mut self.memory_victims, row.clone());
+            push(&mut self.memory_victims, row.clone(), |row| &row.name);
         }
         snapshot.memory_victims = self.memory_victims.clone();
         snapshot.execs = self.execs.clone();
@@ -140,30 +139,28 @@ impl KernelDeriver {
         let (name, service, program) = (event.name.clone(), event.service.clone(), event.program.clone());
         let pid = id.pid;
         match event.what {
-            Happened::Exec => {
-                push(&mut self.execs, ExecRow { at, pid, ppid, user_id: uid, name, program, service })
-            }
+            Happened::Exec => push(
+                &mut self.execs,
+                ExecRow { at, pid, ppid, user_id: uid, name, program, service },
+                |row| &row.name,
+            ),
             Happened::Exit { code, signal, cpu_us, ran_s } => push(
                 &mut self.exits,
                 ExitRow { at, pid, ppid, user_id: uid, name, program, service, code, signal, ran_s, cpu_us },
+                |row| &row.name,
             ),
             Happened::OomKill { rss_bytes } => {
-                push(&mut self.oom_kills, OomKillRow { at, pid, name, service, rss_bytes });
+                push(&mut self.oom_kills, OomKillRow { at, pid, name, service, rss_bytes }, |row| &row.name);
             }
             Happened::Signal { signal, code, sender_pid } => {
-                push(&mut self.signals, SignalRow { at, pid, name, service, signal, code, sender_pid });
+                push(
+                    &mut self.signals,
+                    SignalRow { at, pid, name, service, signal, code, sender_pid },
+                    |row| &row.name,
+                );
             }
         }
     }
-}
-
-/// Adds a row and forgets the oldest beyond twice the bound, so that rows are seldom moved.
-fn push<R: Clone>(rows: &mut Arc<Vec<R>>, row: R) {
-    let rows = Arc::make_mut(rows);
-    if rows.len() >= 2 * ROWS_MAX {
-        rows.drain(..ROWS_MAX);
-    }
-    rows.push(row);
 }
 
 fn seen(process: &Process, uptime_s: f64) -> Seen {

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::kit::{HOMEOSTAT, Started, wait};
+
 /// A state folder of its own, where no daemon runs.
 struct Home(PathBuf);
 
@@ -19,7 +21,7 @@ impl Home {
     }
 
     fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_homeostat"));
+        let mut command = Command::new(HOMEOSTAT);
         command.env_clear().env("HOME", &self.0).env("HOMEOSTAT_STATE_DIR", &self.0).args(args);
         command
     }
@@ -262,14 +264,14 @@ fn a_daemon_answers_refuses_and_is_alone() {
 fn a_change_by_hand_is_told_with_its_undo_and_taken_back() {
     let home = Home::new();
     let daemon = Daemon::start(&home);
-    let mut victim = Command::new("sleep").arg("60").spawn().expect("sleep is there");
-    let sql = format!("UPDATE processes SET nice = 7 WHERE pid = {}", victim.id());
-    // A process is a row from the turn after its start.
-    let update = |_| {
-        std::thread::sleep(std::time::Duration::from_millis(400));
-        Some(home.run(&["sql", &sql])).filter(|(_, _, err)| !err.contains("no row matches"))
-    };
-    let (exit, out, err) = (0..10).find_map(update).expect("the process is seen within 4 s");
+    let victim = Started::by(Command::new("sleep").arg("60"));
+    let sql = format!("UPDATE processes SET nice = 7 WHERE pid = {}", victim.pid());
+    let mut said = (0, String::new(), String::new());
+    wait("the process is a row, from the turn after its start", || {
+        said = home.run(&["sql", &sql]);
+        !said.2.contains("no row matches")
+    });
+    let (exit, out, err) = said;
     if exit == 0 {
         assert!(out.contains("set_nice") && err.contains("undo with `homeostat undo "), "{out}{err}");
         let (exit, out, err) = home.run(&["undo", "--all"]);
@@ -278,8 +280,6 @@ fn a_change_by_hand_is_told_with_its_undo_and_taken_back() {
         // An ordinary user cannot lower a nice value again, so raising it is not offered.
         assert!(exit == 4 && err.contains("hint: "), "{exit}: {err}");
     }
-    let _ = victim.kill();
-    let _ = victim.wait();
     drop(daemon);
 }
 

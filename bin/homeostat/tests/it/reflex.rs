@@ -2,10 +2,9 @@
 //!
 //! Runs where programs may be loaded and cgroups made; elsewhere it prints why it skips.
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
-const HOMEOSTAT: &str = env!("CARGO_BIN_EXE_homeostat");
+use crate::kit::{Homeostat, kill, wait};
+
 /// Where cgroups of version 2 lie.
 const ROOTS: [&str; 2] = ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"];
 
@@ -22,76 +21,7 @@ lease_s = 4
 "#;
 
 /// One process that no signal of ours ends: the guard refuses to strike whom it has not looked at, such as new children.
-const SERVICE: &str = r#"
-name = "reflexive"
-command = ["sh", "-c", "trap '' HUP; exec sleep 601"]
-"#;
-
-struct Running {
-    folder: PathBuf,
-    keeper: Child,
-}
-
-impl Running {
-    fn start() -> Self {
-        let folder = std::env::temp_dir().join(format!("homeostat-reflex-{}", std::process::id()));
-        let write = |name: &str, text: &str| {
-            let path = folder.join(name);
-            std::fs::create_dir_all(path.parent().expect("a folder")).expect("temporary folder");
-            std::fs::write(path, text).expect("writable");
-        };
-        write("rules/still_upon_hup.toml", RULE);
-        write("reflexive.toml", SERVICE);
-        write("config.toml", &format!("policies = {:?}\n", folder.join("rules")));
-        let keeper = Command::new(HOMEOSTAT)
-            .args(["run", "--mode", "heal", "--state-dir"])
-            .arg(&folder)
-            .arg("--config")
-            .arg(folder.join("config.toml"))
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("the binary was built for this test");
-        let running = Self { folder, keeper };
-        wait("the daemon answers", || running.ask(&["status"]).0 != 3);
-        running
-    }
-
-    /// Exit code and standard output of one command.
-    fn ask(&self, words: &[&str]) -> (i32, String) {
-        let output = Command::new(HOMEOSTAT).args(words).arg("--state-dir").arg(&self.folder).output();
-        let output = output.expect("runs");
-        (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    }
-
-    /// The one cell that a question asks for; `None` while there is none.
-    fn cell(&self, question: &str) -> Option<String> {
-        let (code, out) = self.ask(&["sql", "--json", question]);
-        let row: serde_json::Value = serde_json::from_str(&out).ok().filter(|_| code == 0)?;
-        let cell = row.get(0)?.as_object()?.values().next()?;
-        (!cell.is_null()).then(|| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        kill(self.keeper.id() as i32, libc::SIGTERM);
-        let _ = self.keeper.wait();
-        let _ = std::fs::remove_dir_all(&self.folder);
-    }
-}
-
-fn wait(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(30);
-    while !holds() {
-        assert!(Instant::now() < end, "not within 30 s: {what}");
-        std::thread::sleep(Duration::from_millis(20));
-    }
-}
-
-fn kill(pid: i32, signal: i32) {
-    // SAFETY: kill(2) takes plain integers; every pid here is of a process this test started.
-    unsafe { libc::kill(pid, signal) };
-}
+const COMMAND: &str = r#"["sh", "-c", "trap '' HUP; exec sleep 601"]"#;
 
 /// What the kernel says of the cgroup: whether it is frozen.
 fn is_frozen(folder: &Path) -> bool {
@@ -99,7 +29,7 @@ fn is_frozen(folder: &Path) -> bool {
 }
 
 /// The cgroup of the service of our own, if one could be made; else why this test cannot run.
-fn place(running: &Running) -> Result<PathBuf, String> {
+fn place(running: &Homeostat) -> Result<PathBuf, String> {
     let programs = "SELECT count(*) FROM bpf_programs WHERE name = 'signal_generate' AND is_attached";
     wait("the programs are listed", || {
         running.cell("SELECT count(*) FROM capabilities WHERE name = 'kernel_programs'").is_some()
@@ -116,9 +46,12 @@ fn place(running: &Running) -> Result<PathBuf, String> {
 
 #[test]
 fn a_signal_freezes_its_service_the_lease_ends_it_and_a_decision_accounts_for_it() {
-    let running = Running::start();
-    let file = running.folder.join("reflexive.toml");
-    assert_eq!(running.ask(&["service", "start", &file.to_string_lossy()]).0, 0);
+    let mut running = Homeostat::prepare("reflex", "heal");
+    let rule = running.write("rules/still_upon_hup.toml", RULE);
+    running.write("config.toml", &format!("policies = {:?}\n", rule.parent().expect("a folder")));
+    running.launch();
+    running.wait_until_it_answers();
+    running.serve("reflexive", COMMAND);
     let main = "SELECT main_pid FROM services WHERE name = 'reflexive' AND up_s > 1";
     wait("the service runs, and is known since the last turn", || running.cell(main).is_some());
     let folder = match place(&running) {

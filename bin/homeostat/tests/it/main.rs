@@ -1,0 +1,7 @@
+//! The whole program as those who run it meet it: the command line, deaths, history, reflexes, other users, looks.
+mod cli;
+mod history;
+mod keeper;
+mod kit;
+mod reflex;
+mod second_user;

@@ -1,0 +1,78 @@
+//! The last rows of a table of events, shared fairly: a program that makes many pushes out its own, not those of others.
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Rows of each table of events kept in memory; at most twice as many for a moment, so that rows are seldom moved.
+pub const ROWS_MAX: usize = 512;
+
+/// Adds a row of the program with that name, and forgets old ones beyond the bound.
+pub fn push<R: Clone>(rows: &mut Arc<Vec<R>>, row: R, name: impl Fn(&R) -> &str) {
+    let rows = Arc::make_mut(rows);
+    rows.push(row);
+    if rows.len() > 2 * ROWS_MAX {
+        forget(rows, name);
+    }
+}
+
+/// Leaves each program its newest rows, as many as fit if all were left the same number at most.
+fn forget<R>(rows: &mut Vec<R>, name: impl Fn(&R) -> &str) {
+    let mut rows_of = BTreeMap::<String, usize>::new();
+    for row in &*rows {
+        *rows_of.entry(name(row).to_owned()).or_default() += 1;
+    }
+    let share = fair_share(rows_of.values().copied().collect()).max(1);
+    rows.retain(|row| {
+        let left = rows_of.get_mut(name(row)).expect("counted above");
+        *left -= 1;
+        *left < share
+    });
+    // So many programs that one row each is too much.
+    let beyond = rows.len().saturating_sub(ROWS_MAX);
+    rows.drain(..beyond);
+}
+
+/// The most that each may have, so that all have [`ROWS_MAX`] together; what one does not use is for the others.
+fn fair_share(mut counts: Vec<usize>) -> usize {
+    counts.sort_unstable();
+    let mut room = ROWS_MAX;
+    for (before, count) in counts.iter().enumerate() {
+        let share = room / (counts.len() - before);
+        if *count > share {
+            return share;
+        }
+        room -= count;
+    }
+    ROWS_MAX
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn after(names: impl Iterator<Item = (String, usize)>) -> Arc<Vec<(String, usize)>> {
+        let mut rows = Arc::default();
+        names.for_each(|row| push(&mut rows, row, |row| &row.0));
+        rows
+    }
+
+    #[test]
+    fn a_flood_of_one_program_leaves_the_rows_of_the_others() {
+        let quiet = (0..3).map(|turn| ("quiet".to_owned(), turn));
+        let flood = (0..100_000).map(|turn| ("flood".to_owned(), turn));
+        let rows = after(quiet.clone().chain(flood));
+        assert_eq!(rows[..3], quiet.collect::<Vec<_>>());
+        assert!((ROWS_MAX..=2 * ROWS_MAX).contains(&rows.len()), "{}", rows.len());
+        assert_eq!(rows.last(), Some(&("flood".to_owned(), 99_999)));
+        assert!(rows[3..].windows(2).all(|two| two[0].1 + 1 == two[1].1), "the newest in their order");
+    }
+
+    #[test]
+    fn two_that_flood_share_and_a_crowd_is_bounded() {
+        let rows = after((0..50_000).map(|turn| (["one", "two"][turn % 2].to_owned(), turn)));
+        let ones = rows.iter().filter(|row| row.0 == "one").count();
+        assert!(ones.abs_diff(rows.len() / 2) <= 1, "{ones} of {}", rows.len());
+        let rows = after((0..50_000).map(|turn| (format!("program {turn}"), turn)));
+        assert!((ROWS_MAX..=2 * ROWS_MAX).contains(&rows.len()), "{}", rows.len());
+        assert_eq!(rows.last().map(|row| row.1), Some(49_999));
+    }
+}
