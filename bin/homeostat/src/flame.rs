@@ -1,4 +1,6 @@
 //! Flame graphs of profiles: which rows belong to an incident, and how their weights are said.
+use std::collections::BTreeMap;
+
 use vocab::Entity;
 use vocab::finding::FindingKind;
 use vocab::ledger::Ledger;
@@ -7,27 +9,42 @@ use vocab::rows::{IncidentRow, ProfileRow};
 
 use crate::output::span;
 
-/// The stacks that escalation found for an incident, heaviest first: the last profile of its evidence.
+/// The stacks that escalation found for an incident, heaviest first: those its evidence speaks of.
 pub fn rows_of<'a>(
     profiles: &'a [ProfileRow],
     ledger: &Ledger,
     incident: &IncidentRow,
 ) -> Vec<&'a ProfileRow> {
-    let kind = incident.kind.parse::<FindingKind>().ok().and_then(ProfileKind::of_trouble);
-    let Some(kind) = kind.map(ProfileKind::as_str) else { return Vec::new() };
-    let is_its = |one: &&ProfileRow| {
+    let is_evidence = |one: &&ProfileRow| {
         let entity = Entity::Process(vocab::ProcessId { pid: one.pid, start_ticks: one.start_ticks });
-        one.kind == kind
-            && ledger.evidence.iter().any(|row| {
-                row.incident_id == incident.id
-                    && row.source_table.as_deref() == Some("profiles")
-                    && row.entity == entity
-            })
+        ledger.evidence.iter().any(|row| {
+            row.incident_id == incident.id
+                && row.source_table.as_deref() == Some("profiles")
+                && row.entity == entity
+        })
     };
-    let mut rows = profiles.iter().filter(is_its).collect::<Vec<_>>();
-    let last = rows.iter().map(|one| one.at).max();
-    rows.retain(|one| Some(one.at) == last);
-    rows
+    let its = profiles.iter().filter(is_evidence).collect::<Vec<_>>();
+    let kinds = incident.kind.parse::<FindingKind>().map_or(&[][..], ProfileKind::of_trouble);
+    let known = kinds.iter().map(|kind| last(&its, kind.as_str())).filter(|rows| !rows.is_empty());
+    let mut known = known.collect::<Vec<_>>();
+    let sure = known.iter().position(|rows| is_sure(rows)).unwrap_or(known.len().saturating_sub(1));
+    if known.is_empty() { Vec::new() } else { known.swap_remove(sure) }
+}
+
+/// The last profile of that kind.
+fn last<'a>(rows: &[&'a ProfileRow], kind: &str) -> Vec<&'a ProfileRow> {
+    let of_kind = || rows.iter().filter(|one| one.kind == kind);
+    let last = of_kind().map(|one| one.at).max();
+    of_kind().filter(|one| Some(one.at) == last).copied().collect()
+}
+
+fn is_sure(rows: &[&ProfileRow]) -> bool {
+    let mut shares = BTreeMap::<&str, f64>::new();
+    for row in rows {
+        *shares.entry(row.function.as_deref().unwrap_or_default()).or_default() += row.share;
+    }
+    shares.remove("");
+    rows.iter().any(|row| shares.values().any(|share| ProfileKind::is_sure(row.watched_s, *share)))
 }
 
 /// The stacks of an incident, drawn, or what to say where it has none.

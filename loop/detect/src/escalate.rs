@@ -31,32 +31,31 @@ impl Escalation {
         self.asked.retain(|(id, _), _| snapshot.process(*id).is_some());
         let accused = detected.findings.iter().filter_map(|one| Some((one.process?, one.kind)));
         for (id, kind) in accused.collect::<Vec<_>>() {
-            if let Some(kind) = ProfileKind::of_trouble(kind) {
-                self.ask_where(id, kind, now_s, detected);
+            let kinds = ProfileKind::of_trouble(kind);
+            self.ask_where(id, kinds, now_s, detected);
+            if !kinds.is_empty() {
                 // It may only be waiting for its GPU; one that uses none is not watched, which observe finds out.
                 self.ask(id, Probe::gpu_calls(id), AGAIN_S, now_s, detected);
             }
         }
         for (id, kind) in core::mem::take(&mut detected.suspects) {
-            let Some(kind) = ProfileKind::of_trouble(kind) else { continue };
-            if kind == ProfileKind::Waiting {
-                self.ask_where(id, kind, now_s, detected);
-            } else if !self.asked.contains_key(&(id, ProbeKind::Profile(kind)))
+            let kinds = ProfileKind::of_trouble(kind);
+            if kinds.contains(&ProfileKind::Waiting) {
+                self.ask_where(id, kinds, now_s, detected);
+            } else if !kinds.iter().any(|kind| self.asked.contains_key(&(id, ProbeKind::Profile(*kind))))
                 && self.suspected_s.is_none_or(|asked_s| now_s - asked_s >= SUSPECTS_S)
             {
                 self.suspected_s = Some(now_s);
-                self.ask_where(id, kind, now_s, detected);
+                self.ask_where(id, kinds, now_s, detected);
             }
         }
     }
 
-    fn ask_where(&mut self, id: ProcessId, kind: ProfileKind, now_s: f64, detected: &mut Detected) {
-        let again_s = if kind == ProfileKind::Waiting { LOOK_AGAIN_S } else { AGAIN_S };
-        if kind == ProfileKind::MemoryGrowth {
-            // The surer answer first; it needs programs in the kernel, and an allocator that is not too busy.
-            self.ask(id, Probe::profile(id, ProfileKind::MemoryKept), again_s, now_s, detected);
+    fn ask_where(&mut self, id: ProcessId, kinds: &[ProfileKind], now_s: f64, detected: &mut Detected) {
+        for kind in kinds {
+            let again_s = if *kind == ProfileKind::Waiting { LOOK_AGAIN_S } else { AGAIN_S };
+            self.ask(id, Probe::profile(id, *kind), again_s, now_s, detected);
         }
-        self.ask(id, Probe::profile(id, kind), again_s, now_s, detected);
     }
 
     fn ask(&mut self, id: ProcessId, probe: Probe, again_s: f64, now_s: f64, detected: &mut Detected) {

@@ -20,12 +20,8 @@ const TABLE: &str = "profiles";
 /// How long before an incident opens they may have been taken; the same of where threads wait. Unit: s.
 const KEPT_S: f64 = 300.0;
 const LOOK_KEPT_S: f64 = 60.0;
-/// Allocations watched for less than this may just be in use. Unit: s.
-const SURE_S: f64 = 1.0;
 /// Stacks of an incident.
 const STACKS_MAX: usize = 4;
-/// Share of the whole below which a function is not called the place. Unit: ratio.
-const SHARE_MIN: f64 = 0.3;
 /// Evidence rows of one incident, these included.
 const EVIDENCE_MAX: usize = 40;
 
@@ -45,15 +41,17 @@ impl Profiles {
         }
     }
 
-    /// What is known for an incident: whose allocations are kept rather than who touches memory first, if it was watched
-    /// for long enough to tell.
+    /// What is known for an incident: the first answer that is sure, or the last there is.
     fn of(&self, id: ProcessId, incident: &Incident) -> Option<(ProfileKind, &ProfileProbe)> {
-        let kind = ProfileKind::of_trouble(incident.kind)?;
-        let kept_s = if kind == ProfileKind::Waiting { LOOK_KEPT_S } else { KEPT_S };
-        let get = |kind| self.0.of((id, kind), incident, kept_s).map(|found| (kind, found));
-        let is_sure = |profile: &ProfileProbe| profile.seconds >= SURE_S && place(kind, profile).is_some();
-        let kept = if kind == ProfileKind::MemoryGrowth { get(ProfileKind::MemoryKept) } else { None };
-        kept.filter(|(_, profile)| is_sure(profile)).or_else(|| get(kind))
+        let known = ProfileKind::of_trouble(incident.kind).iter().filter_map(|kind| {
+            let kept_s = if *kind == ProfileKind::Waiting { LOOK_KEPT_S } else { KEPT_S };
+            Some((*kind, self.0.of((id, *kind), incident, kept_s)?))
+        });
+        let known = known.collect::<Vec<_>>();
+        let is_sure = |profile: &ProfileProbe| {
+            heaviest(profile).is_some_and(|(_, share)| ProfileKind::is_sure(profile.seconds, share))
+        };
+        known.iter().find(|(_, profile)| is_sure(profile)).or(known.last()).copied()
     }
 
     /// Adds to an incident what is known of the stacks of its process, in place of what was known before.
@@ -152,8 +150,8 @@ fn sentence(kind: ProfileKind, profile: &ProfileProbe, stack: &StackProbe) -> St
     }
 }
 
-/// Where the most of it happens, for the sentence of the incident; `None` where no function stands out.
-fn place(kind: ProfileKind, profile: &ProfileProbe) -> Option<String> {
+/// The function with the most of a profile, and its share.
+fn heaviest(profile: &ProfileProbe) -> Option<(&str, f64)> {
     let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
     for stack in &profile.stacks {
         if let Some(function) = stack.function.as_deref() {
@@ -161,12 +159,29 @@ fn place(kind: ProfileKind, profile: &ProfileProbe) -> Option<String> {
         }
     }
     let (function, weight) = sums.into_iter().max_by_key(|(_, weight)| *weight)?;
-    if profile.share(weight) < SHARE_MIN {
+    Some((function, profile.share(weight)))
+}
+
+/// Who calls that function, where it is always the same: the function may serve the whole program.
+fn caller_of<'a>(profile: &'a ProfileProbe, function: &str) -> Option<&'a str> {
+    let of_function = profile.stacks.iter().filter(|one| one.function.as_deref() == Some(function));
+    let mut callers = of_function.map(|one| one.path.as_deref().and_then(|path| path.split(" <- ").nth(1)));
+    let first = callers.next()??;
+    (first != function && first != "main" && callers.all(|one| one == Some(first))).then_some(first)
+}
+
+/// Where the most of it happens, for the sentence of the incident; `None` where no function stands out.
+fn place(kind: ProfileKind, profile: &ProfileProbe) -> Option<String> {
+    let (function, share) = heaviest(profile)?;
+    if share < ProfileKind::SHARE_MIN {
         return None;
     }
-    match kind {
-        ProfileKind::MemoryGrowth | ProfileKind::MemoryKept => Some(format!("it grows in `{function}`")),
-        ProfileKind::OnCpu => Some(format!("its time goes to `{function}`")),
-        ProfileKind::Waiting => None,
-    }
+    let verb = match kind {
+        ProfileKind::MemoryGrowth | ProfileKind::MemoryKept => "it grows in",
+        ProfileKind::OnCpu => "its time goes to",
+        ProfileKind::Waiting => return None,
+    };
+    let caller = caller_of(profile, function);
+    let caller = caller.map_or_else(String::new, |caller| format!(", called by `{caller}`"));
+    Some(format!("{verb} `{function}`{caller}"))
 }

@@ -159,6 +159,23 @@ fn who_allocates_what_is_kept_is_named_before_who_touches_it_if_it_was_watched_f
     }
 }
 
+#[test]
+fn a_function_that_serves_the_whole_program_is_named_with_who_calls_it_if_that_is_always_the_same() {
+    let called_by = |callers: &[&str]| {
+        let stacks = callers.iter().map(|caller| {
+            let path = alloc::format!("xmalloc <- {caller} <- serve");
+            StackProbe { path: Some(path.into()), ..stack(caller, "xmalloc", 10, &[7]) }
+        });
+        let kept = profiled(1, ProfileKind::MemoryKept, stacks.collect());
+        run_with(vec![(1, vec![leak(1)], vec![kept])]).open()[0].sentence.clone()
+    };
+    assert!(called_by(&["caches", "caches"]).ends_with("it grows in `xmalloc`, called by `caches`"));
+    for callers in [&["caches", "sorts"][..], &["main"], &["xmalloc"]] {
+        let sentence = called_by(callers);
+        assert!(sentence.ends_with("it grows in `xmalloc`"), "{callers:?}: {sentence}");
+    }
+}
+
 fn leak(at_s: i64) -> Finding {
     Finding { process: Some(PROCESS), ..finding(at_s, FindingKind::MemoryLeak, "a", &["a"]) }
 }

@@ -46,14 +46,25 @@ words! {
 }
 
 impl ProfileKind {
-    /// Which stacks say something of a trouble.
-    pub const fn of_trouble(kind: FindingKind) -> Option<Self> {
+    /// Least share of the whole that makes a function the place. Unit: ratio.
+    pub const SHARE_MIN: f64 = 0.3;
+    /// What was watched for less than this may have been in use just then. Unit: s.
+    pub const SURE_S: f64 = 1.0;
+
+    /// Which stacks say something of a trouble, the surer first: allocations that are kept need programs in the kernel,
+    /// and an allocator that is not too busy, so who touches memory is asked, too.
+    pub const fn of_trouble(kind: FindingKind) -> &'static [Self] {
         match kind {
-            FindingKind::MemoryLeak => Some(Self::MemoryGrowth),
-            FindingKind::CpuHog => Some(Self::OnCpu),
-            FindingKind::Deadlock | FindingKind::Stalled => Some(Self::Waiting),
-            _ => None,
+            FindingKind::MemoryLeak => &[Self::MemoryKept, Self::MemoryGrowth],
+            FindingKind::CpuHog => &[Self::OnCpu],
+            FindingKind::Deadlock | FindingKind::Stalled => &[Self::Waiting],
+            _ => &[],
         }
+    }
+
+    /// Whether a profile tells the place by itself: it took that long, and the heaviest function has that share.
+    pub fn is_sure(seconds: f64, share: f64) -> bool {
+        seconds >= Self::SURE_S && share >= Self::SHARE_MIN
     }
 
     /// For how long the process is watched. Unit: s.

@@ -10,6 +10,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
+use vocab::rows::ProfileRow;
 use vocab::rule::Mode;
 
 use super::state::EFFECT_WAIT;
@@ -363,6 +364,19 @@ fn the_stacks_of_an_incident_are_drawn_and_may_load_nothing() {
     assert_eq!(house.get(&path).0, 404);
     let (_, page, _) = ask("/api/status");
     assert!(!page.contains("unsafe-inline"), "{page}");
+}
+
+#[test]
+fn who_keeps_memory_is_shown_before_who_touches_it_if_it_was_watched_for_long_enough() {
+    let turn = made_up::turn(1, 1.0);
+    let incident = turn.ledger.incidents.iter().find(|row| row.id == 12).expect("a leak");
+    for (watched_s, shown) in [(5.0, "memory_kept"), (0.4, "memory_growth")] {
+        let kept = |row: &ProfileRow| ProfileRow { kind: "memory_kept".to_owned(), watched_s, ..row.clone() };
+        let touched = turn.snapshot.profiles.iter();
+        let rows = touched.clone().cloned().chain(touched.map(kept)).collect::<Vec<_>>();
+        let found = crate::flame::rows_of(&rows, &turn.ledger, incident);
+        assert!(found.len() == 2 && found.iter().all(|row| row.kind == shown), "{watched_s}: {found:?}");
+    }
 }
 
 #[test]

@@ -3,5 +3,6 @@ mod cli;
 mod history;
 mod keeper;
 mod kit;
+mod looks;
 mod reflex;
 mod second_user;
