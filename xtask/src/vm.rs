@@ -21,7 +21,11 @@ const SAVED: &str = "HOMEOSTAT_VM_SAVED";
 const MACHINE: &str = "homeostat-scene";
 
 /// Each scene and the time it may take in a slow machine. Unit: s.
-const SCENES: &[(&str, u32)] = &[("heal", 1_200), ("hands", 600), ("install", 300), ("quiet", 1_200)];
+const SCENES: &[(&str, u32)] =
+    &[("heal", 1_200), ("hands", 600), ("install", 300), ("kernel", 1_800), ("quiet", 1_200)];
+
+/// The scene that plays tests of this workspace on another kernel, and the crates whose tests they are.
+const KERNEL: (&str, [&str; 3]) = ("kernel", ["bpfload", "observe", "stacks"]);
 
 /// Runs the scenes that are named, or all.
 ///
@@ -39,7 +43,9 @@ pub(crate) fn run(arguments: &[&str]) -> Result<(), String> {
     let mut failed = Vec::new();
     for (name, limit_s) in SCENES.iter().filter(|(name, _)| names.is_empty() || names.contains(name)) {
         println!("==> {name}");
-        let (is_good, said) = play(&vmctl, &binary, name, *limit_s, &more)?;
+        let tests = if *name == KERNEL.0 { test_programs()? } else { Vec::new() };
+        let carried = tests.iter().map(PathBuf::as_path).chain([binary.as_path()]).collect::<Vec<_>>();
+        let (is_good, said) = play(&vmctl, &carried, name, *limit_s, &more)?;
         println!("{}", table(&said).unwrap_or(said));
         if !is_good {
             failed.push(*name);
@@ -64,10 +70,27 @@ fn split<'a>(arguments: &[&'a str]) -> Result<(Vec<&'a str>, Vec<&'a str>), Stri
     Ok((names, more))
 }
 
-/// One scene in a machine of its own: whether it ended well, and what it said.
+/// The programs that the tests of those crates are built as.
+fn test_programs() -> Result<Vec<PathBuf>, String> {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(root()).args(["test", "--no-run", "--quiet", "--message-format=json"]);
+    cargo.args(KERNEL.1.iter().flat_map(|name| ["-p", name]));
+    let output = cargo.stderr(Stdio::inherit()).output().map_err(|error| format!("cargo: {error}"))?;
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    let messages = lines.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
+    let built = messages.filter(|one| one["profile"]["test"] == true);
+    let programs = built.filter_map(|one| one["executable"].as_str().map(PathBuf::from)).collect::<Vec<_>>();
+    if output.status.success() && !programs.is_empty() {
+        Ok(programs)
+    } else {
+        Err("the tests for another kernel cannot be built".to_owned())
+    }
+}
+
+/// One scene in a machine of its own, with the files it carries, the program last: whether it ended well, and what it said.
 fn play(
     vmctl: &Path,
-    binary: &Path,
+    carried: &[&Path],
     name: &str,
     limit_s: u32,
     more: &[&str],
@@ -80,10 +103,12 @@ fn play(
     let files = ["scene.py", "service.unit", &format!("{name}.py")].map(|file| scenes.join(file));
     let mut run = Command::new(vmctl);
     run.args(["run", MACHINE, "-t", &limit_s.to_string()]);
-    for file in files.iter().map(PathBuf::as_path).chain([binary]) {
+    for file in files.iter().map(PathBuf::as_path).chain(carried.iter().copied()) {
         run.arg("-f").arg(file);
     }
-    run.arg(format!("chmod 755 homeostat; python3 {name}.py \"$PWD/homeostat\" {}", more.join(" ")));
+    let names = carried.iter().filter_map(|file| file.file_name()?.to_str()).rev();
+    let words = names.skip(1).chain(more.iter().copied()).collect::<Vec<_>>().join(" ");
+    run.arg(format!("chmod 755 *; python3 {name}.py \"$PWD/homeostat\" {words}"));
     let output = run.stderr(Stdio::inherit()).output();
     order(vmctl, &["off", MACHINE])?;
     let output = output.map_err(|error| format!("{}: {error}", vmctl.display()))?;
@@ -119,9 +144,12 @@ fn table(said: &str) -> Option<String> {
             actions.collect::<Vec<_>>().join(" | ")
         );
     }
-    for (name, count) in
-        [("innocents", "innocents accused"), ("failed", "checks failed"), ("incidents", "incidents")]
-    {
+    for (name, count) in [
+        ("passed", "programs that passed"),
+        ("innocents", "innocents accused"),
+        ("failed", "checks failed"),
+        ("incidents", "incidents"),
+    ] {
         if let Some(list) = object[name].as_array() {
             let _ = writeln!(text, "{count}: {}", list.len());
             list.iter().for_each(|one| text.push_str(&format!("  {one}\n")));

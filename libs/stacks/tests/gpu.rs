@@ -20,9 +20,11 @@ const WATCHED: &str = "STACKS_TEST_WATCHED_PID";
 fn program() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/gpu.c");
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("gpu-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a folder");
+        // Carried along: this test is played on other machines too.
+        let source = folder.join("gpu.c");
+        std::fs::write(&source, include_str!("programs/gpu.c")).expect("writable");
         let build = |name: &str, flags: &[&str]| {
             let mut command = Command::new("cc");
             command.current_dir(&folder).args(["-O2", "-w", "-o", name]).arg(&source).args(flags);
