@@ -11,17 +11,18 @@ LEFT_OUT = ["objects::"]
 
 
 def play(program):
-    """One line on how it went, and whether it went well."""
+    """How it went in a line, with where it failed, and whether it went well."""
     skips = [word for name in LEFT_OUT for word in ("--skip", name)]
     command = [f"./{program}", "--test-threads=1", "--nocapture", *skips]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace")
-    for line in done.stdout.splitlines():
+    said = done.stdout.splitlines()
+    for line in said:
         if re.search("skipped|FAILED|panicked", line):
             say(program, line)
-    if done.returncode:
-        print(done.stdout, file=sys.stderr)
+    panics = [" ".join(said[at : at + 2]) for at, line in enumerate(said) if "panicked at" in line]
     results = re.findall(r"^test result: (.*?); \d+ ignored", done.stdout, re.M)
-    return f"{program.rsplit('-', 1)[0]}: {' and '.join(results) or 'no result'}", done.returncode == 0
+    line = f"{program.rsplit('-', 1)[0]}: {' and '.join(results) or 'no result'}"
+    return "; ".join([line, *panics]), done.returncode == 0
 
 
 def main():

@@ -117,11 +117,11 @@ impl Path {
             freeze.write_all_at(b"1", 0)?;
             return Ok(Some(now_ns() - at_ns));
         };
-        let ready = prepared.take().ok_or("nothing is prepared")?;
+        let mut ready = prepared.take().ok_or("nothing is prepared")?;
         *number += 1;
-        let struck = act.strike(&ready, (*number, 0), Timestamp::default())?;
+        let struck = act.strike(&mut ready, (*number, 0), Timestamp::default())?;
         let took_ns = now_ns() - at_ns;
-        let effect = act.look_again(struck, Timestamp::default());
+        let effect = act.look_again(&ready, struck, Timestamp::default());
         let undo = Order::Undo { action_id: *number, because: "measured".to_owned() };
         let ended = act.run(Timestamp::default(), vec![undo]);
         if effect.state != ActionState::Applied

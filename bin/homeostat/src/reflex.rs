@@ -95,14 +95,14 @@ impl Reflexes {
 
     /// Answers an event. Called for each, on the thread that reads them.
     pub fn answer(&self, raw: &Raw) {
-        let ready = lock(&self.ready);
-        let Some(one) = ready.iter().find(|one| one.is_meant(raw, self.ticks_per_s)) else { return };
-        let Some(prepared) = &one.prepared else { return };
+        let mut ready = lock(&self.ready);
+        let Some(one) = ready.iter_mut().find(|one| one.is_meant(raw, self.ticks_per_s)) else { return };
+        let Some(prepared) = &mut one.prepared else { return };
         let now = clock::now(self.start_of_clock);
         let mut act = lock(&self.act);
         let (action_id, decision_id) = self.numbers.next();
         let effect = match act.strike(prepared, (action_id, decision_id), now) {
-            Ok(struck) => act.look_again(struck, now),
+            Ok(struck) => act.look_again(prepared, struck, now),
             Err(because) => Effect {
                 action_id,
                 intent: Intent { action_id, decision_id, ..prepared.intent().clone() },

@@ -83,7 +83,7 @@ impl Act {
     }
 
     /// The right to change the machine, and what is needed for one call.
-    pub(crate) fn turn(&mut self, now: Timestamp) -> Result<(Turn<'_>, Lock<'_>), String> {
+    pub(crate) fn turn(&mut self, now: Timestamp) -> Result<(Turn<'_>, Lock), String> {
         let Self { ring, guard, capabilities, services, durable, .. } = self;
         let lock = ring.lock().map_err(|error| error.to_string())?;
         let machine = Machine::open(&mut **services).map_err(|error| error.to_string())?;

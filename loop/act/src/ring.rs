@@ -25,6 +25,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 
 use rustix::fs::{FlockOperation, MemfdFlags};
@@ -95,7 +96,7 @@ pub enum Content {
 /// The mapped ring.
 pub struct Ring {
     map: Map,
-    file: File,
+    file: Arc<File>,
     boot: [u64; 2],
 }
 
@@ -150,11 +151,11 @@ impl Ring {
             Ok(_) | Err(MAGIC) => {}
             Err(_) => return Err(RingError::Foreign),
         }
-        Ok(Self { map, file, boot: boot_id()? })
+        Ok(Self { map, file: Arc::new(file), boot: boot_id()? })
     }
 
     /// The file or memfd behind it.
-    pub const fn file(&self) -> &File {
+    pub fn file(&self) -> &File {
         &self.file
     }
 
@@ -167,9 +168,9 @@ impl Ring {
     ///
     /// # Errors
     /// [`RingError::Busy`], or the file system has no locks.
-    pub fn lock(&self) -> Result<Lock<'_>, RingError> {
-        match rustix::fs::fcntl_lock(&self.file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock(&self.file)),
+    pub fn lock(&self) -> Result<Lock, RingError> {
+        match rustix::fs::fcntl_lock(&*self.file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Lock(self.file.clone())),
             Err(Errno::AGAIN | Errno::ACCESS) => Err(RingError::Busy(place::lock_holder(&self.file))),
             Err(errno) => Err(errno.into()),
         }
@@ -249,12 +250,12 @@ impl Ring {
 }
 
 /// The right to change the machine.
-pub struct Lock<'a>(&'a File);
+pub struct Lock(Arc<File>);
 
-impl Drop for Lock<'_> {
+impl Drop for Lock {
     fn drop(&mut self) {
         // A failure leaves the lock until we die; nobody else is misled by that.
-        let _ = rustix::fs::fcntl_lock(self.0, FlockOperation::Unlock);
+        let _ = rustix::fs::fcntl_lock(&*self.0, FlockOperation::Unlock);
     }
 }
 

@@ -18,7 +18,7 @@ use crate::boot_ns;
 use crate::effects::{bare_effect, effect_of};
 use crate::engine::Act;
 use crate::record::Record;
-use crate::ring::{End, Slot, Stage};
+use crate::ring::{End, Lock, Slot, Stage};
 use crate::take_back::Ended;
 use crate::turn::is_free;
 
@@ -29,8 +29,8 @@ const PROCS_BYTES: usize = 8_192;
 
 /// A change that can be made at once.
 pub struct Prepared {
-    intent: Intent,
-    change: Change,
+    /// What will stand in the ring, but for the numbers and the end of the lease.
+    record: Record,
     value: String,
     members: BTreeSet<u32>,
     procs: File,
@@ -38,16 +38,16 @@ pub struct Prepared {
     since: Instant,
 }
 
-/// A change that was made and not yet looked at again.
+/// A change that was made and not yet looked at again: until then nobody else changes the machine.
 pub struct Struck {
     slot: Slot,
-    record: Record,
+    _lock: Lock,
 }
 
 impl Prepared {
     /// The change as it was asked for; its numbers are given when it is made.
     pub const fn intent(&self) -> &Intent {
-        &self.intent
+        &self.record.intent
     }
 }
 
@@ -74,7 +74,8 @@ impl Act {
         let (procs, file) = (open("cgroup.procs", false)?, open(&one.file, true)?);
         let members = one.cgroup.members()?.into_iter().collect();
         let value = one.new.clone();
-        Ok(Prepared { intent, change, value, members, procs, file, since: Instant::now() })
+        let record = Record { intent, change, lease_until_ns: 0 };
+        Ok(Prepared { record, value, members, procs, file, since: Instant::now() })
     }
 
     /// Makes a prepared change under these numbers: that of the action, and that of the decision it follows.
@@ -84,36 +85,37 @@ impl Act {
     /// refuses.
     pub fn strike(
         &mut self,
-        prepared: &Prepared,
+        prepared: &mut Prepared,
         (action_id, decision_id): (u64, u64),
         now: Timestamp,
     ) -> Result<Struck, String> {
         if prepared.since.elapsed() > AGE_MAX {
             return Err("what was known of it is too old".to_owned());
         }
-        let intent = Intent { action_id, decision_id, ..prepared.intent.clone() };
+        let intent = &mut prepared.record.intent;
+        (intent.action_id, intent.decision_id) = (action_id, decision_id);
+        let lease_ns = (intent.lease_s.max(0.0) * 1e9) as u64;
+        prepared.record.lease_until_ns = boot_ns().saturating_add(lease_ns);
         let Self { ring, guard, .. } = self;
-        let _lock = ring.lock().map_err(|error| error.to_string())?;
-        is_free(ring, &intent, false).map_err(actuators::Trouble::into_sentence)?;
+        let lock = ring.lock().map_err(|error| error.to_string())?;
+        is_free(ring, &prepared.record.intent, false).map_err(actuators::Trouble::into_sentence)?;
         are_still(prepared)?;
         guard.pace(now)?;
-        let lease_ns = (intent.lease_s.max(0.0) * 1e9) as u64;
-        let lease_until_ns = boot_ns().saturating_add(lease_ns);
-        let record = Record { intent, change: prepared.change.clone(), lease_until_ns };
-        let slot = ring.intend(&record).map_err(|error| error.to_string())?;
+        let slot = ring.intend(&prepared.record).map_err(|error| error.to_string())?;
         if let Err(error) = prepared.file.write_all_at(prepared.value.as_bytes(), 0) {
             ring.set_stage(slot, Stage::Ended(End::Failed));
             return Err(error.to_string());
         }
         ring.set_stage(slot, Stage::Applied);
-        Ok(Struck { slot, record })
+        Ok(Struck { slot, _lock: lock })
     }
 
     /// The guard's full look after a strike; takes back what it refuses. The effect to report.
-    pub fn look_again(&mut self, struck: Struck, now: Timestamp) -> Effect {
-        let Struck { slot, record } = struck;
+    pub fn look_again(&mut self, prepared: &Prepared, struck: Struck, now: Timestamp) -> Effect {
+        let Struck { slot, _lock } = struck;
+        let record = prepared.record.clone();
         let intent = record.intent.clone();
-        let (mut turn, _lock) = match self.turn(now) {
+        let (mut turn, _its_lock) = match self.turn(now) {
             Ok(turn) => turn,
             // The lease takes it back.
             Err(said) => return bare_effect(intent, now, ActionState::Applied, said),
@@ -183,12 +185,12 @@ mod tests {
         let victim = Victim::new();
         let Some(folder) = room(&victim, "a") else { return println!("skipped: no cgroup may be made here") };
         let (mut act, _) = open(Ring::memfd().unwrap(), &FakeServices::default());
-        let prepared = act.prepare(freeze(&victim)).unwrap();
-        let struck = act.strike(&prepared, (9, 4), NOW).unwrap_or_else(|said| panic!("{said}"));
+        let mut prepared = act.prepare(freeze(&victim)).unwrap();
+        let struck = act.strike(&mut prepared, (9, 4), NOW).unwrap_or_else(|said| panic!("{said}"));
         assert_eq!(fs::read_to_string(folder.join("cgroup.freeze")).unwrap().trim(), "1");
-        let effect = act.look_again(struck, NOW);
+        let effect = act.look_again(&prepared, struck, NOW);
         assert_eq!((effect.action_id, effect.intent.decision_id, effect.state), (9, 4, ActionState::Applied));
-        assert!(act.strike(&prepared, (10, 5), NOW).is_err(), "one in flight a target");
+        assert!(act.strike(&mut prepared, (10, 5), NOW).is_err(), "one in flight a target");
         let undo = Order::Undo { action_id: 9, because: "enough".to_owned() };
         assert_eq!(act.run(NOW, vec![undo])[0].state, ActionState::Undone);
         assert_eq!(fs::read_to_string(folder.join("cgroup.freeze")).unwrap().trim(), "0");
@@ -200,9 +202,9 @@ mod tests {
         let (victim, other) = (Victim::new(), Victim::new());
         let Some(folder) = room(&victim, "b") else { return println!("skipped: no cgroup may be made here") };
         let (mut act, _) = open(Ring::memfd().unwrap(), &FakeServices::default());
-        let prepared = act.prepare(freeze(&victim)).unwrap();
+        let mut prepared = act.prepare(freeze(&victim)).unwrap();
         fs::write(folder.join("cgroup.procs"), other.id.pid.to_string()).unwrap();
-        assert!(act.strike(&prepared, (9, 4), NOW).is_err());
+        assert!(act.strike(&mut prepared, (9, 4), NOW).is_err());
         assert_eq!(fs::read_to_string(folder.join("cgroup.freeze")).unwrap().trim(), "0");
         drop(other);
         leave(&folder, victim);
@@ -219,10 +221,10 @@ mod tests {
         }
         // Judged right before, refused after: taken back.
         let (mut act, _) = open(Ring::memfd().unwrap(), &services);
-        let prepared = act.prepare(freeze(&victim)).unwrap();
-        let struck = act.strike(&prepared, (9, 4), NOW).unwrap_or_else(|said| panic!("{said}"));
+        let mut prepared = act.prepare(freeze(&victim)).unwrap();
+        let struck = act.strike(&mut prepared, (9, 4), NOW).unwrap_or_else(|said| panic!("{said}"));
         act.set_mutant(Some(false));
-        assert_eq!(act.look_again(struck, NOW).state, ActionState::Refused);
+        assert_eq!(act.look_again(&prepared, struck, NOW).state, ActionState::Refused);
         assert_eq!(fs::read_to_string(folder.join("cgroup.freeze")).unwrap().trim(), "0");
         leave(&folder, victim);
     }

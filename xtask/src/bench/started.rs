@@ -80,20 +80,26 @@ fn signal(pid: u32, signal: Signal) {
 mod tests {
     use super::*;
 
+    fn wait_until(holds: impl Fn() -> bool) {
+        let start = std::time::Instant::now();
+        while !holds() {
+            assert!(start.elapsed() < Duration::from_secs(30), "it does not come");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
     #[test]
     fn it_ends_with_all_that_it_started() {
         let log = std::env::temp_dir().join(format!("xtask-started-{}", std::process::id()));
         let mut command = Command::new("sh");
         let one = Started::start(command.args(["-c", "sleep 300 & sleep 300"]), &log).unwrap();
-        std::thread::sleep(Duration::from_millis(300));
-        let tree = processes::tree(&processes::all(), one.pid());
-        assert_eq!(tree.len(), 3);
+        let tree = || processes::tree(&processes::all(), one.pid());
+        wait_until(|| tree().len() == 3);
+        let tree = tree();
         drop(one);
-        std::thread::sleep(Duration::from_millis(100));
-        let all = processes::all();
         // A child that nobody waits for yet is a zombie of pid 1 for a moment: it has no memory any more.
-        let lives = |pid: &u32| all.contains_key(pid) && processes::pss_kib(*pid).is_some_and(|kib| kib > 0);
-        assert!(!tree.iter().any(lives));
+        let lives = |pid: &u32| processes::pss_kib(*pid).is_some_and(|kib| kib > 0);
+        wait_until(|| !tree.iter().any(lives));
         let _ = std::fs::remove_file(log);
     }
 }
