@@ -53,6 +53,8 @@ const LOAD_RATIO: f64 = 0.5;
 const LOOK_GROWN_MIN: f64 = 3.0;
 /// A rise shorter than this is not judged without a look. Unit: s.
 const UNSEEN_S: f64 = 6.0;
+/// How long the answer of a look is waited for. Unit: s.
+const LOOK_WAIT_S: f64 = 3.0;
 /// The class that is load, and the one that is a pool as long as it is young.
 const ESTABLISHED: &str = "established connections";
 const OUTGOING: &str = "connections that it opened and keeps";
@@ -116,16 +118,21 @@ impl Detector for DescriptorLeak {
             if suspect.held.as_mut().is_some_and(|held| !held.goes_on(track, open, near_s.is_some(), now_s)) {
                 *suspect = Suspect::default();
             }
+            let growth = match suspect.held {
+                None => grows(&mut self.envelope, process, track, suspect, now_s),
+                Some(_) => None,
+            };
+            let is_worth_a_look =
+                rises(track, open) || near_s.is_some() || (growth.is_some() && suspect.asked_s.is_none());
             let is_due = suspect.asked_s.is_none_or(|asked_s| now_s - asked_s >= suspect.pause_s(open));
-            if is_due && looks_left > 0 && (rises(track, open) || near_s.is_some()) {
+            if is_worth_a_look && is_due && looks_left > 0 {
                 looks_left -= 1;
                 suspect.asked_s = Some(now_s);
                 detected.ask(Probe::descriptors(*id));
             }
             if suspect.held.is_none() {
-                let growth = grows(&mut self.envelope, process, track, suspect, now_s);
                 suspect.held = growth
-                    .filter(|growth| !is_load(suspect, track, growth))
+                    .filter(|growth| !suspect.is_unseen(growth, now_s) && !is_load(suspect, track, growth))
                     .map(|growth| Held::new(growth, open, now_s))
                     .or_else(|| {
                         near_s.filter(|near_s| *near_s >= NEAR_S).map(|_| Held::near(track, open, now_s))
@@ -153,6 +160,13 @@ impl Suspect {
     /// seldom. Unit: s.
     fn pause_s(&self, open: f64) -> f64 {
         if self.held.is_some() { 30.0 } else { (open / LINKS_A_SECOND).clamp(3.0, 30.0) }
+    }
+
+    /// Whether a look can still tell what grows: a fast rise is not judged without one, for the table of sockets may lag;
+    /// otherwise one that does not come soon is not waited for.
+    fn is_unseen(&self, growth: &Growth, now_s: f64) -> bool {
+        let may_come = self.asked_s.is_none_or(|asked_s| now_s - asked_s < LOOK_WAIT_S);
+        self.looks.is_none() && (growth.window_s < UNSEEN_S || may_come)
     }
 }
 
@@ -296,15 +310,14 @@ fn explains(suspect: &Suspect, (before, established): (u32, u32), growth: &Growt
     let by_look = by_looks(suspect, &[ESTABLISHED, WATCHED]).is_some_and(|look| {
         // Looks that do not cover the growth yet tell what it holds, not what grew.
         let covered = LOOK_GROWN_MIN.max(LOAD_RATIO * growth.grown);
-        if look.all_grown < covered && established == 0 {
-            look.now >= LOAD_RATIO * growth.grown
+        if look.all_grown < covered {
+            let held = by_looks(suspect, &[WATCHED]).map_or(0.0, |watched| watched.now);
+            held.max(if established == 0 { look.now } else { 0.0 }) >= LOAD_RATIO * growth.grown
         } else {
             look.grown >= LOAD_RATIO * look.all_grown.max(1.0)
         }
     });
-    // A fast rise is judged by a look, for the table of sockets may lag; one that cannot be had is not waited for.
-    let unseen = suspect.looks.is_none() && growth.window_s < UNSEEN_S;
-    by_table || by_look || unseen
+    by_table || by_look
 }
 
 /// Whether that class makes up most of the growth between the first and the latest look.

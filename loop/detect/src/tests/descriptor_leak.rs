@@ -60,11 +60,11 @@ fn answer(snapshot: &mut Snapshot, asked: &[Probe], now: Open) {
     }
 }
 
-/// A process that holds files of /proc on a machine on which processes are started all the time. `file` is the file
+/// A process that holds files of /proc on a machine on which so many processes are started a second. `file` is the file
 /// with that index, if it is held when so many were started.
-fn observer(name: &str, expect: Expect, file: fn(u32, u32) -> Option<(String, u32)>) -> Scene {
+fn observer(name: &str, rate: f64, expect: Expect, file: fn(u32, u32) -> Option<(String, u32)>) -> Scene {
     Scene::new(DescriptorLeak, name, 140, expect, move |turn, asked| {
-        let started = 20 + ramp(3.0, f64::from(turn), 35.0);
+        let started = 20 + ramp(rate, f64::from(turn), 35.0);
         let files: Vec<_> = (0..started).filter_map(|index| file(index, started)).collect();
         let mut one = server(100, "web", turn);
         one.descriptors = Some(12 + files.len() as u64);
@@ -135,16 +135,22 @@ pub fn scenes() -> Vec<Scene> {
         20_000,
         |t| Open { files: ramp(20.0, t, 0.0), ..Open::default() },
     ));
-    scenes.push(observer("an observer that opens one file again and again", fires(40..=70), |index, _| {
-        Some(("/proc/100/stat".to_string(), index))
-    }));
-    scenes.push(observer("an observer that keeps files of the dead", fires(40..=70), |index, alive| {
+    scenes.push(observer(
+        "an observer that opens one file again and again",
+        3.0,
+        fires(40..=70),
+        |index, _| Some(("/proc/100/stat".to_string(), index)),
+    ));
+    scenes.push(observer("an observer that keeps files of the dead", 3.0, fires(40..=70), |index, alive| {
         Some((format!("/proc/{}/stat", 5_000 + index), index)).filter(|_| index < alive)
     }));
     scenes.extend(twins());
-    scenes.push(observer("an observer that holds a file of each process", Expect::Silent, |index, alive| {
-        Some((format!("/proc/{}/stat", 1_000 + index), index)).filter(|_| index < alive)
-    }));
+    // A slow growth is long enough in the turn in which it is first worth a look.
+    for (name, rate) in [("an observer that holds a file of each process", 3.0), ("the same, slowly", 0.2)] {
+        scenes.push(observer(name, rate, Expect::Silent, |index, alive| {
+            Some((format!("/proc/{}/stat", 1_000 + index), index)).filter(|_| index < alive)
+        }));
+    }
     scenes
 }
 
