@@ -119,6 +119,7 @@ struct Held {
     since_s: f64,
     grew_s: f64,
     rate: f64,
+    accused_rate: f64,
     accused_at_bytes: f64,
     from_bytes: f64,
     from_s: f64,
@@ -184,6 +185,7 @@ impl Held {
             since_s: now_s,
             grew_s: now_s,
             rate: growth.rate_per_s,
+            accused_rate: growth.rate_per_s,
             accused_at_bytes: bytes,
             from_bytes: growth.from,
             from_s: now_s - growth.window_s,
@@ -242,13 +244,13 @@ impl MemoryLeak {
         growth.is_some_and(|growth| growth.grown >= SUSPECT_BYTES) && !is_job(context, process, track)
     }
 
-    /// Follows an accused process; lets go of one that stopped growing or gave its memory back.
+    /// Follows an accused process; lets go of one that stopped growing, or nearly, or gave its memory back.
     fn keep(&mut self, id: ProcessId, track: &Track, bytes: f64, now_s: f64) {
         let Some(held) = self.held.get_mut(&id) else { return };
         let past = track.fine.iter().rev().find(|point| now_s - point.at_s >= 15.0);
         if let Some((past_s, kib)) = past.and_then(|one| Some((one.at_s, one.anon_kib?))) {
             let rate = (bytes - f64::from(kib) * 1024.0) / (now_s - past_s);
-            if rate >= 0.2 * held.rate {
+            if rate >= 0.2 * held.accused_rate {
                 held.grew_s = now_s;
                 held.rate = 0.8 * held.rate + 0.2 * rate;
             }

@@ -145,3 +145,23 @@ fn jobs() -> Vec<Scene> {
         batch,
     ])
 }
+
+/// A program that settles may look like a leak for a while, but not for ever.
+#[test]
+fn one_whose_growth_dies_away_is_let_go_of() {
+    let settles =
+        |t: f64| leak(1.0, 22.0)(t.min(70.0)) + leak(0.05, 70.0)(t) + 8.0 * MB * (1.0 - (-t / 90.0).exp());
+    let scene = curve("settles", 200, Expect::Silent, settles);
+    let mut detect = crate::Detect::new();
+    let (baselines, capabilities) = (Default::default(), Default::default());
+    let accused = (1..=scene.turns).filter(|turn| {
+        let detected = detect.run(&(scene.make)(*turn, &[]), &baselines, &capabilities);
+        detected.findings.iter().any(|one| one.kind == MemoryLeak)
+    });
+    let accused = accused.collect::<Vec<_>>();
+    let (first, last) = (accused.first().copied(), accused.last().copied());
+    assert!(
+        first.is_some_and(|turn| turn < 70) && last.is_some_and(|turn| (80..120).contains(&turn)),
+        "{accused:?}"
+    );
+}
