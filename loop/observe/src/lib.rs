@@ -22,6 +22,7 @@ mod journal;
 mod journal_export;
 mod kernel;
 mod kernel_events;
+mod kernel_line;
 mod kernel_log;
 mod ledger;
 mod live;

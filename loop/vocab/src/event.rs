@@ -31,6 +31,12 @@ pub enum EventKind {
     Anomaly,
     /// Homeostat started, stopped, lost something or was told something.
     Own,
+    /// A device or its driver failed: a reset, a timeout, a link that is down, a driver that gave up.
+    DeviceFailure,
+    /// A part of the machine is too hot and is slowed down, or will be switched off.
+    Thermal,
+    /// The kernel met an error of its own and went on without a part of itself.
+    KernelFault,
 }
 
 impl EventKind {
@@ -49,6 +55,9 @@ impl EventKind {
             Self::Crash => "crash",
             Self::Anomaly => "anomaly",
             Self::Own => "own",
+            Self::DeviceFailure => "device_failure",
+            Self::Thermal => "thermal",
+            Self::KernelFault => "kernel_fault",
         }
     }
 }
