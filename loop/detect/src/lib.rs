@@ -15,6 +15,7 @@ mod crash_loop;
 mod cycle;
 mod deadlock;
 mod descriptor_leak;
+mod device_failure;
 mod disk_full;
 mod envelope;
 mod escalate;
@@ -132,6 +133,7 @@ impl Detect {
             Box::new(memory_thrash::MemoryThrash::default()),
             Box::new(io_thrash::IoThrash::default()),
             Box::new(disk_full::DiskFull::default()),
+            Box::new(device_failure::DeviceFailure::default()),
             Box::new(collector_stalled::CollectorStalled),
             Box::new(own_trouble::OwnTrouble::default()),
         ]))

@@ -2,6 +2,7 @@
 mod cpu_hog;
 mod crash_programs;
 mod descriptor_leak;
+mod device_failure;
 mod disk_full;
 mod escalation;
 mod locks;
@@ -22,6 +23,7 @@ fn scenes() -> Vec<Scene> {
         memory_leak::scenes(),
         descriptor_leak::scenes(),
         disk_full::scenes(),
+        device_failure::scenes(),
         cpu_hog::scenes(),
         locks::scenes(),
         rest::scenes(),

@@ -51,7 +51,7 @@ fn best_cause(findings: &[Finding], effect: &Finding) -> Option<usize> {
 
 /// How strongly `cause` explains `effect`, 0 to 1. Acyclic: [`rank`] falls along every edge.
 fn edge(cause: &Finding, effect: &Finding) -> f64 {
-    use FindingKind::{CrashLoop, IoThrash, MemoryLeak, MemoryThrash};
+    use FindingKind::{CrashLoop, DeviceFailure, IoThrash, MemoryLeak, MemoryThrash};
     if rank(cause.kind) <= rank(effect.kind) {
         return 0.0;
     }
@@ -60,6 +60,8 @@ fn edge(cause: &Finding, effect: &Finding) -> f64 {
     match (cause.kind, effect.kind) {
         _ if same_culprit => 0.9,
         (MemoryLeak, MemoryThrash | IoThrash) | (MemoryThrash, IoThrash) => 0.8,
+        // A request that is repeated until it fails keeps the disk from others.
+        (DeviceFailure, IoThrash) => 0.5,
         (MemoryLeak | MemoryThrash, CrashLoop) if is_hurt => 0.6,
         _ if is_hurt => 0.7,
         _ => 0.0,
@@ -70,6 +72,7 @@ fn edge(cause: &Finding, effect: &Finding) -> f64 {
 /// what is proven before what is merely seen.
 const fn rank(kind: FindingKind) -> u8 {
     match kind {
+        FindingKind::DeviceFailure => 7,
         FindingKind::MemoryLeak | FindingKind::DescriptorLeak | FindingKind::Deadlock => 6,
         FindingKind::CpuHog => 5,
         FindingKind::MemoryThrash => 4,

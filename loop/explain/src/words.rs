@@ -51,6 +51,11 @@ pub(crate) fn suggestion(snapshot: &Snapshot, cause: &Finding) -> String {
         }
         FindingKind::MemoryThrash => alloc::format!("end or move {who}, or add memory"),
         FindingKind::IoThrash => alloc::format!("slow {who} down, or give it storage of its own"),
+        FindingKind::DeviceFailure => {
+            alloc::format!(
+                "look after {who}: what it says of itself, cable, cooling, firmware; copy what it holds"
+            )
+        }
         FindingKind::DiskFull => {
             alloc::format!(
                 "make room on {who}, or stop what writes there; the forecast says how long is left"

@@ -62,6 +62,8 @@ words! {
         IoThrash = "io_thrash",
         /// A file system will soon be full if its use goes on rising.
         DiskFull = "disk_full",
+        /// A device, its driver or the kernel reports that it failed.
+        DeviceFailure = "device_failure",
         /// One of our own collectors does not answer.
         CollectorStalled = "collector_stalled",
         /// Homeostat lost something, exceeded its budget or met an error of its own.
