@@ -184,15 +184,15 @@ fn a_program_in_rust_shows_where_its_thread_rests() {
 #[test]
 fn waits_are_weighed_over_a_time() {
     let run = Run::of(&programs()[0], "deadlock");
-    let profile = run.profile(Kind::OffCpu, 0.6).expect("a profile");
-    let waited =
-        profile.functions().iter().find(|one| one.frame.name == "takes_the_second").map(|one| one.weight);
-    let seconds = waited.expect("it waits") as f64 / 1e6;
-    assert!(
-        seconds > 0.3 * profile.seconds && seconds <= 1.01 * profile.seconds,
-        "{seconds} of {}",
-        profile.seconds
-    );
+    // A slow machine looks seldom, and knows nothing of the time before its first look.
+    let shares = [0.6, 3.0, 10.0].into_iter().map(|seconds| {
+        let profile = run.profile(Kind::OffCpu, seconds).expect("a profile");
+        let functions = profile.functions();
+        let waited = functions.iter().find(|one| one.frame.name == "takes_the_second").map(|one| one.weight);
+        waited.expect("it waits") as f64 / 1e6 / profile.seconds
+    });
+    let share = shares.inspect(|share| assert!(*share <= 1.01, "{share}")).find(|share| *share > 0.3);
+    assert!(share.is_some(), "it waits all the time");
 }
 
 #[test]
