@@ -86,7 +86,7 @@ fn listen(events: EventReader, reflexes: Option<Arc<Reflexes>>) -> std::io::Resu
     let thread = std::thread::Builder::new().name("events".to_owned()).stack_size(256 << 10);
     let run = move || {
         crate::urgency::take();
-        events.run(|raw| reflexes.iter().for_each(|reflexes| reflexes.answer(raw)));
+        events.run(reflexes.map(|reflexes| move |raw: &_| reflexes.answer(raw)));
     };
     thread.spawn(run).map(drop)
 }

@@ -67,6 +67,7 @@ pub struct Settings {
 /// Whatever keeps it from starting, for a person.
 pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     crate::trim::one_heap();
+    let paging = crate::paging::take();
     let start_of_clock = clock::start();
     // First: it takes the heap of the main thread for a moment, and gives it back.
     let (kernel, events) = load_kernel(settings);
@@ -88,7 +89,7 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     // Only now: where it does not start at all, the one line that says why is enough.
     notices.iter().for_each(|notice| eprintln!("homeostat: {notice}"));
     // Last, so that nothing of the start counts against the tick.
-    capabilities.push(crate::urgency::take());
+    capabilities.extend([crate::urgency::take(), paging]);
     let act = Arc::new(Mutex::new(act));
     let between = Between::open(&act, &start, events, start_of_clock)?;
     let live = Live {

@@ -146,7 +146,7 @@ pub fn courses(path: &Path, cells: &[Cell]) -> Vec<Vec<(f64, f64)>> {
     while let Ok(Some(record)) = reader.read() {
         let snapshot = Arc::new(deriver.snapshot(&record.sample));
         let since_s = snapshot.at.seconds_since(*first.get_or_insert(snapshot.at));
-        let view = View::new(snapshot, Arc::default(), Arc::default());
+        let view = View { snapshot, ..View::default() };
         for (course, (table, column, entity)) in courses.iter_mut().zip(cells) {
             course.extend(cell_of(&view, table, column, entity).map(|value| (since_s, value)));
         }

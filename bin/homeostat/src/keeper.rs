@@ -84,6 +84,8 @@ pub fn run(paths: &Paths) -> Result<ExitCode, UserError> {
     if !Path::new("/proc/self/stat").exists() {
         return Err(UserError::new("there is no /proc to read", "mount it: `mount -t proc proc /proc`"));
     }
+    // The daemon tells where it cannot be had.
+    let _ = crate::paging::take();
     act::ring::sweep();
     let ring = open_ring(paths).map_err(|error| cannot("set up the intent ring", &error))?;
     let signals = Signals::take().map_err(|error| cannot("receive signals", &words(&error)))?;

@@ -23,6 +23,7 @@ mod numbers;
 mod oneshot;
 mod options;
 mod output;
+mod paging;
 #[cfg(feature = "parquet")]
 mod parquet;
 mod paths;

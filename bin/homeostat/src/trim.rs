@@ -21,10 +21,15 @@ pub fn one_heap() {
 /// Gives both back. Answers the address ranges that [`unmap`] may take again: a process that maps no other files and
 /// changes no protection later on may keep them.
 pub fn trim() -> Vec<(usize, usize)> {
-    let ranges = untouched(&std::fs::read_to_string("/proc/self/smaps").unwrap_or_default());
+    let ranges = read_only_files();
     unmap(&ranges);
     trim_heap();
     ranges
+}
+
+/// Address ranges of the read-only mapped files in which this process has no page of its own.
+pub fn read_only_files() -> Vec<(usize, usize)> {
+    untouched(&std::fs::read_to_string("/proc/self/smaps").unwrap_or_default())
 }
 
 /// Unmaps the pages of read-only mapped files; those that are needed again are taken from the page cache.

@@ -57,8 +57,6 @@ pub struct Tick {
     /// By kind: HI, TIMER, NET_TX, NET_RX, BLOCK, IRQ_POLL, TASKLET, SCHED, HRTIMER, RCU.
     /// One in eight is timed: `SOFTIRQ_SAMPLE` in `bpf/intf.h`; /proc/softirqs counts them all.
     pub softirq: [Hist; SOFTIRQS],
-    /// Since load, over all objects.
-    pub lost: Lost,
 }
 
 /// What the drain keeps from tick to tick.
@@ -66,6 +64,8 @@ pub struct Tick {
 pub(crate) struct Drainer {
     buffer: BatchBuffer,
     softirq: [Hist; SOFTIRQS],
+    /// Whether software interrupts were timed when it was drained last.
+    timed_softirqs: bool,
 }
 
 impl Kernel {
@@ -73,7 +73,9 @@ impl Kernel {
     ///
     /// Errors: the first map that cannot be read; what was read before it is in `tick`.
     pub fn drain(&mut self, tick: &mut Tick) -> Result<(), Error> {
+        let times_softirqs = self.runs(Object::Softirq);
         let Self { loaded, drainer, .. } = self;
+        let did_time = std::mem::replace(&mut drainer.timed_softirqs, times_softirqs);
         tick.clear();
         for loaded in loaded.iter() {
             let buffer = &mut drainer.buffer;
@@ -83,7 +85,7 @@ impl Kernel {
                 Object::Fs => take_all(loaded, "fs_by_process", buffer, &mut tick.fs)?,
                 Object::Net => take_all(loaded, "net_by_cgroup", buffer, &mut tick.net)?,
                 Object::Reclaim => take_all(loaded, "reclaim_by_process", buffer, &mut tick.reclaim)?,
-                Object::Softirq => {
+                Object::Softirq if times_softirqs || did_time => {
                     let now = read_softirq(loaded)?;
                     for (kind, hist) in now.iter().enumerate() {
                         tick.softirq[kind] = hist.since(&drainer.softirq[kind]);
@@ -92,14 +94,24 @@ impl Kernel {
                 }
                 // Watches end when their watcher says so.
                 Object::Syscalls | Object::Events | Object::Tasks | Object::Api | Object::Alloc => {}
+                // Not one was timed.
+                Object::Softirq => {}
             }
-            add_lost(loaded, &mut tick.lost)?;
         }
         Ok(())
     }
 }
 
 impl Kernel {
+    /// What could not be counted or delivered since the programs were loaded. As dear as a drain: ask now and then.
+    ///
+    /// Errors: the first map that cannot be read.
+    pub fn lost(&self) -> Result<Lost, Error> {
+        let mut lost = Lost::default();
+        self.loaded.iter().try_for_each(|loaded| add_lost(loaded, &mut lost))?;
+        Ok(lost)
+    }
+
     /// What one object could not count or deliver since it was loaded; 0 where it cannot be read.
     pub fn lost_of(&self, object: Object) -> u64 {
         let mut lost = Lost::default();
@@ -119,7 +131,6 @@ impl Tick {
         self.net.clear();
         self.reclaim.clear();
         self.softirq = Default::default();
-        self.lost = Lost::default();
     }
 }
 

@@ -185,6 +185,11 @@ impl Kernel {
         self.events.take()
     }
 
+    /// Whether a program of this object runs.
+    pub(crate) fn runs(&self, object: Object) -> bool {
+        self.programs.iter().any(|one| one.spec.object == object && one.state == State::Attached)
+    }
+
     /// Detaches a program; it stays loaded. Nothing happens if it does not run.
     pub fn detach(&mut self, name: &str) {
         for program in self.programs.iter_mut().filter(|p| p.spec.name == name) {

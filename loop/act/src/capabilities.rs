@@ -171,7 +171,7 @@ fn memory(machine: &mut Machine<'_>) -> Trial {
     let limit = machine.proc.page_bytes() * 1024;
     match try_file(machine, "", "memory.high", &limit.to_string(), "max") {
         Ok(()) => Trial::works(None),
-        Err(_) if machine.layout.v1_of("memory").is_some() => Trial::fails(
+        Err(_) if machine.layout().v1_of("memory").is_some() => Trial::fails(
             false,
             "memory is managed by cgroup v1, which cannot throttle".to_owned(),
             "boot with systemd.unified_cgroup_hierarchy=1 or cgroup_no_v1=all",
@@ -183,7 +183,7 @@ fn memory(machine: &mut Machine<'_>) -> Trial {
 /// Writes a value and the old one into a file of an empty cgroup that is made for it, and removes that again.
 fn try_file(machine: &Machine<'_>, hierarchy: &str, file: &str, new: &str, old: &str) -> Result<(), String> {
     let mounted =
-        if hierarchy.is_empty() { machine.layout.v2.as_ref() } else { machine.layout.v1_of(hierarchy) };
+        if hierarchy.is_empty() { machine.layout().v2.as_ref() } else { machine.layout().v1_of(hierarchy) };
     let mounted = mounted.ok_or_else(|| format!("there is no cgroup hierarchy for {file}"))?;
     let mut said = format!("no cgroup may be made below {}", mounted.mount_point.display());
     for parent in parents(mounted, hierarchy) {

@@ -1,4 +1,5 @@
 //! The machine as actuators see it: proc, the cgroup hierarchies, our own services; and a process that is pinned.
+use std::cell::OnceCell;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -11,21 +12,30 @@ use vocab::ProcessId;
 
 use crate::services::Services;
 
+const PROC: &str = "/proc";
+
 /// What actuators read and change the machine through.
 pub(crate) struct Machine<'a> {
     pub(crate) proc: ProcFs,
-    pub(crate) layout: Layout,
+    layout: OnceCell<Layout>,
     pub(crate) services: &'a mut dyn Services,
 }
 
 impl<'a> Machine<'a> {
-    /// Opens proc and finds the cgroup hierarchies.
+    /// Opens proc.
     pub(crate) fn open(services: &'a mut dyn Services) -> io::Result<Self> {
-        let mut proc = ProcFs::open(Path::new("/proc")).map_err(io::Error::other)?;
-        let mut mounts = Vec::new();
-        // Without mounts there are no cgroups to change; everything else still works.
-        let _ = proc.mounts(&mut mounts);
-        Ok(Self { proc, layout: Layout::detect(&mounts, Path::new("/sys")), services })
+        let proc = ProcFs::open(Path::new(PROC)).map_err(io::Error::other)?;
+        Ok(Self { proc, layout: OnceCell::new(), services })
+    }
+
+    /// The cgroup hierarchies. Found when they are asked for: most turns change nothing.
+    pub(crate) fn layout(&self) -> &Layout {
+        self.layout.get_or_init(|| {
+            let mut mounts = Vec::new();
+            // Without mounts there are no cgroups to change; everything else still works.
+            let _ = ProcFs::open(Path::new(PROC)).and_then(|mut proc| proc.mounts(&mut mounts));
+            Layout::detect(&mounts, Path::new("/sys"))
+        })
     }
 
     /// What stat says of that very process; `None` if it is gone, a zombie included.

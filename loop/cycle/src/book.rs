@@ -1,5 +1,6 @@
 //! The books of the loop: its nouns as rows of its own tables.
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use vocab::Timestamp;
 use vocab::action::{ActionState, Effect};
@@ -47,8 +48,9 @@ impl Book {
     pub fn new(ledger: Ledger, capabilities: Vec<Capability>) -> Self {
         let muted = ledger.incidents.iter().filter_map(|row| Some((row.id, row.muted_until?)));
         let muted_until = muted.collect();
+        let capabilities = Arc::new(capabilities);
         let ledger =
-            Ledger { capabilities, findings: Vec::new(), leases: Vec::new(), own: Vec::new(), ..ledger };
+            Ledger { capabilities, findings: Vec::new(), leases: Vec::new(), own: Arc::default(), ..ledger };
         Self { ledger, muted_until }
     }
 
@@ -72,19 +74,24 @@ impl Book {
             put(&mut rows.incidents, row.clone(), |one| one.id == row.id);
             let evidence = evidence_rows(incident);
             for list in [&mut self.ledger.evidence, &mut rows.evidence] {
+                let list = Arc::make_mut(list);
                 list.retain(|one| one.incident_id != incident.id);
                 list.extend(evidence.iter().cloned());
             }
         }
         bound(&mut self.ledger.incidents);
         let oldest = self.ledger.incidents.first().map_or(0, |row| row.id);
-        self.ledger.evidence.retain(|row| row.incident_id >= oldest);
+        if self.ledger.evidence.iter().any(|row| row.incident_id < oldest) {
+            Arc::make_mut(&mut self.ledger.evidence).retain(|row| row.incident_id >= oldest);
+        }
     }
 
     /// Mutes one incident; the row says so from now on.
     pub fn mute(&mut self, incident_id: u64, until: Timestamp, rows: &mut Ledger) {
         self.muted_until.insert(incident_id, until);
-        if let Some(row) = self.ledger.incidents.iter_mut().find(|row| row.id == incident_id) {
+        if let Some(row) =
+            Arc::make_mut(&mut self.ledger.incidents).iter_mut().find(|row| row.id == incident_id)
+        {
             row.muted_until = Some(until);
             let row = row.clone();
             put(&mut rows.incidents, row.clone(), |one| one.id == row.id);
@@ -95,8 +102,8 @@ impl Book {
     pub fn note_decisions(&mut self, decisions: &[Decision], rows: &mut Ledger) {
         for decision in decisions {
             let row = decision_row(decision);
-            self.ledger.decisions.push(row.clone());
-            rows.decisions.push(row);
+            Arc::make_mut(&mut self.ledger.decisions).push(row.clone());
+            Arc::make_mut(&mut rows.decisions).push(row);
         }
         bound(&mut self.ledger.decisions);
     }
@@ -152,20 +159,21 @@ impl Book {
                 effect_after_s: outcome.effect_after_s,
                 sentence: outcome.sentence.clone(),
             };
-            self.ledger.outcomes.push(row.clone());
-            rows.outcomes.push(row);
+            Arc::make_mut(&mut self.ledger.outcomes).push(row.clone());
+            Arc::make_mut(&mut rows.outcomes).push(row);
         }
         bound(&mut self.ledger.outcomes);
     }
 
     /// Notes what Homeostat itself costs and sheds.
     pub fn note_own(&mut self, snapshot: &Snapshot, troubles: &[String]) {
-        self.ledger.own = own_rows(snapshot, troubles);
+        self.ledger.own = Arc::new(own_rows(snapshot, troubles));
     }
 }
 
 /// Replaces the row that `is_it`, or appends.
-fn put<T>(rows: &mut Vec<T>, row: T, is_it: impl Fn(&T) -> bool) {
+fn put<T: Clone>(rows: &mut Arc<Vec<T>>, row: T, is_it: impl Fn(&T) -> bool) {
+    let rows = Arc::make_mut(rows);
     match rows.iter_mut().rev().find(|one| is_it(one)) {
         Some(place) => *place = row,
         None => rows.push(row),
@@ -173,9 +181,11 @@ fn put<T>(rows: &mut Vec<T>, row: T, is_it: impl Fn(&T) -> bool) {
 }
 
 /// Drops the oldest rows beyond the bound.
-fn bound<T>(rows: &mut Vec<T>) {
+fn bound<T: Clone>(rows: &mut Arc<Vec<T>>) {
     let excess = rows.len().saturating_sub(Ledger::ROWS_MAX);
-    rows.drain(..excess);
+    if excess > 0 {
+        Arc::make_mut(rows).drain(..excess);
+    }
 }
 
 fn finding_row(finding: &Finding) -> FindingRow {

@@ -7,7 +7,8 @@ use detect::Detect;
 use explain::Explain;
 use learn::{Learn, Models};
 use serde::{Deserialize, Serialize};
-use tables::{Deriver, Engine, EventRing, View};
+use tables::engine::event_row;
+use tables::{Deriver, Engine, View};
 use verify::{Verified, Verify};
 use vocab::Entity;
 use vocab::Timestamp;
@@ -18,6 +19,7 @@ use vocab::event::{Event, EventKind};
 use vocab::learnt::Learnt;
 use vocab::ledger::Ledger;
 use vocab::probe::Probe;
+use vocab::recent::Recent;
 use vocab::rows::EventRow;
 use vocab::rule::Mode;
 use vocab::snapshot::Snapshot;
@@ -59,7 +61,7 @@ pub struct Turn {
     /// The loop's own tables.
     pub ledger: Arc<Ledger>,
     /// Recent events.
-    pub events: Arc<Vec<EventRow>>,
+    pub events: Recent<EventRow>,
     /// What is new.
     pub change: Change,
     /// What was learnt, as tables.
@@ -87,7 +89,7 @@ pub struct Cycle<W> {
     probes: Vec<Probe>,
     last: Verified,
     on_trial: BTreeMap<u64, Decision>,
-    events: EventRing,
+    events: Recent<EventRow>,
     kept: Baselines,
     kept_models: Arc<Vec<u8>>,
     troubles: Vec<String>,
@@ -122,7 +124,7 @@ impl<W: World> Cycle<W> {
             probes: Vec::new(),
             last: Verified::default(),
             on_trial: BTreeMap::new(),
-            events: EventRing::default(),
+            events: Recent::default(),
             kept: start.baselines,
             troubles: Vec::new(),
         })
@@ -212,10 +214,10 @@ impl<W: World> Cycle<W> {
 
     /// Lets SQL see this turn.
     fn show(&mut self, snapshot: &Arc<Snapshot>) {
-        self.events.extend(&snapshot.events);
+        self.note_events(&snapshot.events);
         self.book.note_own(snapshot, &self.troubles);
         let ledger = Arc::new(self.book.ledger.clone());
-        let events = self.events.rows();
+        let events = self.events.clone();
         let learnt = self.learn.learnt().clone();
         self.engine.set_view(View { snapshot: snapshot.clone(), ledger, events, learnt });
     }
@@ -317,11 +319,18 @@ impl<W: World> Cycle<W> {
     fn close(&mut self, snapshot: Arc<Snapshot>, mut change: Change) -> Turn {
         let troubles = std::mem::take(&mut self.troubles);
         change.events.extend(troubles.into_iter().map(|message| own_event(snapshot.at, message)));
-        self.events.extend(&change.events);
+        self.note_events(&change.events);
         let models = self.turn.is_multiple_of(SAVE_EVERY).then(|| self.save_models());
         let ledger = Arc::new(self.book.ledger.clone());
-        let events = self.events.rows();
+        let events = self.events.clone();
         Turn { snapshot, ledger, events, change, learnt: self.learn.learnt().clone(), models }
+    }
+}
+
+impl<W> Cycle<W> {
+    fn note_events(&mut self, events: &[Event]) {
+        events.iter().for_each(|event| self.events.push(event_row(event)));
+        self.events.keep(Ledger::ROWS_MAX);
     }
 }
 

@@ -60,9 +60,8 @@ pub(crate) fn still_stands(
     let (process, exhaustion_s) = (decision.process, *exhaustion_s);
     let subject = query::Subject { incident_id: *id, culprit, process, exhaustion_s };
     let parameters = query::parameters_of(&subject, &fresh);
-    let (snapshot, events) = (Arc::new(fresh), Arc::new(Vec::new()));
-    let learnt = vocab::learnt::Learnt::default();
-    engine.set_view(View { snapshot, ledger: Arc::new(ledger.clone()), events, learnt });
+    let view = View { snapshot: Arc::new(fresh), ledger: Arc::new(ledger.clone()), ..View::default() };
+    engine.set_view(view);
     match engine.holds(condition, &parameters) {
         Ok(true) => Ok(()),
         Ok(false) => Err("its condition `only_if` holds no longer".to_owned()),

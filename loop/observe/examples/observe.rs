@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 fn observe(ticks: u64, is_full: bool, has_kernel: bool) -> Result<Seen, Box<dyn std::error::Error>> {
     let mut kernel = has_kernel.then(KernelSide::load);
     if let Some(events) = kernel.as_mut().and_then(KernelSide::take_events) {
-        std::thread::spawn(move || events.run(|_| {}));
+        std::thread::spawn(move || events.run(None::<fn(&_)>));
     }
     let mut observe = Observe::open(ObserveConfig { kernel, ..ObserveConfig::default() })?;
     let (start, mut seen) = (Instant::now(), Seen { ticks, ..Seen::default() });

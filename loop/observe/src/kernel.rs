@@ -17,7 +17,7 @@ use crate::ledger::Report;
 
 /// Software interrupts are timed for one tick in so many seconds: always would cost a busy network too much. Unit: s.
 const SOFTIRQS_S: f64 = 10.0;
-/// Time between two readings of the programs' own costs. Unit: s.
+/// Time between two readings of the programs' own costs and losses. Unit: s.
 const PROGRAMS_S: f64 = 10.0;
 /// Disks whose name is remembered.
 const DISKS_MAX: usize = 256;
@@ -111,16 +111,18 @@ impl KernelSide {
         if let Err(error) = self.kernel.drain(&mut self.tick) {
             report.error = Some(error.to_string());
         }
-        let lost = self.tick.lost;
-        report.dropped += lost_of(&lost).saturating_sub(lost_of(&self.lost));
-        self.lost = lost;
+        let are_programs_due = self.programs_at.is_none_or(|then| at.seconds_since(then) >= PROGRAMS_S);
+        if are_programs_due {
+            self.programs_at = Some(at);
+            self.count_lost(report);
+        }
         let sample = KernelSample {
             waits: self.waits(ticks_per_s),
             block: self.block(),
             fs: self.fs(ticks_per_s),
             net: self.net(),
             softirqs: were_timed.then(|| self.tick.softirq.iter().map(hist).collect()),
-            programs: self.programs(at),
+            programs: are_programs_due.then(|| self.programs()),
         };
         report.rows = sample.waits.len() + sample.block.len() + sample.fs.len() + sample.net.len();
         sample
@@ -241,11 +243,18 @@ impl KernelSide {
         disk_name(&mut self.disks, device)
     }
 
-    fn programs(&mut self, at: Timestamp) -> Option<Vec<ProgramSample>> {
-        if self.programs_at.is_some_and(|then| at.seconds_since(then) < PROGRAMS_S) {
-            return None;
+    /// What was lost since it was counted last.
+    fn count_lost(&mut self, report: &mut Report) {
+        match self.kernel.lost() {
+            Ok(lost) => {
+                report.dropped += lost_of(&lost).saturating_sub(lost_of(&self.lost));
+                self.lost = lost;
+            }
+            Err(error) => report.error = Some(error.to_string()),
         }
-        self.programs_at = Some(at);
+    }
+
+    fn programs(&self) -> Vec<ProgramSample> {
         let (costs, (code, maps)) = (self.kernel.costs(), &self.memory);
         let mut objects = Vec::new();
         let row = |one: &bpfload::Program| {
@@ -272,7 +281,7 @@ impl KernelSide {
                 },
             }
         };
-        Some(self.kernel.programs().iter().map(row).collect())
+        self.kernel.programs().iter().map(row).collect()
     }
 }
 

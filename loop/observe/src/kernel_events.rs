@@ -24,6 +24,9 @@ const WAIT_MS: i32 = 500;
 const BURST: usize = 1_024;
 const WAKES_A_SECOND: u32 = 200;
 const REST: Duration = Duration::from_millis(10);
+/// How long it rests after every look where nobody answers at once: the loop takes what there is once a tick, and each
+/// wake-up costs as much as a dozen events.
+const CALM: Duration = Duration::from_millis(100);
 
 /// Events between the reader's thread and the loop.
 #[derive(Debug, Default)]
@@ -82,8 +85,8 @@ impl EventReader {
         Self { events, queue }
     }
 
-    /// Hands every event to `at_once` and then to the loop. Returns when nobody wants them any more.
-    pub fn run(mut self, mut at_once: impl FnMut(&Raw)) {
+    /// Hands every event to `at_once`, where there is one, and then to the loop. Returns when nobody wants them any more.
+    pub fn run(mut self, mut at_once: Option<impl FnMut(&Raw)>) {
         let (mut second, mut wakes) = (Instant::now(), 0u32);
         while !self.queue.is_closed.load(Ordering::Relaxed) {
             if self.events.wait(WAIT_MS).is_err() {
@@ -93,7 +96,7 @@ impl EventReader {
             while taken < BURST
                 && let Some(event) = self.events.next_event()
             {
-                at_once(&event);
+                at_once.iter_mut().for_each(|answer| answer(&event));
                 self.queue.push(&event);
                 taken += 1;
             }
@@ -103,6 +106,8 @@ impl EventReader {
             wakes += 1;
             if taken == BURST || wakes > WAKES_A_SECOND {
                 std::thread::sleep(REST);
+            } else if at_once.is_none() {
+                std::thread::sleep(CALM);
             }
         }
     }

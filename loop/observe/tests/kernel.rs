@@ -18,7 +18,7 @@ fn watching() -> Option<Observe> {
         eprintln!("skipped: no programs in this kernel, or no right to load them");
         return None;
     };
-    std::thread::spawn(move || events.run(|_| {}));
+    std::thread::spawn(move || events.run(None::<fn(&_)>));
     let config = ObserveConfig { kernel: Some(kernel), kernel_log: None, ..ObserveConfig::default() };
     Some(Observe::open(config).expect("/proc is there"))
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use tables::history::Keeper;
 use tables::{Deriver, View};
+use vocab::recent::Recent;
 use vocab::sample::{MachineSample, ProcessDetail, ProcessInfo, ProcessStat, Sample};
 use vocab::{ProcessId, Timestamp};
 
@@ -37,7 +38,7 @@ fn an_hour(folder: &Path) -> Result<(), Box<dyn Error>> {
     let (mut series_max, mut rows_max) = (0, 0);
     for second in 0..=HOUR_S {
         let snapshot = Arc::new(deriver.snapshot(&sample(second)));
-        keeper.note(&View::new(snapshot, Arc::default(), Arc::default()));
+        keeper.note(&View::new(snapshot, Arc::default(), Recent::default()));
         let (series, rows) = keeper.live();
         (series_max, rows_max) = (series_max.max(series), rows_max.max(rows));
         if second % 5 == 4 {

@@ -5,6 +5,7 @@ use std::time::Instant;
 use tables::engine::heap_bytes;
 use tables::{Deriver, Engine, EngineError, View};
 use vocab::query::Query;
+use vocab::recent::Recent;
 use vocab::sample::{MachineSample, ProcessInfo, ProcessStat, Sample};
 use vocab::{ProcessId, Timestamp};
 
@@ -25,7 +26,7 @@ fn main() -> Result<(), EngineError> {
         start.elapsed().as_nanos()
     });
     let mut engine = Engine::new()?;
-    engine.set_view(View::new(snapshot, Arc::default(), Arc::default()));
+    engine.set_view(View::new(snapshot, Arc::default(), Recent::default()));
     let statements = [
         "SELECT count(*) FROM processes",
         "SELECT name, rss_bytes FROM processes WHERE pid = 77",

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustix::time::{ClockId, clock_gettime};
 use tables::history::Keeper;
 use tables::{Deriver, Engine, View};
+use vocab::recent::Recent;
 use vocab::sample::{MachineSample, ProcessDetail, ProcessInfo, ProcessStat, Sample};
 use vocab::{ProcessId, Timestamp};
 
@@ -33,7 +34,7 @@ fn a_day(folder: &Path) -> Result<(), Box<dyn Error>> {
     let mut noting = 0.0;
     for second in 0..DAY_S {
         let snapshot = Arc::new(deriver.snapshot(&sample(second)));
-        let view = View::new(snapshot, Arc::default(), Arc::default());
+        let view = View::new(snapshot, Arc::default(), Recent::default());
         let start = on_cpu_s();
         keeper.note(&view);
         noting += on_cpu_s() - start;

@@ -28,7 +28,7 @@ pub use functions::human_bytes;
 pub use guard::heap_bytes;
 pub use live::{Cells, Live, Past};
 pub use past::names as past_tables;
-pub use view::{EventRing, View, event_row};
+pub use view::{View, event_row};
 pub use write::{WRITABLE, Writable, Write, writable};
 
 use crate::history::Reader;

@@ -11,7 +11,7 @@ pub mod history;
 pub mod store;
 
 pub use derive::Deriver;
-pub use engine::{Engine, EventRing, Live, ResultSet, View, Write};
+pub use engine::{Engine, Live, ResultSet, View, Write};
 pub use store::{Store, StoreError};
 /// Why a statement gave no rows.
 pub use vocab::query::QueryError as EngineError;

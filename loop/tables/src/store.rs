@@ -199,11 +199,11 @@ impl Store {
     pub fn recent(&self) -> Ledger {
         let limit = Ledger::ROWS_MAX;
         Ledger {
-            incidents: past::newest(&self.connection, limit),
-            evidence: past::newest(&self.connection, limit),
-            decisions: past::newest(&self.connection, limit),
-            actions: past::newest(&self.connection, limit),
-            outcomes: past::newest(&self.connection, limit),
+            incidents: past::newest(&self.connection, limit).into(),
+            evidence: past::newest(&self.connection, limit).into(),
+            decisions: past::newest(&self.connection, limit).into(),
+            actions: past::newest(&self.connection, limit).into(),
+            outcomes: past::newest(&self.connection, limit).into(),
             ..Ledger::default()
         }
     }

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use tables::engine::heap_bytes;
 use tables::{Deriver, Engine, View};
 use vocab::query::Query;
+use vocab::recent::Recent;
 use vocab::sample::{ProcessStat, Sample};
 use vocab::{Timestamp, Value};
 
@@ -30,7 +31,7 @@ fn engine(count: u32) -> Engine {
     let sample = Sample { at: Timestamp::from_secs(1), turn: 1, processes, ..Default::default() };
     let snapshot = Arc::new(Deriver::new().snapshot(&sample));
     let mut engine = Engine::new().unwrap();
-    engine.set_view(View::new(snapshot, Arc::default(), Arc::default()));
+    engine.set_view(View::new(snapshot, Arc::default(), Recent::default()));
     engine
 }
 

@@ -1,4 +1,5 @@
 //! The loop's own tables: what it found, decided, did and achieved. Filled by cycle, read through tables.
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
@@ -8,26 +9,28 @@ use crate::rows::{
 };
 
 /// Rows of the loop's own tables as of one turn, oldest first; each list bounded by [`Ledger::ROWS_MAX`].
+///
+/// The long lists are shared by all turns until they change.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     /// `findings`: those that hold now.
     pub findings: Vec<FindingRow>,
     /// `incidents`.
-    pub incidents: Vec<IncidentRow>,
+    pub incidents: Arc<Vec<IncidentRow>>,
     /// `evidence`, including the nodes of the fault trees.
-    pub evidence: Vec<EvidenceRow>,
+    pub evidence: Arc<Vec<EvidenceRow>>,
     /// `decisions`.
-    pub decisions: Vec<DecisionRow>,
+    pub decisions: Arc<Vec<DecisionRow>>,
     /// `actions`.
-    pub actions: Vec<ActionRow>,
+    pub actions: Arc<Vec<ActionRow>>,
     /// `outcomes`.
-    pub outcomes: Vec<OutcomeRow>,
+    pub outcomes: Arc<Vec<OutcomeRow>>,
     /// `leases`: those that run now.
     pub leases: Vec<LeaseRow>,
     /// `capabilities`.
-    pub capabilities: Vec<Capability>,
+    pub capabilities: Arc<Vec<Capability>>,
     /// `self`.
-    pub own: Vec<SelfRow>,
+    pub own: Arc<Vec<SelfRow>>,
 }
 
 impl Ledger {

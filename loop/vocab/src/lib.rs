@@ -26,6 +26,7 @@ pub mod ledger;
 pub mod outcome;
 pub mod probe;
 pub mod query;
+pub mod recent;
 pub mod rows;
 pub mod rule;
 pub mod sample;

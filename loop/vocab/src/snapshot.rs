@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use crate::event::Event;
 use crate::kernel::{CallsSample, KernelEvent};
 use crate::probe::{ProbeAnswer, ProbeResult};
+use crate::recent::Recent;
 use crate::rows::{
     BlockLatency, BpfProgram, Cgroup, Disk, ExecRow, ExitRow, Filesystem, FsLatency, GpuCallRow, Interface,
     Machine, MemoryVictim, OomKillRow, Pressure, Process, ProfileRow, RunqLatency, Service, SignalRow,
@@ -51,15 +52,15 @@ pub struct Snapshot {
     /// `syscalls`: the last watch of each program, in order of program.
     pub syscalls: Arc<Vec<SyscallRow>>,
     /// `execs`, `exits`, `oom_kills`, `signals`: the last ones, oldest first.
-    pub execs: Arc<Vec<ExecRow>>,
+    pub execs: Recent<ExecRow>,
     /// `exits`.
-    pub exits: Arc<Vec<ExitRow>>,
+    pub exits: Recent<ExitRow>,
     /// `oom_kills`.
-    pub oom_kills: Arc<Vec<OomKillRow>>,
+    pub oom_kills: Recent<OomKillRow>,
     /// `signals`.
-    pub signals: Arc<Vec<SignalRow>>,
+    pub signals: Recent<SignalRow>,
     /// `memory_victims`: the last ones, oldest first.
-    pub memory_victims: Arc<Vec<MemoryVictim>>,
+    pub memory_victims: Recent<MemoryVictim>,
     /// `bpf_programs`.
     pub bpf_programs: Arc<Vec<BpfProgram>>,
     /// `profiles`: the stacks of the last profiles, oldest first.

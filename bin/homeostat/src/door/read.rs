@@ -134,7 +134,7 @@ pub async fn services(State(shared): State<Arc<Shared>>, Extension(caller): Exte
 /// `GET /api/capabilities`: what can be seen and done here, and what would bring the rest.
 pub async fn capabilities(State(shared): State<Arc<Shared>>) -> Result {
     let now = shared.now()?;
-    Ok(Answer(json!({"capabilities": json::array(&now.ledger().capabilities)})))
+    Ok(Answer(json!({"capabilities": json::array(now.ledger().capabilities.iter())})))
 }
 
 /// `GET /api/tables`: every table with its columns.

@@ -38,10 +38,10 @@ const OWNER_ONLY: [&str; 15] = [
 pub fn view_for(caller: Caller, entry: &Entry, now: &Published) -> View {
     let Caller::Stranger { uid } = caller else { return sql::view(now) };
     let mut ledger = (**now.ledger()).clone();
-    ledger.evidence.retain(is_public_evidence);
+    Arc::make_mut(&mut ledger.evidence).retain(is_public_evidence);
     let events = now.events().iter().filter(|row| is_public_event(row)).cloned().collect();
     let snapshot = snapshot_for(uid, entry.proc_hides, now.snapshot());
-    let view = View::new(Arc::new(snapshot), Arc::new(ledger), Arc::new(events));
+    let view = View::new(Arc::new(snapshot), Arc::new(ledger), events);
     view.with_learnt(learnt_for(&now.turn.learnt))
 }
 
@@ -116,14 +116,12 @@ pub fn snapshot_for(uid: u32, proc_hides: bool, snapshot: &Snapshot) -> Snapshot
 fn keep_what_is_shown(uid: u32, seen: &mut Snapshot) {
     seen.runq_latency.retain(|row| seen.processes.iter().any(|process| process.pid == row.pid));
     // How others end, and what they sync, /proc shows to nobody.
-    Arc::make_mut(&mut seen.execs).retain(|row| row.user_id == Some(uid));
-    Arc::make_mut(&mut seen.exits).retain(|row| row.user_id == Some(uid));
+    seen.execs = seen.execs.iter().filter(|row| row.user_id == Some(uid)).cloned().collect();
+    seen.exits = seen.exits.iter().filter(|row| row.user_id == Some(uid)).cloned().collect();
     seen.fs_latency.clear();
     seen.tcp_sockets.clear();
     seen.syscalls = Arc::default();
-    seen.oom_kills = Arc::default();
-    seen.signals = Arc::default();
-    seen.memory_victims = Arc::default();
+    (seen.oom_kills, seen.signals, seen.memory_victims) = Default::default();
     let is_own = |id| seen.processes.iter().any(|one| one.id() == id && one.user_id == Some(uid));
     let is_of = |pid, start_ticks| is_own(ProcessId { pid, start_ticks });
     Arc::make_mut(&mut seen.profiles).retain(|row| is_of(row.pid, row.start_ticks));

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{Semaphore, watch};
 use vocab::ledger::Ledger;
+use vocab::recent::Recent;
 use vocab::rows::EventRow;
 use vocab::rule::Mode;
 use vocab::snapshot::Snapshot;
@@ -50,7 +51,7 @@ impl Published {
     }
 
     /// Recent events.
-    pub fn events(&self) -> &Arc<Vec<EventRow>> {
+    pub fn events(&self) -> &Recent<EventRow> {
         &self.turn.events
     }
 }

@@ -77,7 +77,7 @@ pub fn summary(now: &Published) -> Json {
         "machine": json::object(&snapshot.machine),
         "pressure": json::array(pressures),
         "bands": bands(&now.turn.learnt),
-        "self": json::array(&ledger.own),
+        "self": json::array(ledger.own.iter()),
     })
 }
 

@@ -128,13 +128,13 @@ fn carry_out(command: &Command, turn: &mut Turn, mode: &mut Mode) {
     match command {
         Command::SetMode(to) => *mode = *to,
         Command::Undo(id) => {
-            for row in ledger.actions.iter_mut().filter(|row| row.id == *id) {
+            for row in Arc::make_mut(&mut ledger.actions).iter_mut().filter(|row| row.id == *id) {
                 row.state = "undone".to_owned();
                 row.can_undo = false;
             }
         }
         Command::Mute(id, until) => {
-            let rows = ledger.incidents.iter_mut().filter(|row| row.id == *id);
+            let rows = Arc::make_mut(&mut ledger.incidents).iter_mut().filter(|row| row.id == *id);
             rows.for_each(|row| row.muted_until = Some(*until));
         }
         Command::Judge(incident_id, opinion) => {
@@ -304,12 +304,13 @@ fn an_incident_that_memory_holds_no_more_comes_from_the_store() {
     let mut store = tables::Store::open(&dir).expect("a new one");
     let turn = made_up::turn(1, 1.0);
     let mut old = (*turn.ledger).clone();
-    old.incidents.retain(|row| row.id == 12);
-    old.incidents.iter_mut().for_each(|row| row.id = 3);
-    old.evidence.retain(|row| row.incident_id == 12);
-    old.evidence.iter_mut().for_each(|row| row.incident_id = 3);
-    old.decisions.iter_mut().for_each(|row| row.incident_id = Some(3));
-    old.actions.iter_mut().for_each(|row| row.incident_id = Some(3));
+    let (incidents, evidence) = (Arc::make_mut(&mut old.incidents), Arc::make_mut(&mut old.evidence));
+    incidents.retain(|row| row.id == 12);
+    incidents.iter_mut().for_each(|row| row.id = 3);
+    evidence.retain(|row| row.incident_id == 12);
+    evidence.iter_mut().for_each(|row| row.incident_id = 3);
+    Arc::make_mut(&mut old.decisions).iter_mut().for_each(|row| row.incident_id = Some(3));
+    Arc::make_mut(&mut old.actions).iter_mut().for_each(|row| row.incident_id = Some(3));
     store.save(&old, &[]).expect("writable");
     let house = House::with(Readers { past: store.past(), ..Readers::default() });
     house.doors.publish(Arc::new(turn), Mode::Advise);

@@ -29,7 +29,7 @@ fn child(mounted: &Path, disk: &Path) {
         let (before, after, because, lease_until) = (None, None, None, None);
         let (at, state) = (Timestamp(0), ActionState::Final);
         journal.ended(&Effect { action_id: id, intent, at, state, before, after, because, lease_until });
-        let actions = vec![kit::action_row(id, RESTART, "final")];
+        let actions = vec![kit::action_row(id, RESTART, "final")].into();
         store.save(&Ledger { actions, ..Ledger::default() }, &[]).expect("room");
     }
 }

@@ -86,7 +86,7 @@ fn what_the_ring_or_the_rows_know_is_not_told_again_and_is_forgotten() {
         journal.intent(&intent(id, None)).expect("writable");
     }
     journal.ended(&effect(2, ActionState::Refused));
-    let rows = Ledger { actions: vec![row(1, "final"), row(9, "final")], ..Ledger::default() };
+    let rows = Ledger { actions: vec![row(1, "final"), row(9, "final")].into(), ..Ledger::default() };
     let (_, past) = folder.open(&rows);
     let told = past.settle(&[effect(3, ActionState::Final)]);
     assert_eq!(
@@ -95,7 +95,7 @@ fn what_the_ring_or_the_rows_know_is_not_told_again_and_is_forgotten() {
     );
     let text = std::fs::read_to_string(folder.path()).expect("there");
     assert!(!text.contains("\"action_id\":1,") && text.contains("\"action_id\":3,"), "{text}");
-    let rows = Ledger { actions: vec![row(2, "refused"), row(3, "final")], ..Ledger::default() };
+    let rows = Ledger { actions: vec![row(2, "refused"), row(3, "final")].into(), ..Ledger::default() };
     drop(folder.open(&rows));
     assert_eq!(std::fs::read_to_string(folder.path()).expect("there").lines().count(), 1);
 }

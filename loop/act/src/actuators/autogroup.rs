@@ -68,7 +68,7 @@ fn nice_for(weight: f64) -> i8 {
 fn counts(machine: &mut Machine<'_>, pid: u32) -> bool {
     let is_on =
         fs::read_to_string("/proc/sys/kernel/sched_autogroup_enabled").is_ok_and(|text| text.trim() == "1");
-    let v2_cpu = machine.layout.v2.as_ref().is_some_and(|v2| {
+    let v2_cpu = machine.layout().v2.as_ref().is_some_and(|v2| {
         fs::read_to_string(v2.mount_point.join("cgroup.subtree_control"))
             .is_ok_and(|text| text.split_whitespace().any(|one| one == "cpu"))
     });

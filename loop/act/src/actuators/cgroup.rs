@@ -95,7 +95,7 @@ fn is_gone(error: &std::io::Error) -> bool {
 
 /// The cgroup of a systemd unit, by the path that systemd gives.
 pub(super) fn of_unit(path: &str, machine: &Machine<'_>) -> Option<CgroupRef> {
-    let systemd = machine.layout.v1_of("name=systemd").or(machine.layout.v2.as_ref())?;
+    let systemd = machine.layout().v1_of("name=systemd").or(machine.layout().v2.as_ref())?;
     CgroupRef::of(&systemd.dir_of(path.as_bytes())?)
 }
 
@@ -127,9 +127,9 @@ fn folder_of(
     hierarchy: &str,
 ) -> Result<Option<(PathBuf, usize)>, Trouble> {
     let mounted = if hierarchy.is_empty() {
-        machine.layout.v2.clone()
+        machine.layout().v2.clone()
     } else {
-        machine.layout.v1_of(hierarchy).cloned()
+        machine.layout().v1_of(hierarchy).cloned()
     };
     let Some(mounted) = mounted else { return Ok(None) };
     let path = if let Entity::Cgroup(path) = &intent.target {

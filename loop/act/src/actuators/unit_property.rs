@@ -31,7 +31,7 @@ impl UnitProperty {
             "memory.high" => "MemoryHigh",
             _ => return None,
         };
-        let v2 = machine.layout.v2.as_ref()?;
+        let v2 = machine.layout().v2.as_ref()?;
         let path = Path::new(&cgroup.folder).strip_prefix(&v2.mount_point).ok()?;
         let path = format!("/{}", path.to_str()?);
         let unit = unit_of(path.as_bytes())?.name;

@@ -94,7 +94,7 @@ fn a_unit_waits_longer_by_a_drop_in_that_undo_removes() {
 fn a_unit_is_frozen_weighed_and_throttled_by_its_cgroup() {
     let Some(unit) = TestUnit::start("cgroup") else { return };
     let path = systemd::show(&unit.0).unwrap().cgroup.unwrap();
-    let v2 = on_machine(|machine| machine.layout.v2.as_ref()?.dir_of(path.as_bytes())).unwrap();
+    let v2 = on_machine(|machine| machine.layout().v2.as_ref()?.dir_of(path.as_bytes())).unwrap();
     let (mut act, _) = open(Ring::memfd().unwrap(), &FakeServices::default());
     let changes = [
         (ActuatorKind::Freeze, "cgroup.freeze"),

@@ -6,6 +6,7 @@ use vocab::event::EventKind;
 use vocab::kernel::{
     BlockSample, FsSample, Happened, Hist, KernelEvent, KernelSample, ProgramSample, WaitSample,
 };
+use vocab::recent::Recent;
 use vocab::rows::{
     BlockLatency, BpfProgram, ExecRow, ExitRow, FsLatency, MemoryVictim, OomKillRow, Process, RunqLatency,
     SignalRow,
@@ -30,11 +31,11 @@ struct Seen {
 /// Keeps the last rows of each table of events, and the last readings to compare with.
 #[derive(Debug, Default)]
 pub struct KernelDeriver {
-    execs: Arc<Vec<ExecRow>>,
-    exits: Arc<Vec<ExitRow>>,
-    oom_kills: Arc<Vec<OomKillRow>>,
-    signals: Arc<Vec<SignalRow>>,
-    memory_victims: Arc<Vec<MemoryVictim>>,
+    execs: Recent<ExecRow>,
+    exits: Recent<ExitRow>,
+    oom_kills: Recent<OomKillRow>,
+    signals: Recent<SignalRow>,
+    memory_victims: Recent<MemoryVictim>,
     programs: Arc<Vec<BpfProgram>>,
     seen: Option<BTreeMap<ProcessId, Seen>>,
     delays: BTreeMap<ProcessId, u64>,

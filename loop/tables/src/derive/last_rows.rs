@@ -1,16 +1,18 @@
 //! The last rows of a table of events, shared fairly: a program that makes many pushes out its own, not those of others.
 use std::collections::BTreeMap;
-use std::sync::Arc;
+
+use vocab::recent::Recent;
 
 /// Rows of each table of events kept in memory; at most twice as many for a moment, so that rows are seldom moved.
 pub const ROWS_MAX: usize = 512;
 
 /// Adds a row of the program with that name, and forgets old ones beyond the bound.
-pub fn push<R: Clone>(rows: &mut Arc<Vec<R>>, row: R, name: impl Fn(&R) -> &str) {
-    let rows = Arc::make_mut(rows);
+pub fn push<R: Clone>(rows: &mut Recent<R>, row: R, name: impl Fn(&R) -> &str) {
     rows.push(row);
     if rows.len() > 2 * ROWS_MAX {
-        forget(rows, name);
+        let mut all = rows.iter().cloned().collect();
+        forget(&mut all, name);
+        *rows = all.into_iter().collect();
     }
 }
 
@@ -49,10 +51,10 @@ fn fair_share(mut counts: Vec<usize>) -> usize {
 mod tests {
     use super::*;
 
-    fn after(names: impl Iterator<Item = (String, usize)>) -> Arc<Vec<(String, usize)>> {
-        let mut rows = Arc::default();
+    fn after(names: impl Iterator<Item = (String, usize)>) -> Vec<(String, usize)> {
+        let mut rows = Recent::default();
         names.for_each(|row| push(&mut rows, row, |row| &row.0));
-        rows
+        rows.iter().cloned().collect()
     }
 
     #[test]

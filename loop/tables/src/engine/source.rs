@@ -59,16 +59,27 @@ impl Source {
 
 /// A row that stands in the view.
 trait InView: Row + Sized {
-    fn rows(view: &View) -> &[Self];
+    fn len(view: &View) -> usize;
+    fn get(view: &View, row: usize) -> Option<&Self>;
+}
+
+macro_rules! in_view_at {
+    ($row:ty: $($field:ident).+) => {
+        impl InView for $row {
+            fn len(view: &View) -> usize {
+                view.$($field).+.len()
+            }
+
+            fn get(view: &View, row: usize) -> Option<&Self> {
+                view.$($field).+.get(row)
+            }
+        }
+    };
 }
 
 macro_rules! in_snapshot {
     ($($row:ty: $field:ident),*) => {$(
-        impl InView for $row {
-            fn rows(view: &View) -> &[Self] {
-                &view.snapshot.$field
-            }
-        }
+        in_view_at!($row: snapshot.$field);
     )*};
 }
 in_snapshot!(
@@ -80,11 +91,7 @@ in_snapshot!(
 
 macro_rules! in_ledger {
     ($($row:ty: $field:ident),*) => {$(
-        impl InView for $row {
-            fn rows(view: &View) -> &[Self] {
-                &view.ledger.$field
-            }
-        }
+        in_view_at!($row: ledger.$field);
     )*};
 }
 in_ledger!(
@@ -94,11 +101,7 @@ in_ledger!(
 
 macro_rules! in_learnt {
     ($($row:ty: $field:ident),*) => {$(
-        impl InView for $row {
-            fn rows(view: &View) -> &[Self] {
-                &view.learnt.$field
-            }
-        }
+        in_view_at!($row: learnt.$field);
     )*};
 }
 in_learnt!(
@@ -107,21 +110,21 @@ in_learnt!(
 );
 
 impl InView for Machine {
-    fn rows(view: &View) -> &[Self] {
-        std::slice::from_ref(&view.snapshot.machine)
+    fn len(_: &View) -> usize {
+        1
+    }
+
+    fn get(view: &View, row: usize) -> Option<&Self> {
+        (row == 0).then_some(&view.snapshot.machine)
     }
 }
 
-impl InView for EventRow {
-    fn rows(view: &View) -> &[Self] {
-        &view.events
-    }
-}
+in_view_at!(EventRow: events);
 
 const fn in_view<R: InView>(sorted_by: Option<usize>, key: &'static [&'static str]) -> Source {
     let origin = Origin::View {
-        len: |view| R::rows(view).len(),
-        cell: |view, row, column| R::rows(view).get(row).map_or(Value::Null, |row| row.cell(column)),
+        len: R::len,
+        cell: |view, row, column| R::get(view, row).map_or(Value::Null, |row| row.cell(column)),
     };
     Source { spec: R::SPEC, origin, sorted_by, key }
 }

@@ -4,6 +4,7 @@ mod reads;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use vocab::recent::Recent;
 
 use vocab::ledger::Ledger;
 use vocab::rows::{IncidentRow, Map, OpenFile, Process, Thread};
@@ -75,7 +76,7 @@ pub fn incident(id: u64) -> IncidentRow {
 /// An engine over `count` processes.
 pub fn engine(count: u32) -> Engine {
     let mut engine = Engine::new().unwrap();
-    engine.set_view(View::new(machine(count), Arc::default(), Arc::default()));
+    engine.set_view(View::new(machine(count), Arc::default(), Recent::default()));
     engine
 }
 

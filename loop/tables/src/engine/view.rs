@@ -4,6 +4,7 @@ use std::sync::Arc;
 use vocab::event::Event;
 use vocab::learnt::Learnt;
 use vocab::ledger::Ledger;
+use vocab::recent::Recent;
 use vocab::rows::EventRow;
 use vocab::snapshot::Snapshot;
 
@@ -16,14 +17,14 @@ pub struct View {
     /// The loop's own tables.
     pub ledger: Arc<Ledger>,
     /// `events`, oldest first.
-    pub events: Arc<Vec<EventRow>>,
+    pub events: Recent<EventRow>,
     /// What was learnt, as tables.
     pub learnt: Learnt,
 }
 
 impl View {
     /// The tables of one turn of a running loop.
-    pub fn new(snapshot: Arc<Snapshot>, ledger: Arc<Ledger>, events: Arc<Vec<EventRow>>) -> Self {
+    pub fn new(snapshot: Arc<Snapshot>, ledger: Arc<Ledger>, events: Recent<EventRow>) -> Self {
         Self { snapshot, ledger, events, learnt: Learnt::default() }
     }
 
@@ -36,28 +37,6 @@ impl View {
     /// Whether the machine was read for this view.
     pub fn is_read(&self) -> bool {
         self.snapshot.turn > 0
-    }
-}
-
-/// The latest events, for the table `events`. Bounded by [`Ledger::ROWS_MAX`].
-#[derive(Clone, Debug, Default)]
-pub struct EventRing(Arc<Vec<EventRow>>);
-
-impl EventRing {
-    /// Adds the events of one turn and forgets the oldest beyond the bound.
-    pub fn extend(&mut self, events: &[Event]) {
-        if events.is_empty() {
-            return;
-        }
-        let rows = Arc::make_mut(&mut self.0);
-        rows.extend(events.iter().map(event_row));
-        let excess = rows.len().saturating_sub(Ledger::ROWS_MAX);
-        rows.drain(..excess);
-    }
-
-    /// The rows as they stand, oldest first.
-    pub fn rows(&self) -> Arc<Vec<EventRow>> {
-        self.0.clone()
     }
 }
 

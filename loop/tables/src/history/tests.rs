@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use store::history::Hot;
 use store::medium::MemoryMedium;
 use vocab::learnt::Learnt;
+use vocab::recent::Recent;
 use vocab::rows::{AnomalyRow, FindingRow, LeaseRow, Pressure, SelfRow};
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, Timestamp, Value};
@@ -64,13 +65,13 @@ fn view(second: i64) -> View {
     let ledger = Ledger {
         findings: vec![finding(second)],
         leases: vec![lease()],
-        own: vec![own()],
+        own: vec![own()].into(),
         ..Ledger::default()
     };
     // Strange now and then, and each time less probable.
     let anomalies = if second % 100 < 20 { vec![anomaly(second)] } else { Vec::new() };
     let learnt = Learnt { anomalies: Arc::new(anomalies), ..Learnt::default() };
-    View::new(Arc::new(snapshot), Arc::new(ledger), Arc::default()).with_learnt(learnt)
+    View::new(Arc::new(snapshot), Arc::new(ledger), Recent::default()).with_learnt(learnt)
 }
 
 fn anomaly(second: i64) -> AnomalyRow {

@@ -84,11 +84,11 @@ impl Past for Reader {
             those(&self.connection, same, params![OutcomeRow::SPEC.name, number(action.id)])
         };
         (!incidents.is_empty()).then(|| Ledger {
-            incidents,
-            evidence: self.of_incident(id),
-            decisions: self.of_incident(id),
-            outcomes: actions.iter().flat_map(outcome).collect(),
-            actions,
+            incidents: incidents.into(),
+            evidence: self.of_incident(id).into(),
+            decisions: self.of_incident(id).into(),
+            outcomes: actions.iter().flat_map(outcome).collect::<Vec<_>>().into(),
+            actions: actions.into(),
             ..Ledger::default()
         })
     }

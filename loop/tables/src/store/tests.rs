@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use vocab::recent::Recent;
 
 use vocab::ledger::Ledger;
 use vocab::rows::{EventRow, EvidenceRow, IncidentRow};
@@ -46,7 +47,7 @@ fn open(dir: &Path) -> Store {
 }
 
 fn incidents(ids: impl Iterator<Item = u64>) -> Ledger {
-    Ledger { incidents: ids.map(incident).collect(), ..Ledger::default() }
+    Ledger { incidents: ids.map(incident).collect::<Vec<_>>().into(), ..Ledger::default() }
 }
 
 fn incident(id: u64) -> IncidentRow {
@@ -85,19 +86,19 @@ fn what_is_saved_is_there_after_the_next_start_and_no_number_comes_twice() {
     let mut store = open(&folder.state());
     assert_eq!(store.next_ids(), [1, 1, 1]);
     let mut rows = incidents([7, 8].into_iter());
-    rows.evidence = vec![evidence(7, 0), evidence(7, 1), evidence(8, 0)];
+    rows.evidence = vec![evidence(7, 0), evidence(7, 1), evidence(8, 0)].into();
     store.save(&rows, &[event(1), event(2)]).unwrap();
     let mut changed = incidents(std::iter::once(7));
-    changed.incidents[0].state = "repaired".to_owned();
-    changed.evidence = vec![evidence(7, 0)];
+    Arc::make_mut(&mut changed.incidents)[0].state = "repaired".to_owned();
+    changed.evidence = vec![evidence(7, 0)].into();
     store.save(&changed, &[]).unwrap();
     store.save_blob("learned", b"abc").unwrap();
     drop(store);
 
     let store = open(&folder.state());
     let recent = store.recent();
-    assert_eq!(recent.incidents, [changed.incidents[0].clone(), incident(8)]);
-    assert_eq!(recent.evidence, [evidence(7, 0), evidence(8, 0)]);
+    assert_eq!(*recent.incidents, [changed.incidents[0].clone(), incident(8)]);
+    assert_eq!(*recent.evidence, [evidence(7, 0), evidence(8, 0)]);
     assert_eq!(store.recent_events(), [event(1), event(2)]);
     assert_eq!(store.next_ids(), [9, 1, 1]);
     assert_eq!((store.blob("learned"), store.blob("other")), (Some(b"abc".to_vec()), None));
@@ -139,7 +140,7 @@ fn a_foreign_or_damaged_file_is_set_aside_each_under_its_own_name() {
     assert_eq!(store.notices().len(), 1);
     assert!(store.notices()[0].contains("corrupt-1"), "{:?}", store.notices());
     assert_eq!(fs::read(aside(1)).unwrap(), diary);
-    let many = Ledger { incidents: (1..2_000).map(incident).collect(), ..Ledger::default() };
+    let many = Ledger { incidents: (1..2_000).map(incident).collect::<Vec<_>>().into(), ..Ledger::default() };
     store.save(&many, &[]).unwrap();
     drop(store);
 
@@ -210,9 +211,9 @@ fn a_full_disk_loses_nothing_until_the_bound_and_catches_up() {
     let refused = store.save(&incidents(1..1_000), &[]).unwrap_err();
     assert!(refused.to_string().contains("full"), "{refused}");
     let mut last = incidents(1_000..1_001);
-    last.evidence = vec![evidence(1_000, 0), evidence(1_000, 1)];
+    last.evidence = vec![evidence(1_000, 0), evidence(1_000, 1)].into();
     store.save(&last, &[]).unwrap_err();
-    last.evidence.pop();
+    Arc::make_mut(&mut last.evidence).pop();
     store.save(&last, &[]).unwrap_err();
     store.connection.pragma_update(None, "max_page_count", 1_000_000).unwrap();
     store.save(&Ledger::default(), &[]).unwrap();
@@ -247,7 +248,7 @@ fn the_past_is_read_through_sql_while_the_daemon_writes() {
     let mut engine = Engine::new().unwrap();
     engine.set_past(store.past().unwrap());
     let ledger = incidents(3..5);
-    engine.set_view(View::new(Arc::default(), Arc::new(ledger), Arc::default()));
+    engine.set_view(View::new(Arc::default(), Arc::new(ledger), Recent::default()));
     let count = |engine: &mut Engine, table: &str| {
         engine.select(&format!("SELECT count(*) FROM {table}")).unwrap().rows[0][0].clone()
     };

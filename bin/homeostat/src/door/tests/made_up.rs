@@ -28,7 +28,7 @@ pub fn turn(number: u64, shift: f64) -> Turn {
     Turn {
         snapshot: Arc::new(snapshot(number, shift)),
         ledger: Arc::new(ledger()),
-        events: Arc::new(events()),
+        events: events().into_iter().collect(),
         change: cycle::Change::default(),
         learnt: vocab::learnt::Learnt::default(),
         models: None,
@@ -197,7 +197,7 @@ fn incident(id: u64, kind: &str, name: &str, severity: &str, sentence: &str) -> 
     }
 }
 
-fn ledger() -> Ledger {
+fn incidents() -> Vec<IncidentRow> {
     let leak = IncidentRow {
         exhaustion_s: Some(340.0),
         recurrences: 2,
@@ -228,6 +228,10 @@ fn ledger() -> Ledger {
             "thumbnailer took 380 % of the CPU, and checkout waited for it",
         )
     };
+    vec![closed, leak, loops]
+}
+
+fn ledger() -> Ledger {
     let row = action(17, 12, "throttle_memory", "checkout", ActionState::Applied);
     let actions = vec![
         ActionRow {
@@ -250,9 +254,16 @@ fn ledger() -> Ledger {
         effect_after_s: Some(2.0),
         sentence: "checkout waited less than 5 % of the time for 10 s".to_owned(),
     }];
-    let (evidence, decisions, capabilities, own) = (evidence(), vec![decision()], capabilities(), own());
-    let incidents = vec![closed, leak, loops];
-    Ledger { incidents, evidence, decisions, actions, outcomes, capabilities, own, ..Ledger::default() }
+    Ledger {
+        incidents: incidents().into(),
+        evidence: evidence().into(),
+        decisions: vec![decision()].into(),
+        actions: actions.into(),
+        outcomes: outcomes.into(),
+        capabilities: capabilities().into(),
+        own: own().into(),
+        ..Ledger::default()
+    }
 }
 
 fn action(id: u64, incident_id: u64, kind: &str, on: &str, state: ActionState) -> ActionRow {

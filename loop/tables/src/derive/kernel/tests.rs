@@ -63,7 +63,7 @@ fn without_it_proc_gives_the_sums_and_says_nothing_of_the_rest() {
     let of = |pids: Vec<u32>| pids;
     assert_eq!(of(snapshot.execs.iter().map(|row| row.pid).collect()), [9]);
     assert_eq!(of(snapshot.exits.iter().map(|row| row.pid).collect()), [8]);
-    assert_eq!((snapshot.exits[0].code, snapshot.exits[0].signal), (None, None));
+    assert_eq!(snapshot.exits.last().map(|row| (row.code, row.signal)), Some((None, None)));
     assert!(snapshot.bpf_programs.is_empty() && snapshot.signals.is_empty());
 }
 

@@ -1,6 +1,7 @@
 //! What SELECT gives.
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use vocab::recent::Recent;
 
 use vocab::Value;
 use vocab::ledger::Ledger;
@@ -57,7 +58,7 @@ fn a_statement_sees_one_view_and_the_next_sees_the_next() {
     let mut engine = engine(9);
     let both = "SELECT (SELECT count(*) FROM processes), (SELECT max(pid) FROM processes)";
     assert_eq!(select(&mut engine, both), [[Value::Int(9), Value::Int(9)]]);
-    engine.set_view(View::new(machine(4), Arc::default(), Arc::default()));
+    engine.set_view(View::new(machine(4), Arc::default(), Recent::default()));
     assert_eq!(select(&mut engine, both), [[Value::Int(4), Value::Int(4)]]);
 }
 
@@ -97,8 +98,9 @@ fn without_a_daemon_one_pid_reads_one_process() {
 #[test]
 fn people_see_the_past_without_duplicates_and_rules_only_the_present() {
     let mut engine = engine(1);
-    let ledger = Ledger { incidents: vec![incident(4), incident(5), incident(6)], ..Ledger::default() };
-    engine.set_view(View::new(machine(1), Arc::new(ledger), Arc::default()));
+    let ledger =
+        Ledger { incidents: vec![incident(4), incident(5), incident(6)].into(), ..Ledger::default() };
+    engine.set_view(View::new(machine(1), Arc::new(ledger), Recent::default()));
     engine.set_past(Box::new(Stored));
     let ids = |rows: Vec<Vec<Value>>| rows.into_iter().filter_map(|row| row[0].as_f64()).collect::<Vec<_>>();
     let sql = "SELECT id FROM incidents ORDER BY id";
