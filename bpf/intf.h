@@ -223,6 +223,13 @@ struct task_row {
 	char comm[16];
 };
 
+/* One descriptor that is a TCP socket, written by the iterator of open files. */
+struct socket_row {
+	u32 pid;
+	u32 fd;
+	u64 inode;
+};
+
 #define SIZE(name, bytes) _Static_assert(sizeof(struct name) == bytes, #name)
 SIZE(hist, 120);
 SIZE(sched_stat, 368);
@@ -241,5 +248,6 @@ SIZE(alloc_open, 16);
 SIZE(alloc_sample, 4152);
 SIZE(event, 128);
 SIZE(task_row, 192);
+SIZE(socket_row, 16);
 
 #endif

@@ -28,6 +28,8 @@
 
 struct task_struct;
 struct seq_file;
+struct socket;
+struct file;
 
 static void *(*bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
 static long (*bpf_map_update_elem)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
@@ -46,6 +48,7 @@ static void (*bpf_ringbuf_submit)(void *data, u64 flags) = (void *)132;
 static void *(*bpf_task_storage_get)(void *map, struct task_struct *task, void *value, u64 flags) =
 	(void *)156;
 static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;
+static struct socket *(*bpf_sock_from_file)(struct file *file) = (void *)162;
 static u64 (*bpf_get_attach_cookie)(void *ctx) = (void *)174;
 
 #endif

@@ -73,12 +73,17 @@ struct request {
 } KERNEL;
 
 struct sock_cgroup_data { struct cgroup *cgroup; } KERNEL;
-struct sock { struct sock_cgroup_data sk_cgrp_data; } KERNEL;
+struct sock_common { u16 skc_family; } KERNEL;
+struct sock { struct sock_common __sk_common; u16 sk_protocol; struct sock_cgroup_data sk_cgrp_data; } KERNEL;
+struct socket { struct sock *sk; } KERNEL;
+struct inode { u64 i_ino; } KERNEL;
+struct file { struct inode *f_inode; } KERNEL;
 struct tcp_sock { u32 srtt_us; } KERNEL;
 
 struct seq_file;
 struct bpf_iter_meta { struct seq_file *seq; } KERNEL;
 struct bpf_iter__task { struct bpf_iter_meta *meta; struct task_struct *task; } KERNEL;
+struct bpf_iter__task_file { struct bpf_iter_meta *meta; struct task_struct *task; u32 fd; struct file *file; } KERNEL;
 
 struct mce { u64 status; u64 addr; u32 extcpu; u8 bank; } KERNEL;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR BSD-2-Clause
 /*
- * The process table in one read: a record for every thread, written by the kernel's task iterator.
+ * The process table in one read: a record for every thread, written by the kernel's task iterator; and
+ * who holds which TCP socket, by its iterator of open files.
  *
  * Kernel 6.2 or newer: since then the resident pages are percpu counters; what the CPUs still hold
  * back (at most 32 pages a CPU on a small machine) is not in them.
@@ -9,6 +10,9 @@
 
 #define MAX_RT_NICE 120
 #define LIMIT_FILES 7
+#define FAMILY_V4 2
+#define FAMILY_V6 10
+#define PROTOCOL_TCP 6
 
 SEC("iter/task")
 int task_rows(struct bpf_iter__task *ctx)
@@ -48,6 +52,30 @@ int task_rows(struct bpf_iter__task *ctx)
 		row.total_pages = mm->total_vm;
 	}
 	bpf_probe_read_kernel(row.comm, sizeof(row.comm), task->comm);
+	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
+	return 0;
+}
+
+SEC("iter/task_file")
+int socket_rows(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct file *file = ctx->file;
+	if (!task || !file)
+		return 0;
+	struct socket *socket = bpf_sock_from_file(file);
+	if (!socket)
+		return 0;
+	struct sock *sk = socket->sk;
+	if (!sk || sk->sk_protocol != PROTOCOL_TCP)
+		return 0;
+	u16 family = sk->__sk_common.skc_family;
+	if (family != FAMILY_V4 && family != FAMILY_V6)
+		return 0;
+	struct socket_row row = {};
+	row.pid = task->tgid;
+	row.fd = ctx->fd;
+	row.inode = file->f_inode->i_ino;
 	bpf_seq_write(ctx->meta->seq, &row, sizeof(row));
 	return 0;
 }

@@ -28,7 +28,7 @@ macro_rules! plain {
 }
 
 plain!(Hist: 120, SchedStat: 368, BlockKey: 8, BlockStat: 248, FsStat: 136, NetStat: 152, ReclaimStat: 368,
-       CallStat: 128, CallOpen: 16, CallSequence: 32_776, ApiStat: 136, ApiOpen: 24, ApiLive: 16, AllocSample: 4152, Event: 128, TaskRow: 192);
+       CallStat: 128, CallOpen: 16, CallSequence: 32_776, ApiStat: 136, ApiOpen: 24, ApiLive: 16, AllocSample: 4152, Event: 128, TaskRow: 192, SocketRow: 16);
 // SAFETY: integers.
 unsafe impl Plain for u32 {}
 // SAFETY: integers.
@@ -401,6 +401,18 @@ impl TaskRow {
     pub fn is_kernel(&self) -> bool {
         self.flags & 0x0020_0000 != 0
     }
+}
+
+/// One descriptor that is a TCP socket.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketRow {
+    /// Process.
+    pub pid: u32,
+    /// Number of the descriptor.
+    pub fd: u32,
+    /// Inode of the socket, as /proc and the kernel's socket diagnosis name it.
+    pub inode: u64,
 }
 
 /// Text up to the first zero byte.

@@ -28,7 +28,7 @@ pub use functions::{Arguments, Called, Functions};
 pub use hist::{Hist, bounds};
 pub use intf::{
     API_FUNCTIONS, AllocSample, ApiStat, BlockKey, BlockStat, CallOpen, CallStat, Event, FsStat, Kind,
-    NetStat, Plain, ReclaimStat, SchedStat, TaskRow,
+    NetStat, Plain, ReclaimStat, SchedStat, SocketRow, TaskRow,
 };
 pub use load::{Kernel, Options, Program, State};
 pub use missing::{Lack, has_capabilities};

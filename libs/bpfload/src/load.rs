@@ -150,7 +150,7 @@ impl Kernel {
             let (state, link) = match load_program(&mut ebpf, spec, types) {
                 Err(e) => (State::Missing(Lack::program(spec, &e)), None),
                 // Nothing to attach: it runs when it is read.
-                Ok(()) if spec.hook == Hook::TaskIterator => (State::Attached, None),
+                Ok(()) if spec.hook.iterates().is_some() => (State::Attached, None),
                 Ok(()) if !attach => (State::Detached, None),
                 Ok(()) => match attach_program(&mut ebpf, spec) {
                     Ok(link) => (State::Attached, Some(link)),
@@ -241,7 +241,10 @@ fn load_program(ebpf: &mut Ebpf, spec: &Spec, types: &Btf) -> Result<(), Program
     match spec.hook {
         Hook::Typed(hook) => <&mut BtfTracePoint>::try_from(program)?.load(hook, types),
         Hook::Raw(_) => <&mut RawTracePoint>::try_from(program)?.load(),
-        Hook::TaskIterator => <&mut aya::programs::Iter>::try_from(program)?.load("task", types),
+        Hook::TaskIterator | Hook::FileIterator => {
+            let over = spec.hook.iterates().unwrap_or_default();
+            <&mut aya::programs::Iter>::try_from(program)?.load(over, types)
+        }
         Hook::Function(_) => <&mut aya::programs::UProbe>::try_from(program)?.load(),
     }
 }

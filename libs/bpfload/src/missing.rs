@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use aya::EbpfError;
 use aya::programs::ProgramError;
 
-use crate::programs::{Hook, Spec};
+use crate::programs::Spec;
 
 /// CAP_PERFMON and CAP_BPF, or CAP_SYS_ADMIN, which contains both.
 const CAP_SYS_ADMIN: u64 = 1 << 21;
@@ -72,8 +72,7 @@ impl Lack {
 
     /// What is known before loading: the kernel is too old, or we live where the program's numbers are not ours.
     pub(crate) fn here(spec: &Spec) -> Option<Self> {
-        Self::age(spec, running_kernel())
-            .or_else(|| (spec.hook == Hook::TaskIterator).then(Self::namespace)?)
+        Self::age(spec, running_kernel()).or_else(|| spec.hook.iterates().is_some().then(Self::namespace)?)
     }
 
     /// The iterator names processes as the first pid namespace does; `None` where that is ours.

@@ -89,6 +89,8 @@ pub enum Hook {
     Raw(&'static str),
     /// An iterator over the tasks.
     TaskIterator,
+    /// An iterator over the open files of all tasks.
+    FileIterator,
     /// The entry or the return of functions that are named when it is attached; x86-64 only.
     Function(&'static str),
 }
@@ -99,7 +101,19 @@ impl Hook {
         match self {
             Self::Typed(name) | Self::Raw(name) => name,
             Self::TaskIterator => "task iterator",
+            Self::FileIterator => "file iterator",
             Self::Function(end) => end,
+        }
+    }
+}
+
+impl Hook {
+    /// What it iterates over, as the kernel names it; `None` for what runs when something happens.
+    pub(crate) const fn iterates(self) -> Option<&'static str> {
+        match self {
+            Self::TaskIterator => Some("task"),
+            Self::FileIterator => Some("task_file"),
+            Self::Typed(_) | Self::Raw(_) | Self::Function(_) => None,
         }
     }
 }
@@ -172,6 +186,13 @@ pub const PROGRAMS: &[Spec] = &[
         hook: Hook::TaskIterator,
         min_kernel: (6, 2),
         brings: "the process table in one read",
+    },
+    Spec {
+        name: "socket_rows",
+        object: Tasks,
+        hook: Hook::FileIterator,
+        min_kernel: (6, 2),
+        brings: "who holds which TCP socket in one read",
     },
     function(Api, "api_enter", "function entry", "calls of GPU libraries: arguments"),
     function(

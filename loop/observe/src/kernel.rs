@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bpfload::{Hist, Kernel, Lost, MapMemory, Object, Options, State, TaskRow, Tick};
+use bpfload::{Hist, Kernel, Lost, MapMemory, Object, Options, SocketRow, State, TaskRow, Tick};
 use vocab::capability::Capability;
 use vocab::kernel::{
     self, BlockSample, CallSample, CallsSample, FsSample, KernelSample, NetSample, ProgramSample, WaitSample,
@@ -150,6 +150,14 @@ impl KernelSide {
         self.kernel.tasks_into(rows, max).map_err(|error| error.to_string())
     }
 
+    /// Appends a row for every descriptor that is a TCP socket until these are `max`; false if there were more.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub(crate) fn sockets_into(&mut self, rows: &mut Vec<SocketRow>, max: usize) -> Result<bool, String> {
+        self.kernel.sockets_into(rows, max).map_err(|error| error.to_string())
+    }
+
     /// Counts the system calls of this process until [`KernelSide::end_watch`].
     ///
     /// # Errors
@@ -197,18 +205,24 @@ impl KernelSide {
     }
 
     fn waits(&self, ticks_per_s: u64) -> Vec<WaitSample> {
-        let mut waits: BTreeMap<ProcessId, WaitSample> = BTreeMap::new();
-        for (pid, stat) in &self.tick.sched {
-            let one = entry(&mut waits, process_id(*pid, stat.start_ns, ticks_per_s));
-            one.run_queue = hist(&stat.runq);
-            one.blocked_ns = stat.blocked.sum;
-            one.memory_ns = stat.memory.sum;
-        }
+        let row = |(pid, stat): &(u32, bpfload::SchedStat)| WaitSample {
+            id: process_id(*pid, stat.start_ns, ticks_per_s),
+            run_queue: hist(&stat.runq),
+            blocked_ns: stat.blocked.sum,
+            memory_ns: stat.memory.sum,
+            reclaim_ns: 0,
+        };
+        let mut waits: Vec<_> = self.tick.sched.iter().map(row).collect();
+        waits.sort_unstable_by_key(|one| one.id);
         for (pid, stat) in &self.tick.reclaim {
-            let one = entry(&mut waits, process_id(*pid, stat.start_ns, ticks_per_s));
-            one.reclaim_ns = stat.direct.sum + stat.memcg.sum + stat.compaction.sum;
+            let id = process_id(*pid, stat.start_ns, ticks_per_s);
+            let reclaim_ns = stat.direct.sum + stat.memcg.sum + stat.compaction.sum;
+            match waits.binary_search_by_key(&id, |one| one.id) {
+                Ok(index) => waits[index].reclaim_ns = reclaim_ns,
+                Err(index) => waits.insert(index, WaitSample { id, reclaim_ns, ..WaitSample::default() }),
+            }
         }
-        waits.into_values().collect()
+        waits
     }
 
     fn block(&mut self) -> Vec<BlockSample> {
@@ -325,10 +339,6 @@ fn available(name: &str, is_available: bool) -> Capability {
 fn lost_of(lost: &Lost) -> u64 {
     // Requests without a start time and skipped calls are no fault of a bound.
     lost.map_full + lost.task_state + lost.ring_full
-}
-
-fn entry(waits: &mut BTreeMap<ProcessId, WaitSample>, id: ProcessId) -> &mut WaitSample {
-    waits.entry(id).or_insert_with(|| WaitSample { id, ..WaitSample::default() })
 }
 
 /// The identity of a process as /proc has it. The kernel writes start times in clock ticks, cut.

@@ -26,7 +26,7 @@ const WAKES_A_SECOND: u32 = 200;
 const REST: Duration = Duration::from_millis(10);
 /// How long it rests after every look where nobody answers at once: the loop takes what there is once a tick, and each
 /// wake-up costs as much as a dozen events.
-const CALM: Duration = Duration::from_millis(100);
+const CALM: Duration = Duration::from_millis(25);
 
 /// Events between the reader's thread and the loop.
 #[derive(Debug, Default)]

@@ -9,7 +9,7 @@ use vocab::sample::{ProcessDetail, ProcessInfo, ProcessStat};
 
 use crate::look::{self, Budget};
 use crate::process_detail;
-use crate::process_info;
+use crate::process_info::{self, Extent};
 use crate::processes::process_stat;
 use crate::sockets::Tcp;
 
@@ -98,6 +98,6 @@ pub(crate) fn read_process(proc: &mut ProcFs, pid: u32) -> Option<LiveProcess> {
     let mut info = process_info::unknown(id, raw.is_kernel_thread());
     let detail = process_detail::read(proc, id, info.is_kernel, (None, None));
     let status = detail.as_ref().map(|one| one.status);
-    process_info::refresh(proc, raw.comm.as_bytes(), (status.as_ref(), None), true, &mut info);
+    process_info::refresh(proc, raw.comm.as_bytes(), (status.as_ref(), None), Extent::Whole, &mut info);
     Some(LiveProcess { stat, info, detail: detail.map(|one| one.row) })
 }

@@ -98,7 +98,7 @@ impl Observe {
         ledger.run("processes", |report| {
             processes.read((proc, kernel.as_mut()), (bounds, stretch), &mut sample, report);
         });
-        self.slow.read(proc, processes, (bounds, stretch), &mut sample, ledger);
+        self.slow.read((proc, kernel.as_mut()), processes, (bounds, stretch), &mut sample, ledger);
         self.read_events(&mut sample);
         self.read_journal(&mut sample);
         self.answer(at, probes, &mut sample);
@@ -114,15 +114,15 @@ impl Observe {
     /// It bears the number of the last turn. What the next tick delivers does not depend on it.
     pub fn fresh(&mut self, at: Timestamp, entities: &[Entity]) -> Sample {
         let mut sample = Sample { at, turn: self.turn, ..Sample::default() };
-        let Self { proc, ledger, bounds, processes, .. } = self;
+        let Self { proc, ledger, bounds, processes, kernel, .. } = self;
         sample.services = self.services.services();
         ledger.run("machine", |report| sample.machine = self.machine.read(proc, report));
         ledger.run("pressure", |report| pressure::read(proc, &mut sample.pressures, report));
         ledger.run("fresh", |report| fresh::read(proc, processes, bounds, entities, &mut sample, report));
         if entities.iter().any(|one| matches!(one, Entity::Process(_) | Entity::Service(_))) {
             let sockets = &mut self.slow.sockets;
-            let asked = (&*bounds, at);
-            ledger.run("sockets", |report| sample.sockets = sockets.read(proc, processes, asked, report));
+            let (from, asked) = ((proc, kernel.as_mut()), (&*bounds, at));
+            ledger.run("sockets", |report| sample.sockets = sockets.read(from, processes, asked, report));
         }
         if entities.iter().any(|one| matches!(one, Entity::Cgroup(_) | Entity::Service(_))) {
             let members = members(processes);

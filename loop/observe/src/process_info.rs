@@ -11,6 +11,17 @@ use crate::unit::unit_of;
 /// Bytes of a command line that are looked at; those beyond carry no meaning for a person.
 const COMMAND_READ_BYTES: usize = 4_096;
 
+/// How much of it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// What says who it is: the rest can wait, for most that are born live for less than a second.
+    Newborn,
+    /// What others may change while it runs.
+    Usual,
+    /// The command line and the executable as well.
+    Whole,
+}
+
 /// A process of which only its identity is known.
 pub(crate) fn unknown(id: ProcessId, is_kernel: bool) -> ProcessInfo {
     ProcessInfo {
@@ -29,13 +40,12 @@ pub(crate) fn unknown(id: ProcessId, is_kernel: bool) -> ProcessInfo {
 
 /// Reads what seldom changes into `info`; true if anything did. Nothing is allocated for what did not.
 ///
-/// `status` and `cgroups` are what the caller already has. What vanished or may not be read is `None`. Executable and command line are read only where `with_program` says
-/// so.
+/// `status` and `cgroups` are what the caller already has. What vanished or may not be read is `None`.
 pub(crate) fn refresh(
     proc: &mut ProcFs,
     comm: &[u8],
     (status, cgroups): (Option<&Status>, Option<CgroupPaths<'_>>),
-    with_program: bool,
+    extent: Extent,
     info: &mut ProcessInfo,
 ) -> bool {
     let pid = info.id.pid;
@@ -53,12 +63,17 @@ pub(crate) fn refresh(
     } else if let Ok(cgroups) = proc.cgroups(pid) {
         changed |= set_cgroup(info, cgroups);
     }
+    if extent != Extent::Usual {
+        changed |= set_option(&mut info.exe, proc.exe(pid).ok());
+    }
+    if extent == Extent::Newborn {
+        return changed;
+    }
     let limits = proc.descriptor_limit(pid).ok();
     let limits = limits.map(|one| (one.soft.unwrap_or(u64::MAX), one.hard.unwrap_or(u64::MAX)));
     changed |= info.descriptor_limits != limits;
     info.descriptor_limits = limits;
-    if with_program {
-        changed |= set_option(&mut info.exe, proc.exe(pid).ok());
+    if extent == Extent::Whole {
         let command = proc.cmdline(pid).ok().and_then(masked);
         changed |= set_option(&mut info.command, command.as_deref().map(str::as_bytes));
     }

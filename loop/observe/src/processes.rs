@@ -12,9 +12,9 @@ use vocab::{ProcessId, Timestamp};
 use crate::config::Bounds;
 use crate::held_file::{Held, HeldFiles};
 use crate::kernel::KernelSide;
-use crate::ledger::Report;
+use crate::ledger::{Report, boot_ns};
 use crate::process_detail::{self, Detail};
-use crate::process_info;
+use crate::process_info::{self, Extent};
 use crate::services::Mains;
 use crate::task_table::{Mark, TaskTable, times};
 use crate::thread_waits::ThreadWaits;
@@ -30,6 +30,8 @@ const COMMAND_S: f64 = 60.0;
 const ACTIVE_S: f64 = 10.0;
 /// CPU time in one tick from which the waits of all threads are read, not only of services. Unit: clock ticks.
 const BUSY_TICKS: u64 = 5;
+/// One that is younger when it is first seen is read whole at the next look. Unit: s.
+const NEWBORN_S: u64 = 2;
 /// Parents that are followed upwards to find the service of a new process.
 const ANCESTORS: usize = 64;
 
@@ -63,8 +65,9 @@ pub(crate) struct Tracked {
     session: i32,
     /// How many descriptors it had at the last closer look.
     pub(crate) descriptors: Option<u64>,
-    /// Whether it was first seen in this tick.
+    /// Whether it was first seen in this tick, and began just before.
     is_new: bool,
+    is_newborn: bool,
     /// Whether it used the CPU or memory in this tick.
     is_moved: bool,
     /// Whether it used notable CPU time in this tick.
@@ -148,6 +151,8 @@ impl Processes {
     fn read_stats(&mut self, proc: &mut ProcFs, at: Timestamp) {
         std::mem::swap(&mut self.known, &mut self.before);
         self.known.clear();
+        // The first sample is whole.
+        let has_newborns = !self.before.is_empty();
         self.held.begin(self.before.iter().map(|one| one.files.count()).sum());
         let mut before = self.before.drain(..).peekable();
         for pid in &self.pids {
@@ -156,7 +161,7 @@ impl Processes {
             let threads = self.tasks.threads(*pid);
             let read = match same {
                 Some(same) => same.read_again(proc, &mut self.held, threads, at),
-                None => Tracked::read(proc, *pid, at),
+                None => Tracked::read(proc, *pid, at, has_newborns),
             };
             // Ended between the listing and the read, or hidden from us: both are normal.
             self.known.extend(read);
@@ -223,9 +228,12 @@ impl Processes {
 
 impl Tracked {
     /// Reads a process that was not there before; `None` if it ended or is hidden from us.
-    fn read(proc: &mut ProcFs, pid: u32, at: Timestamp) -> Option<Self> {
+    fn read(proc: &mut ProcFs, pid: u32, at: Timestamp, may_be_newborn: bool) -> Option<Self> {
         let stat = proc.stat(pid).ok()?;
         let mut new = Self::new(&stat, at);
+        let began_s = stat.start_ticks / proc.ticks_per_s().max(1);
+        new.is_newborn =
+            may_be_newborn && (began_s..began_s + NEWBORN_S).contains(&(boot_ns() / 1_000_000_000));
         if new.wants_times(at) {
             let times = proc.schedstat(pid).ok();
             new.note_times(proc, times, &[]);
@@ -263,7 +271,7 @@ impl Tracked {
         let times = times.or_else(|| if wants_times { proc.schedstat(pid).ok() } else { None });
         let stat = held.stat(&mut self.files, pid, may_hold).or_else(|| proc.stat(pid).ok())?;
         if stat.start_ticks != self.stat.start_ticks {
-            return Self::read(proc, pid, at);
+            return Self::read(proc, pid, at, true);
         }
         self.update(&stat, at);
         self.note_times(proc, times, threads);
@@ -316,6 +324,7 @@ impl Tracked {
             session: stat.session,
             descriptors: None,
             is_new: true,
+            is_newborn: false,
             is_moved: true,
             is_busy: false,
             moved_at: at,
@@ -339,6 +348,7 @@ impl Tracked {
             self.is_unscanned = true;
         }
         // exec follows fork within a tick: what was read of a new process may be its parent's.
+        self.is_newborn = false;
         if std::mem::replace(&mut self.is_new, false) || self.comm != stat.comm {
             self.info_due = true;
             self.is_denied = false;
@@ -388,7 +398,7 @@ impl Tracked {
             if self.info.is_kernel || repeated.is_some() { None } else { self.read_detail(proc, held) };
         let status = detail.as_ref().map(|one| one.status);
         if let Some(detail) = detail {
-            self.is_denied = detail.is_denied;
+            self.is_denied = detail.is_denied && !self.is_newborn;
             self.is_unscanned |= detail.row.descriptors != self.descriptors;
             self.descriptors = detail.row.descriptors;
             self.detail = self.mark.map(|_| detail.row);
@@ -408,8 +418,9 @@ impl Tracked {
     fn read_detail(&mut self, proc: &mut ProcFs, held: &mut Held) -> Option<Detail> {
         let (pid, may_hold) = (self.stat.pid, self.files.count() > 0);
         let status = held.status(&mut self.files, pid, may_hold);
-        let io = if self.is_denied { None } else { held.io(&mut self.files, pid, may_hold) };
-        process_detail::read(proc, self.stat.id(), self.is_denied, (status, io))
+        let without_io = self.is_denied || self.is_newborn;
+        let io = if without_io { None } else { held.io(&mut self.files, pid, may_hold) };
+        process_detail::read(proc, self.stat.id(), without_io, (status, io))
     }
 
     fn read_info(
@@ -420,8 +431,12 @@ impl Tracked {
         sample: &mut Sample,
     ) {
         let at = sample.at;
-        let with_program = is_reached(at, self.command_next);
-        if with_program {
+        let extent = match is_reached(at, self.command_next) {
+            _ if self.is_newborn => Extent::Newborn,
+            true => Extent::Whole,
+            false => Extent::Usual,
+        };
+        if extent == Extent::Whole {
             self.command_next = at.plus_seconds(COMMAND_S);
             self.read_namespace(root);
         }
@@ -432,11 +447,12 @@ impl Tracked {
         let comm = self.comm.as_bytes();
         let may_hold = self.files.count() > 0;
         let pid = self.stat.pid;
-        let is_current = std::mem::replace(&mut self.is_info_current, self.mark.is_some()) && !with_program;
+        let is_current =
+            std::mem::replace(&mut self.is_info_current, self.mark.is_some()) && extent == Extent::Usual;
         let is_changed = !is_current && {
             let cgroups =
                 if self.info.is_kernel { None } else { held.cgroup(&mut self.files, pid, may_hold) };
-            process_info::refresh(proc, comm, (status, cgroups), with_program, &mut self.info)
+            process_info::refresh(proc, comm, (status, cgroups), extent, &mut self.info)
         };
         if is_changed || std::mem::take(&mut self.info_unsent) {
             self.info_unsent = false;

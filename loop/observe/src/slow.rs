@@ -10,6 +10,7 @@ use crate::cadence::{COST_SHARE_MAX, Cadence};
 use crate::cgroups::Cgroups;
 use crate::config::{Bounds, ObserveConfig};
 use crate::filesystems::Filesystems;
+use crate::kernel::KernelSide;
 use crate::ledger::Ledger;
 use crate::processes::Processes;
 use crate::sockets::{self, Sockets};
@@ -53,7 +54,7 @@ impl Slow {
     /// Reads what is due into `sample`.
     pub(crate) fn read(
         &mut self,
-        proc: &mut ProcFs,
+        (proc, kernel): (&mut ProcFs, Option<&mut KernelSide>),
         processes: &mut Processes,
         (bounds, stretch): (&Bounds, f64),
         sample: &mut Sample,
@@ -63,7 +64,7 @@ impl Slow {
         if self.every_sockets.is_due(at, stretch) {
             let sockets = &mut self.sockets;
             let cost_us = ledger.run("sockets", |report| {
-                sample.sockets = sockets.read(proc, processes, (bounds, at), report);
+                sample.sockets = sockets.read((proc, kernel), processes, (bounds, at), report);
             });
             self.every_sockets.charge(at, cost_us, sockets::COST_SHARE_MAX);
         }

@@ -1,17 +1,20 @@
 //! Collector `sockets`: TCP sockets summed by the process that owns them.
 //!
-//! The kernel's table names a socket by its inode; which process holds that inode is learnt from the links in
-//! `/proc/PID/fd`. Only processes that moved since the last reading are looked through, and only while there
-//! are sockets whose owner is unknown. Now and then each owner is asked whether it still holds its socket, for one
-//! may change hands, and sockets that nobody seemed to own are looked for once more.
+//! The kernel's table names a socket by its inode; which process holds that inode is asked only while there are sockets
+//! whose owner is unknown. The kernel's iterator of open files, where our program for it runs, tells of all of them in
+//! one read. Else it is learnt from the links in `/proc/PID/fd`, and only processes that moved since the last reading are
+//! looked through. Now and then all that is known is asked anew, for a socket may change hands, and sockets that nobody
+//! seemed to own are looked for once more.
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use bpfload::SocketRow;
 use kernfs::{Family, ProcFs, TcpSocket, TcpState};
 use vocab::sample::SocketSample;
 use vocab::{ProcessId, Timestamp};
 
 use crate::cadence::Cadence;
 use crate::config::Bounds;
+use crate::kernel::KernelSide;
 use crate::ledger::{Report, thread_cpu_us};
 use crate::ports::Ports;
 use crate::processes::{Processes, Tracked};
@@ -37,6 +40,7 @@ pub(crate) struct Tcp {
 
 /// Which process owns which socket, between readings.
 pub(crate) struct Sockets {
+    is_live: bool,
     diag: Option<TcpDiag>,
     sockets: Vec<Socket>,
     /// Sockets of other network namespaces, which are dearer to read.
@@ -50,6 +54,8 @@ pub(crate) struct Sockets {
     /// Ports on which somebody listens.
     listening: HashSet<u16>,
     table: Vec<TcpSocket>,
+    /// Who holds what, by the iterator.
+    held: Vec<SocketRow>,
     pub(crate) ports: Ports,
 }
 
@@ -57,6 +63,7 @@ impl Sockets {
     /// Asks the kernel's diagnosis where `is_live` says that this machine is observed, not a recorded tree.
     pub(crate) fn new(is_live: bool) -> Self {
         Self {
+            is_live,
             diag: if is_live { TcpDiag::open() } else { None },
             sockets: Vec::new(),
             foreign: Vec::new(),
@@ -67,6 +74,7 @@ impl Sockets {
             misses: HashMap::new(),
             listening: HashSet::new(),
             table: Vec::new(),
+            held: Vec::new(),
             ports: Ports::default(),
         }
     }
@@ -74,11 +82,12 @@ impl Sockets {
     /// Reads the TCP sockets of our own and of other network namespaces and sums them by owner.
     pub(crate) fn read(
         &mut self,
-        proc: &mut ProcFs,
+        (proc, kernel): (&mut ProcFs, Option<&mut KernelSide>),
         processes: &mut Processes,
         (bounds, at): (&Bounds, Timestamp),
         report: &mut Report,
     ) -> Option<Vec<SocketSample>> {
+        let kernel = kernel.filter(|one| self.is_live && one.runs("socket_rows"));
         self.sockets.clear();
         self.read_own(proc, report)?;
         self.ports.read_range(proc);
@@ -96,12 +105,15 @@ impl Sockets {
         let listeners = self.sockets.iter().filter(|socket| socket.state == TcpState::Listen);
         self.listening.extend(listeners.map(|socket| socket.port));
         if self.every_verify.is_due(at, 1.0) {
+            if kernel.is_some() {
+                self.owners.clear();
+            }
             self.owners.retain(|inode, (id, fd)| proc.socket_fd(id.pid, *fd) == Ok(Some(*inode)));
             // All are looked through now, so one more look is enough.
             self.misses.values_mut().for_each(|misses| *misses = (*misses).min(MISSES_MAX - 1));
             processes.all().iter_mut().for_each(|one| one.is_unscanned = true);
         }
-        self.find_owners(proc, processes, bounds, report);
+        self.find_owners((proc, kernel), processes, bounds, report);
         let mut rows: BTreeMap<ProcessId, SocketSample> = BTreeMap::new();
         for socket in &self.sockets {
             if let Some((id, _)) = self.owners.get(&socket.inode) {
@@ -160,7 +172,7 @@ impl Sockets {
 
     fn find_owners(
         &mut self,
-        proc: &mut ProcFs,
+        (proc, kernel): (&mut ProcFs, Option<&mut KernelSide>),
         processes: &mut Processes,
         bounds: &Bounds,
         report: &mut Report,
@@ -172,6 +184,40 @@ impl Sockets {
         self.unknown.extend(alive.iter().filter(|inode| {
             !self.owners.contains_key(inode) && self.misses.get(inode).is_none_or(|n| *n < MISSES_MAX)
         }));
+        if !kernel.is_some_and(|kernel| self.ask_iterator(kernel, processes, bounds)) {
+            self.look_through(proc, processes, bounds, report);
+        }
+        self.misses.retain(|inode, _| alive.contains(inode));
+        for inode in &self.unknown {
+            *self.misses.entry(*inode).or_default() += 1;
+        }
+    }
+
+    /// Takes the owners of unknown sockets from the kernel's iterator: the first process that holds one. False if it
+    /// cannot tell of all.
+    fn ask_iterator(&mut self, kernel: &mut KernelSide, processes: &Processes, bounds: &Bounds) -> bool {
+        if self.unknown.is_empty() {
+            return true;
+        }
+        let Self { held, unknown, owners, .. } = self;
+        held.clear();
+        let is_whole = kernel.sockets_into(held, bounds.sockets) == Ok(true);
+        for row in held.iter() {
+            // Of one that began since the processes were read, the next reading knows.
+            if let Some(one) = processes.get(row.pid).filter(|_| unknown.remove(&row.inode)) {
+                owners.insert(row.inode, (one.stat.id(), row.fd));
+            }
+        }
+        is_whole
+    }
+
+    fn look_through(
+        &mut self,
+        proc: &mut ProcFs,
+        processes: &mut Processes,
+        bounds: &Bounds,
+        report: &mut Report,
+    ) {
         let mut links = 0;
         for index in self.likely_owners(processes.all()) {
             let Some(one) = processes.all().get_mut(index).filter(|_| !self.unknown.is_empty()) else {
@@ -183,10 +229,6 @@ impl Sockets {
             }
             one.is_unscanned = false;
             links += self.scan(proc, one);
-        }
-        self.misses.retain(|inode, _| alive.contains(inode));
-        for inode in &self.unknown {
-            *self.misses.entry(*inode).or_default() += 1;
         }
     }
 

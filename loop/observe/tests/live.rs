@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Condvar, Mutex};
+use std::time::{Duration, Instant};
 
 use observe::{Live, NoServices, Observe, ObserveConfig, ServiceSource};
 use vocab::event::{Event, EventKind};
@@ -171,6 +172,30 @@ fn memory_and_descriptors_of_a_child_show_and_its_secret_does_not() {
     assert!(live.maps(child.pid())[0].anon_bytes >= 64 << 20, "the largest comes first");
     assert_eq!(live.process(child.pid()).unwrap().stat.start_ticks, id.start_ticks);
     assert!(live.process(u32::MAX).is_none());
+}
+
+#[test]
+fn a_newborn_process_says_who_it_is_at_once_and_the_rest_at_the_second_look() {
+    let mut eyes = observe(Box::new(NoServices));
+    first(&mut eyes, &[]);
+    // On a machine that thrashes one may have lived too long before it is ready.
+    let start = || {
+        let began = Instant::now();
+        let child = Played::start("holder", &[]);
+        (began.elapsed() < Duration::from_millis(800)).then_some(child)
+    };
+    let child = (0..20).find_map(|_| start()).expect("a program starts within a second");
+    let mut look = |turn: u64| {
+        let at = Timestamp::from_secs(i64::try_from(turn).unwrap());
+        let sample = eyes.collect(at, turn, 0, &[]);
+        let detail = sample.process_details.iter().find(|one| one.id.pid == child.pid()).copied();
+        (detail.unwrap(), sample.process_infos.iter().find(|one| one.id.pid == child.pid()).cloned().unwrap())
+    };
+    let (detail, info) = look(2);
+    assert!(detail.anon_bytes >= Some(64 << 20) && detail.io_calls.is_none(), "{detail:?}");
+    assert!(info.exe.is_some() && info.command.is_none() && info.descriptor_limits.is_none(), "{info:?}");
+    let (detail, info) = look(3);
+    assert!(detail.io_calls.is_some() && info.command.is_some() && info.descriptor_limits.is_some());
 }
 
 #[test]

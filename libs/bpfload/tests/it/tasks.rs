@@ -1,8 +1,9 @@
-//! The process table of the iterator is the one of /proc.
+//! The process table of the iterator is the one of /proc, and so are the sockets.
 
 use std::collections::HashSet;
+use std::os::fd::AsRawFd;
 
-use bpfload::{Kernel, Object, TaskRow};
+use bpfload::{Kernel, Object, SocketRow, TaskRow};
 
 use crate::helpers;
 use crate::support::{kernel_lock, load, proc_stat, same_start};
@@ -102,4 +103,28 @@ fn memory_and_cpu_time_are_those_of_proc() {
     let expected_ms = (proc_stat(me, 14) + proc_stat(me, 15)) * 10;
     assert!(cpu_ms.abs_diff(expected_ms) < 200, "{cpu_ms} ms, /proc says {expected_ms}");
     assert_eq!(threads.len() as u64, proc_stat(me, 20));
+}
+
+#[test]
+fn tcp_sockets_and_no_others_are_listed_with_their_holder() {
+    let Some(_one) = kernel_lock() else { return };
+    let Some(mut kernel) = load(Object::Tasks, &["socket_rows"], |_| {}) else { return };
+    let v4 = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = std::net::TcpStream::connect(v4.local_addr().unwrap()).unwrap();
+    let v6 = std::net::TcpListener::bind("[::1]:0");
+    let udp = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let pair = std::os::unix::net::UnixStream::pair().unwrap();
+    let mut rows = Vec::new();
+    assert!(kernel.sockets_into(&mut rows, usize::MAX).unwrap());
+    let row = |fd: i32| {
+        let target = std::fs::read_link(format!("/proc/self/fd/{fd}")).unwrap();
+        let inode = target.to_str().and_then(|text| text.strip_prefix("socket:[")?.strip_suffix(']'));
+        SocketRow { pid: std::process::id(), fd: fd as u32, inode: inode.unwrap().parse().unwrap() }
+    };
+    let held = [v4.as_raw_fd(), client.as_raw_fd()].into_iter().chain(v6.iter().map(|one| one.as_raw_fd()));
+    assert!(held.map(row).all(|one| rows.contains(&one)), "{rows:?}");
+    let others = [udp.as_raw_fd(), pair.0.as_raw_fd(), pair.1.as_raw_fd()];
+    assert!(others.map(row).iter().all(|one| !rows.contains(one)), "{rows:?}");
+    let mut one = Vec::new();
+    assert!(!kernel.sockets_into(&mut one, 1).unwrap(), "there are more than one");
 }
