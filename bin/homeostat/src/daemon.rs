@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use act::{Act, ActConfig, GuardConfig, Ring};
 use cycle::cycle::Turn;
-use cycle::film::{Filmed, Reel};
+use cycle::film::Filmed;
 use cycle::models::{decode, newest_sound};
 use cycle::recording::Header;
 use cycle::replay::Recorder;
@@ -152,18 +152,21 @@ fn turn_live(
     record: Option<&Path>,
     after: &mut After<'_>,
 ) -> Result<ExitCode, UserError> {
-    let filmed = Filmed::new(live, start.next_ids);
+    let filmed = Filmed::new(live, start.next_ids[0]);
     match record {
-        None => turn_until_end(filmed, start, after, |filmed, turn| Ok(filmed.keep(turn))),
+        None => turn_until_end(filmed, start, after, |filmed| filmed, |_, _| Ok(())),
         Some(path) => {
             let file =
                 File::create(path).map_err(|error| cannot(&format!("write {}", path.display()), &error))?;
             let recorder = Recorder::new(filmed, BufWriter::new(file), &start)
                 .map_err(|error| cannot("begin the recording", &error))?;
-            turn_until_end(recorder, start, after, |recorder, turn| {
-                recorder.keep(turn).map_err(|error| cannot("go on recording", &error))?;
-                Ok(recorder.inner.keep(turn))
-            })
+            turn_until_end(
+                recorder,
+                start,
+                after,
+                |recorder| &mut recorder.inner,
+                |recorder, turn| recorder.keep(turn).map_err(|error| cannot("go on recording", &error)),
+            )
         }
     }
 }
@@ -252,10 +255,10 @@ fn turn_until_end<W: World>(
     world: W,
     start: Start,
     after: &mut After<'_>,
-    mut keep: impl FnMut(&mut W, &Turn) -> Result<Vec<Reel>, UserError>,
+    filmed: impl Fn(&mut W) -> &mut Filmed<Live>,
+    mut keep: impl FnMut(&mut W, &Turn) -> Result<(), UserError>,
 ) -> Result<ExitCode, UserError> {
-    // What a film begins with, but for what was learnt meanwhile.
-    // The models are left out: they are larger than the film, and only add what differs from normal.
+    // What a film begins with, but for what is known by then.
     let of_films = Start {
         baselines: Baselines::default(),
         models: Models::default(),
@@ -263,12 +266,15 @@ fn turn_until_end<W: World>(
         ..start.clone()
     };
     let mut cycle = Cycle::new(world, start).map_err(|error| cannot("set up SQL", &error))?;
-    while let Some(turn) = cycle.turn() {
-        for reel in keep(&mut cycle.world, &turn)? {
-            after.films.take(reel, |begin| {
-                let (mode, next_ids, baselines) = (cycle.mode(), begin.next_ids, cycle.baselines().clone());
-                let start = Start { mode, next_ids, baselines, ..of_films.clone() };
-                Header { start, capabilities: cycle.world.capabilities() }
+    loop {
+        filmed(&mut cycle.world).begin(&cycle.mind);
+        let Some(turn) = cycle.turn() else { break };
+        keep(&mut cycle.world, &turn)?;
+        for reel in filmed(&mut cycle.world).keep(&turn) {
+            after.films.take(reel, |begin| Header {
+                start: of_films.clone(),
+                capabilities: cycle.world.capabilities(),
+                mind: Some(begin.mind.clone()),
             });
         }
         let (number, models) = (turn.snapshot.turn, turn.models.clone());

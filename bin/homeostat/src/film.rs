@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
+use cycle::Mind;
 use cycle::film::{Begin, Reel};
 use cycle::recording::{Header, Reader, Writer};
 use tables::history::kept::cell_of;
@@ -139,8 +140,9 @@ pub type Cell = (String, String, String);
 pub fn courses(path: &Path, cells: &[Cell]) -> Vec<Vec<(f64, f64)>> {
     let mut courses = vec![Vec::new(); cells.len()];
     let opened = File::open(path).ok().and_then(|file| Reader::new(BufReader::new(file)).ok());
-    let Some((mut reader, _)) = opened else { return courses };
-    let mut deriver = Deriver::new();
+    let Some((mut reader, header)) = opened else { return courses };
+    let mind = header.mind.and_then(|packed| Mind::unpack(&packed));
+    let mut deriver = mind.map_or_else(Deriver::new, |mind| mind.deriver);
     let mut first = None;
     // A film that is damaged further on is shown up to there.
     while let Ok(Some(record)) = reader.read() {

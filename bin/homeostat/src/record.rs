@@ -108,9 +108,6 @@ pub fn replay(arguments: &Replay, state_dir: &Path, format: Format) -> Result<Ex
         UserError::new(what, "`homeostat record FILE` writes a recording")
     };
     let file = File::open(path).map_err(|error| wrong("read", &error_words(&error)))?;
-    if film.is_some() {
-        eprintln!("a film begins in the middle of a run: what the stages knew before is missing");
-    }
     let rules = arguments.rules.as_deref().map(|folder| load_rules(Some(folder))).transpose()?;
     let began = Instant::now();
     let replayed = think_again(BufReader::new(file), rules).map_err(|error| wrong("replay", &error))?;
@@ -125,9 +122,7 @@ pub fn replay(arguments: &Replay, state_dir: &Path, format: Format) -> Result<Ex
         "{} turns of {:.0} s thought through in {took_s:.2} s, {speed:.0} times real time; {differing} turns differ from the recording",
         replayed.turns, replayed.recorded_s
     );
-    // A film is bound to differ: it begins in the middle.
-    let is_right = differing == 0 || (film.is_some() && !arguments.diff);
-    Ok(if is_right { Exit::Ok } else { Exit::No })
+    Ok(if differing == 0 { Exit::Ok } else { Exit::No })
 }
 
 fn print(arguments: &Replay, replayed: &Replayed, format: Format) {

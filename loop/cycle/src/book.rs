@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use vocab::Timestamp;
 use vocab::action::{ActionState, Effect};
 use vocab::budget::{RSS_BYTES_MAX, SHED_LEVEL_MAX};
@@ -36,7 +37,7 @@ pub struct Change {
 }
 
 /// The books.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Book {
     /// The rows as of the last turn.
     pub ledger: Ledger,

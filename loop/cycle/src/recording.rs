@@ -1,9 +1,10 @@
 //! Recordings: everything a run depended on, and what it thought.
 //!
 //! Format, all integers little-endian: the eight bytes `HOMEOREC`, a u32 version, then frames. A frame is a
-//! u32 length, the u32 CRC-32 of its payload, the payload. The first payload is a [`Header`], each further one
-//! a [`Record`], both in postcard encoding (https://postcard.jamesmunns.com/wire-format). A torn last frame
-//! ends the recording and nothing else: what was written before it is whole.
+//! u32 length, the u32 CRC-32 of its payload, the payload: a u32 length and a block of LZ4 that has that length
+//! unpacked. The first one holds a [`Header`], each further one a [`Record`], both in postcard encoding
+//! (https://postcard.jamesmunns.com/wire-format). A torn last frame ends the recording and nothing else: what was
+//! written before it is whole.
 use std::io::{self, Read, Write};
 
 use serde::de::DeserializeOwned;
@@ -11,8 +12,9 @@ use serde::{Deserialize, Serialize};
 use vocab::Timestamp;
 use vocab::capability::Capabilities;
 use vocab::decision::Decision;
-use vocab::event::Event;
+use vocab::event::{Event, EventKind};
 use vocab::incident::Incident;
+use vocab::learnt::Told;
 use vocab::outcome::Outcome;
 use vocab::probe::Probe;
 use vocab::sample::Sample;
@@ -24,7 +26,7 @@ use act::Order;
 const MAGIC: &[u8; 8] = b"HOMEOREC";
 
 /// Version of the format; a reader refuses any other.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 
 /// Longest frame a reader accepts: far beyond a tick of the largest machine we bound ourselves to.
 const FRAME_MAX: u32 = 64 << 20;
@@ -52,12 +54,14 @@ pub enum RecordingError {
 }
 
 /// What a recording begins with.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Header {
     /// Policies, mode, learnt state, numbers.
     pub start: Start,
     /// What could be seen and done there.
     pub capabilities: Capabilities,
+    /// What the loop knew, of a recording that begins in the middle of a run ([`crate::Mind::pack`]).
+    pub mind: Option<Vec<u8>>,
 }
 
 /// One turn.
@@ -71,6 +75,8 @@ pub struct Record {
     pub deeds: Deeds,
     /// What the loop thought.
     pub thought: Thought,
+    /// What learn told, in a recording that begins without its models.
+    pub told: Option<Told>,
 }
 
 /// What the stages said in one turn: what a replay must give again, byte for byte.
@@ -129,7 +135,7 @@ impl<W: Write> Writer<W> {
     fn frame(&mut self, payload: &impl Serialize) -> Result<(), RecordingError> {
         let bytes = postcard::to_allocvec(payload).map_err(io::Error::other)?;
         u32::try_from(bytes.len()).map_err(io::Error::other)?;
-        let mut frame = Vec::with_capacity(bytes.len() + 8);
+        let mut frame = Vec::new();
         push_frame(&mut frame, &bytes);
         self.to.write_all(&frame)?;
         self.to.flush()?;
@@ -137,13 +143,20 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Appends a frame with this payload.
-pub fn push_frame(to: &mut Vec<u8>, payload: &[u8]) {
+/// Appends a frame that holds these bytes.
+pub fn push_frame(to: &mut Vec<u8>, bytes: &[u8]) {
+    let payload = lz4_flex::block::compress_prepend_size(bytes);
     // No turn comes near 4 GiB; one that did would end the recording for its reader, nothing else.
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
     to.extend_from_slice(&length.to_le_bytes());
-    to.extend_from_slice(&crc32fast::hash(payload).to_le_bytes());
-    to.extend_from_slice(payload);
+    to.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
+    to.extend_from_slice(&payload);
+}
+
+/// What was packed, unless it is longer than any turn can be or no such bytes.
+pub(crate) fn unpack(payload: &[u8]) -> Option<Vec<u8>> {
+    let length = payload.first_chunk().map(|length| u32::from_le_bytes(*length))?;
+    (length <= FRAME_MAX).then(|| lz4_flex::block::decompress_size_prepended(payload).ok()).flatten()
 }
 
 /// Reads a recording.
@@ -198,6 +211,7 @@ impl<R: Read> Reader<R> {
         if crc32fast::hash(&bytes) != crc {
             return Err(self.damaged("a frame does not match its checksum"));
         }
+        let bytes = unpack(&bytes).ok_or_else(|| self.damaged("a frame cannot be unpacked"))?;
         postcard::from_bytes(&bytes).map(Some).map_err(|error| self.damaged(&error.to_string()))
     }
 
@@ -265,6 +279,12 @@ impl<R: Read> World for Recorded<R> {
     fn change(&mut self, _: Timestamp, _: Vec<Order>, _: &[Decision], _: Recheck<'_>) -> Deeds {
         self.now.deeds.clone()
     }
+
+    /// What was told then; what failed in us is no news of learn.
+    fn told(&mut self) -> Option<(Told, Vec<Event>)> {
+        let news = self.now.thought.events.iter().filter(|one| one.kind != EventKind::Own);
+        Some((self.now.told.clone()?, news.cloned().collect()))
+    }
 }
 
 #[cfg(test)]
@@ -272,7 +292,7 @@ mod tests {
     use super::*;
 
     fn recording() -> Vec<u8> {
-        let header = Header { start: Start::default(), capabilities: Capabilities::default() };
+        let header = Header::default();
         let mut bytes = Vec::new();
         let mut writer = Writer::new(&mut bytes, &header).expect("memory can be written");
         for turn in 1..=3 {

@@ -9,6 +9,7 @@ use vocab::probe::Probe;
 use vocab::sample::Sample;
 
 use crate::cycle::{Cycle, Start, Turn};
+use crate::mind::Mind;
 use crate::recording::{Header, Reader, Record, Recorded, RecordingError, Thought, Writer};
 use crate::world::{Command, Deeds, Recheck, World};
 use act::Order;
@@ -28,7 +29,7 @@ impl<W: World, T: Write> Recorder<W, T> {
     /// # Errors
     /// The file cannot be written.
     pub fn new(inner: W, to: T, start: &Start) -> Result<Self, RecordingError> {
-        let header = Header { start: start.clone(), capabilities: inner.capabilities() };
+        let header = Header { start: start.clone(), capabilities: inner.capabilities(), mind: None };
         Ok(Self { inner, writer: Writer::new(to, &header)?, now: Record::default() })
     }
 
@@ -89,6 +90,11 @@ impl Replayed {
     }
 }
 
+fn no_mind() -> RecordingError {
+    let what = "what the loop knew at its begin is not what this Homeostat knows; the one that wrote it can replay it";
+    RecordingError::Damaged { turn: 0, what: what.to_owned() }
+}
+
 /// Thinks a recording through, under its own rules or under `rules`.
 ///
 /// # Errors
@@ -100,7 +106,11 @@ pub fn replay<R: Read>(from: R, rules: Option<Vec<LoadedRule>>) -> Result<Replay
         start.rules = rules;
     }
     let world = Recorded::new(reader, header.capabilities);
-    let mut cycle = Cycle::new(world, start).map_err(|error| std::io::Error::other(error.to_string()))?;
+    let cycle = match header.mind {
+        Some(packed) => Cycle::resume(world, start, Mind::unpack(&packed).ok_or_else(no_mind)?),
+        None => Cycle::new(world, start),
+    };
+    let mut cycle = cycle.map_err(|error| std::io::Error::other(error.to_string()))?;
     let mut replayed = Replayed::default();
     let mut first = None;
     while let Some(turn) = cycle.turn() {

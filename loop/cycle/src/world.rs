@@ -3,6 +3,8 @@ use serde::{Deserialize, Serialize};
 use vocab::action::{Effect, Intent};
 use vocab::capability::Capabilities;
 use vocab::decision::Decision;
+use vocab::event::Event;
+use vocab::learnt::Told;
 use vocab::probe::Probe;
 use vocab::rule::Mode;
 use vocab::sample::Sample;
@@ -68,6 +70,11 @@ pub trait World {
         decisions: &[Decision],
         recheck: Recheck<'_>,
     ) -> Deeds;
+
+    /// What learn told in this turn, and its news: of a world that was recorded without the models behind it.
+    fn told(&mut self) -> Option<(Told, Vec<Event>)> {
+        None
+    }
 }
 
 /// The entities a decision names: those to look at again before it is carried out.

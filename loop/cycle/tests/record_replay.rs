@@ -3,8 +3,7 @@
 mod made;
 
 use act::Order;
-use cycle::film::{Filmed, Reel};
-use cycle::recording::{Header, Reader, Thought, Writer};
+use cycle::recording::Thought;
 use cycle::replay::{Recorder, replay};
 use cycle::world::{Command, Recheck};
 use cycle::{Cycle, Deeds, Opinion, Start, World, rules};
@@ -266,76 +265,4 @@ fn what_was_done_between_two_turns_is_accounted_for_and_replayed() {
     assert_eq!(replayed.differences().count(), 0);
     let decided = replayed.thoughts.iter().flat_map(|(_, _, now)| &now.decisions);
     assert_eq!(decided.filter(|one| one.id == BETWEEN).count(), 1);
-}
-
-/// A world that says what seldom changes only once, as the machine does.
-struct Terse(Leaky);
-
-impl World for Terse {
-    fn look(&mut self, turn: u64, probes: &[Probe]) -> Option<Sample> {
-        let mut sample = self.0.look(turn, probes)?;
-        if turn > 1 {
-            sample.process_infos.clear();
-        }
-        Some(sample)
-    }
-
-    fn commands(&mut self) -> Vec<Command> {
-        self.0.commands()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        self.0.capabilities()
-    }
-
-    fn change(
-        &mut self,
-        now: Timestamp,
-        orders: Vec<Order>,
-        decisions: &[Decision],
-        recheck: Recheck<'_>,
-    ) -> Deeds {
-        self.0.change(now, orders, decisions, recheck)
-    }
-}
-
-#[test]
-fn the_film_of_an_incident_shows_the_time_before_it_whole_and_can_be_replayed() {
-    let start = Start { rules: rules::load(&[]).expect("shipped"), mode: Mode::Advise, ..Start::default() };
-    let mut cycle = Cycle::new(Filmed::new(Terse(Leaky::new()), [1; 3]), start.clone()).expect("memory");
-    let (mut films, mut opened) = (Vec::new(), Vec::new());
-    while let Some(turn) = cycle.turn() {
-        opened.extend(turn.change.incidents.iter().map(|one| (one.id, one.opened_at, turn.snapshot.turn)));
-        for reel in cycle.world.keep(&turn) {
-            match reel {
-                Reel::Begin(begin) => {
-                    let header = Header {
-                        start: Start { next_ids: begin.next_ids, ..start.clone() },
-                        capabilities: cycle.world.capabilities(),
-                    };
-                    let mut film = Vec::new();
-                    Writer::new(&mut film, &header).expect("memory can be written");
-                    film.extend_from_slice(&begin.frames);
-                    films.push((begin.incident, film));
-                }
-                Reel::More(frame) => films.last_mut().expect("begun").1.extend_from_slice(&frame),
-                Reel::Also(_) | Reel::End => {}
-            }
-        }
-    }
-    let (id, _, turn_opened) = opened.first().copied().expect("an incident");
-    let (incident, film) = films.first().expect("a film");
-    assert_eq!(*incident, id);
-    let (mut reader, _) = Reader::new(film.as_slice()).expect("a recording");
-    let mut deriver = tables::Deriver::new();
-    let (mut turns, mut seen) = (Vec::new(), false);
-    while let Some(record) = reader.read().expect("whole") {
-        let snapshot = deriver.snapshot(&record.sample);
-        assert_eq!(&*snapshot.processes[0].name, "ledger", "turn {}", snapshot.turn);
-        turns.push(snapshot.turn);
-        seen |= record.thought.incidents.iter().any(|one| one.id == id);
-    }
-    assert!(seen && turns[0] + 20 <= turn_opened && turns.is_sorted(), "{turns:?} {turn_opened}");
-    assert!(*turns.last().expect("turns") >= TURNS.min(turn_opened + 119));
-    assert_eq!(replay(film.as_slice(), None).expect("a recording").turns, turns.len() as u64);
 }

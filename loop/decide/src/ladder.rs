@@ -2,6 +2,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::decision::{Candidate, Verdict};
 use vocab::incident::Incident;
 use vocab::rule::{ActuatorKind, Rung};
@@ -12,7 +13,7 @@ use crate::Context;
 use crate::rules::LoadedRule;
 
 /// How far an incident has come.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Position {
     /// Rung to try next.
     pub rung: u32,

@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 
 use ladder::{Choice, Position};
 pub use rules::LoadedRule;
+use serde::{Deserialize, Serialize};
 use vocab::capability::Capabilities;
 use vocab::decision::{Decision, Verdict};
 use vocab::incident::Incident;
@@ -34,8 +35,10 @@ const RATE_SPAN_S: f64 = 3_600.0;
 const AGAIN_S: f64 = 20.0;
 
 /// The stage: the rules, and how far each open incident has come on its ladder.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Decide {
+    /// Not part of its state: a replay may be under others.
+    #[serde(skip)]
     rules: Vec<LoadedRule>,
     mode: Mode,
     own_services_only: bool,
@@ -104,6 +107,11 @@ impl Decide {
         if id >= self.next_id {
             self.next_id = id + 1;
         }
+    }
+
+    /// Puts these rules in force.
+    pub fn set_rules(&mut self, rules: Vec<LoadedRule>) {
+        self.rules = rules;
     }
 
     /// The rules in force.

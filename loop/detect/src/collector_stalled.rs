@@ -6,6 +6,7 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::finding::{Finding, FindingKind, Severity};
 use vocab::{Entity, Value};
 
@@ -15,6 +16,7 @@ use crate::{Context, Detected, Detector, say};
 const STALLED_S: f64 = 5.0;
 
 /// See the head of this file.
+#[derive(Serialize, Deserialize)]
 pub struct CollectorStalled;
 
 impl Detector for CollectorStalled {

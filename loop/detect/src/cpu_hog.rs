@@ -10,6 +10,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
 use vocab::probe::{Probe, ProbeKind, ProbeResult};
 use vocab::rows::{OpenFile, Process};
@@ -67,7 +68,7 @@ const CROWD_S: f64 = 4.0;
 const VICTIMS_MAX: usize = 8;
 
 /// Why a busy process is taken for a hog.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 enum Ground {
     /// It used to use so much. Unit: per cent of one core.
     LeftLevel(f64),
@@ -84,7 +85,7 @@ struct Suspect<'a> {
     gives_way: bool,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Held {
     seen_s: f64,
     since_s: f64,
@@ -94,7 +95,7 @@ struct Held {
 }
 
 /// See the head of this file.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct CpuHog {
     held: BTreeMap<Entity, Held>,
     /// Busy processes that were looked at: when, and whether what they read and write is hollow.

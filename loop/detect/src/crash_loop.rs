@@ -14,6 +14,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
 use vocab::kernel::Happened;
 use vocab::probe::{Probe, ProbeKind, ProbeResult, UnitProbe};
@@ -48,7 +49,7 @@ const SERVICES_MAX: usize = 1_024;
 const EVENTS_MAX: usize = 16;
 
 /// What is remembered of one service.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Past {
     failures: Option<u64>,
     /// Failures after short runs: when, and after how long a run. Unit: s.
@@ -69,7 +70,7 @@ struct Past {
 }
 
 /// See the head of this file.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct CrashLoop {
     programs: programs::Programs,
     pasts: BTreeMap<Arc<str>, Past>,

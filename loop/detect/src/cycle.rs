@@ -1,7 +1,8 @@
 //! Rise and fall of a quantity: a garbage collector, a pool and a cache that expires give back what they took.
+use serde::{Deserialize, Serialize};
 
 /// What is known of the rises and falls of one series.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Cycle {
     low: Option<(f64, f64)>,
     peak: f64,

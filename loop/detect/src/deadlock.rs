@@ -9,6 +9,7 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
 use vocab::probe::Probe;
 use vocab::rows::Process;
@@ -42,7 +43,7 @@ const LONERS_EVERY: u64 = 4;
 const LOOKS_A_TURN: usize = 3;
 
 /// One wait for a mutex: who, where, for whom, and how often it had slept.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Wait {
     process: ProcessId,
     tid: u32,
@@ -51,7 +52,7 @@ struct Wait {
     switches: Option<u64>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Proof {
     circle: Vec<Wait>,
     seen_s: f64,
@@ -59,7 +60,7 @@ struct Proof {
 }
 
 /// See the head of this file.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Deadlock {
     asked: BTreeMap<ProcessId, f64>,
     proofs: BTreeMap<ProcessId, Proof>,

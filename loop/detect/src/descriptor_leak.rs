@@ -11,6 +11,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::finding::{Finding, FindingKind, Severity};
 use vocab::probe::{Probe, ProbeKind, ProbeResult};
 use vocab::rows::{OpenFile, Process};
@@ -71,7 +72,7 @@ const QUIET_S: f64 = 20.0;
 /// How many descriptors of each class a look found.
 type Classes = BTreeMap<String, u32>;
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Suspect {
     /// First and latest look, with their time. Unit: s since the first snapshot.
     looks: Option<(Classes, f64, Classes)>,
@@ -80,7 +81,7 @@ struct Suspect {
     held: Option<Held>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Held {
     since_s: f64,
     grew_s: f64,
@@ -90,9 +91,10 @@ struct Held {
 }
 
 /// See the head of this file.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct DescriptorLeak {
     suspects: BTreeMap<ProcessId, Suspect>,
+    #[serde(skip)]
     envelope: Envelope,
 }
 

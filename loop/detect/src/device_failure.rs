@@ -10,6 +10,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::event::{Event, EventKind};
 use vocab::finding::{Finding, FindingKind, Severity};
 use vocab::{Entity, Value};
@@ -30,7 +31,7 @@ const REPORTS_MAX: usize = 32;
 const SHOWN_MAX: usize = 5;
 
 /// One report of a failure.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Report {
     at_s: f64,
     kind: EventKind,
@@ -38,7 +39,7 @@ struct Report {
 }
 
 /// See the head of this file.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct DeviceFailure {
     reports: BTreeMap<Entity, VecDeque<Report>>,
 }

@@ -8,6 +8,7 @@ use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
 use vocab::rows::{ForecastRow, Process};
 use vocab::{Entity, Value};
@@ -31,14 +32,14 @@ const CONFIRM: u32 = 30;
 const WRITES_MUCH: f64 = 1e5;
 
 /// How long it has been so; a standing finding counts down.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Standing {
     turns: u32,
     is_told: bool,
 }
 
 /// See the head of this file.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct DiskFull {
     standing: BTreeMap<Entity, Standing>,
 }

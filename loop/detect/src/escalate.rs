@@ -4,6 +4,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::ProcessId;
 use vocab::probe::{Probe, ProbeKind, ProfileKind};
 use vocab::snapshot::Snapshot;
@@ -18,7 +19,7 @@ const LOOK_AGAIN_S: f64 = 60.0;
 const SUSPECTS_S: f64 = 30.0;
 
 /// Who was asked for what, and when. Unit: s since the first snapshot.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Escalation {
     asked: BTreeMap<(ProcessId, ProbeKind), f64>,
     suspected_s: Option<f64>,

@@ -7,8 +7,10 @@ use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
 use vocab::rows::Process;
+use vocab::sample::Resource;
 use vocab::{Entity, Value};
 
 use crate::memory::is_watched;
@@ -30,7 +32,7 @@ const BLOCKED_S: f64 = 8.0;
 const VICTIMS_MAX: usize = 8;
 
 /// See the head of this file.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct IoThrash {
     /// When it thrashed. Unit: s since the first snapshot.
     seen_s: VecDeque<f64>,
@@ -65,7 +67,7 @@ impl Detector for IoThrash {
 /// The culprit, its share of all bytes and its victims, if the storage is what all wait for.
 fn thrashes<'a>(context: &Context<'a>) -> Option<(&'a Process, f64, Vec<&'a Process>)> {
     let now_s = context.memory.now_s;
-    let now = context.memory.stall("io", &Entity::Machine, now_s - 3.0, now_s)?;
+    let now = context.memory.stall(Resource::Io, &Entity::Machine, now_s - 3.0, now_s)?;
     if now.full_pct < FULL_PCT {
         return None;
     }
@@ -93,8 +95,10 @@ fn moved(process: &Process) -> f64 {
 
 fn finding(context: &Context<'_>, process: &Process, share: f64, victims: &[&Process]) -> Finding {
     let now_s = context.memory.now_s;
-    let stalled =
-        context.memory.stall("io", &Entity::Machine, now_s - 3.0, now_s).map_or(0.0, |one| one.full_pct);
+    let stalled = context
+        .memory
+        .stall(Resource::Io, &Entity::Machine, now_s - 3.0, now_s)
+        .map_or(0.0, |one| one.full_pct);
     let rate = say::bytes(moved(process));
     let moves = format!("{} moves {rate}/s, {:.0} % of all", say::who(process), 100.0 * share);
     let column = if process.write_bytes_per_s >= process.read_bytes_per_s {

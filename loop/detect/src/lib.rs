@@ -27,6 +27,7 @@ mod memory_leak;
 mod memory_thrash;
 mod normal;
 mod own_trouble;
+mod remember;
 mod ring;
 mod say;
 mod stalled;
@@ -41,6 +42,7 @@ mod tests;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::ProcessId;
 use vocab::baseline::Baselines;
 use vocab::capability::Capabilities;
@@ -51,6 +53,7 @@ use vocab::snapshot::Snapshot;
 
 use crate::escalate::Escalation;
 use crate::memory::Memory;
+pub use crate::remember::Remember;
 
 /// What the detectors said in one turn.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -97,17 +100,21 @@ pub struct Context<'a> {
 }
 
 /// A rule about one kind of trouble. Called every turn; keeps only what it needs to confirm and to hold.
-pub trait Detector: Send {
+pub trait Detector: Remember + Send {
     /// The kind of its findings.
     fn kind(&self) -> FindingKind;
     /// Adds the findings that hold now and the looks it needs to be surer.
     fn run(&mut self, context: &Context<'_>, detected: &mut Detected);
 }
 
-/// All detectors and their common memory.
+/// All detectors and their common memory; as bytes, what it goes on from.
+#[derive(Serialize, Deserialize)]
 pub struct Detect {
     memory: Memory,
+    /// Told anew each turn.
+    #[serde(skip)]
     learnt: Learnt,
+    #[serde(with = "remember")]
     detectors: Vec<Box<dyn Detector>>,
     escalation: Escalation,
 }
@@ -119,24 +126,9 @@ impl Default for Detect {
 }
 
 impl Detect {
-    /// Every detector there is. What explains more comes first: a service in a deadlock is not also called
-    /// stalled, one that hangs or spins and piles up connections does not leak them, memory that grows with leaked
-    /// descriptors is theirs.
+    /// Every detector there is.
     pub fn new() -> Self {
-        Self::with(Vec::from([
-            Box::new(deadlock::Deadlock::default()) as Box<dyn Detector>,
-            Box::new(stalled::Stalled::default()),
-            Box::new(cpu_hog::CpuHog::default()),
-            Box::new(descriptor_leak::DescriptorLeak::default()),
-            Box::new(memory_leak::MemoryLeak::default()),
-            Box::new(crash_loop::CrashLoop::default()),
-            Box::new(memory_thrash::MemoryThrash::default()),
-            Box::new(io_thrash::IoThrash::default()),
-            Box::new(disk_full::DiskFull::default()),
-            Box::new(device_failure::DeviceFailure::default()),
-            Box::new(collector_stalled::CollectorStalled),
-            Box::new(own_trouble::OwnTrouble::default()),
-        ]))
+        Self::with(all())
     }
 
     /// Only these, in this order.
@@ -175,6 +167,25 @@ impl Detect {
         detected.findings.iter_mut().for_each(|one| normal::add_evidence(snapshot, learnt, one));
         detected
     }
+}
+
+/// Every detector there is. What explains more comes first: a service in a deadlock is not also called stalled, one that
+/// hangs or spins and piles up connections does not leak them, memory that grows with leaked descriptors is theirs.
+fn all() -> Vec<Box<dyn Detector>> {
+    Vec::from([
+        Box::new(deadlock::Deadlock::default()) as Box<dyn Detector>,
+        Box::new(stalled::Stalled::default()),
+        Box::new(cpu_hog::CpuHog::default()),
+        Box::new(descriptor_leak::DescriptorLeak::default()),
+        Box::new(memory_leak::MemoryLeak::default()),
+        Box::new(crash_loop::CrashLoop::default()),
+        Box::new(memory_thrash::MemoryThrash::default()),
+        Box::new(io_thrash::IoThrash::default()),
+        Box::new(disk_full::DiskFull::default()),
+        Box::new(device_failure::DeviceFailure::default()),
+        Box::new(collector_stalled::CollectorStalled),
+        Box::new(own_trouble::OwnTrouble::default()),
+    ])
 }
 
 /// Whether a finding accuses the process of our own daemon or keeper, or their unit for it: their troubles have a kind

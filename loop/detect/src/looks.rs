@@ -2,6 +2,7 @@
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::probe::{ProbeKind, ProbeResult, ThreadProbe};
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, ProcessId};
@@ -10,7 +11,7 @@ use vocab::{Entity, ProcessId};
 const LOOKS_MAX: usize = 256;
 
 /// One look at the threads of a process.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Look {
     /// When. Unit: s since the first snapshot.
     pub at_s: f64,
@@ -19,7 +20,7 @@ pub struct Look {
 }
 
 /// The last two looks at one process.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Pair {
     /// The latest that succeeded.
     pub latest: Option<Look>,
@@ -32,7 +33,7 @@ pub struct Pair {
 }
 
 /// Looks by process.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Looks(BTreeMap<ProcessId, Pair>);
 
 impl Looks {

@@ -3,7 +3,9 @@
 //! The dead are forgotten in the turn in which they are missing. Nothing here grows with the length of a run.
 use alloc::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use vocab::rows::Process;
+use vocab::sample::Resource;
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, ProcessId, Timestamp};
 
@@ -24,7 +26,7 @@ const ANON_RISE_MIN_KIB: f64 = 2_048.0;
 const DESCRIPTOR_RISE_MIN: f64 = 8.0;
 
 /// The recent past of one process.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Track {
     /// When it was first seen. Unit: s since the first snapshot.
     pub first_s: f64,
@@ -102,7 +104,7 @@ fn mean<'a>(points: impl Iterator<Item = &'a Point>, of: impl Fn(&Point) -> f64)
 }
 
 /// Stall shares of one entity and resource at one instant. Unit: per cent of the time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Stall {
     pub at_s: f64,
     pub some_pct: f64,
@@ -110,15 +112,15 @@ pub struct Stall {
 }
 
 /// The recent past of the machine.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Memory {
     epoch: Option<Timestamp>,
     /// Time since the first snapshot. Unit: s.
     pub now_s: f64,
     /// One track a live process that is not a thread of the kernel.
     pub tracks: BTreeMap<ProcessId, Track>,
-    /// Pressure by resource (`cpu`, `memory`, `io`) and entity.
-    pub stalls: BTreeMap<(&'static str, Entity), Ring<Stall>>,
+    /// Pressure by resource and entity.
+    pub stalls: BTreeMap<(Resource, Entity), Ring<Stall>>,
     /// Closer looks at threads.
     pub looks: Looks,
     /// Watches of system calls.
@@ -147,12 +149,8 @@ impl Memory {
     fn remember_stalls(&mut self, snapshot: &Snapshot) {
         let now_s = self.now_s;
         for row in &snapshot.pressures {
-            let resource = match row.resource.as_str() {
-                "cpu" => "cpu",
-                "memory" => "memory",
-                "io" => "io",
-                _ => continue,
-            };
+            let all = [Resource::Cpu, Resource::Memory, Resource::Io];
+            let Some(resource) = all.into_iter().find(|one| one.as_str() == row.resource) else { continue };
             let Some(some_pct) = row.some_pct.filter(|one| one.is_finite()) else { continue };
             let stall = Stall { at_s: now_s, some_pct, full_pct: row.full_pct.unwrap_or(0.0) };
             let room = self.stalls.len() < PRESSURES_MAX;
@@ -167,7 +165,7 @@ impl Memory {
     }
 
     /// Mean stall shares between two instants; `None` without a sample there.
-    pub fn stall(&self, resource: &'static str, entity: &Entity, from_s: f64, to_s: f64) -> Option<Stall> {
+    pub fn stall(&self, resource: Resource, entity: &Entity, from_s: f64, to_s: f64) -> Option<Stall> {
         let ring = self.stalls.get(&(resource, entity.clone()))?;
         let within = ring.iter().filter(|one| one.at_s > from_s && one.at_s <= to_s);
         let (some, full, count) =

@@ -11,6 +11,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::baseline::Metric;
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
 use vocab::rows::Process;
@@ -44,7 +45,7 @@ const DESCRIPTOR_KIB_MAX: f64 = 256.0;
 const BASELINE_SAMPLES: u64 = 60;
 
 /// How a process is judged: how long it must grow, and how much of what is left it must have taken.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 enum Class {
     /// It was level at the work that it still does, and left that level.
     Level,
@@ -114,7 +115,7 @@ const GROWTH_COST_PCT: f64 = 0.15;
 const RUN_MAX_S: f64 = 100.0;
 
 /// An accused process, while it goes on.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Held {
     since_s: f64,
     grew_s: f64,
@@ -133,9 +134,10 @@ struct Headroom {
 }
 
 /// See the head of this file.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct MemoryLeak {
     held: BTreeMap<ProcessId, Held>,
+    #[serde(skip)]
     envelope: Envelope,
 }
 

@@ -8,8 +8,10 @@ use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
 use vocab::rows::{Machine, Process};
+use vocab::sample::Resource;
 use vocab::{Entity, Value};
 
 use crate::memory::is_watched;
@@ -28,7 +30,7 @@ const MAJOR_FAULTS_PER_S: f64 = 500.0;
 const SCARCE_RATIO: f64 = 0.05;
 
 /// See the head of this file.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct MemoryThrash {
     /// When it thrashed. Unit: s since the first snapshot.
     seen_s: VecDeque<f64>,
@@ -70,7 +72,7 @@ fn pages_per_s(machine: &Machine) -> f64 {
 fn thrashes(context: &Context<'_>) -> Option<Vec<Evidence>> {
     let now_s = context.memory.now_s;
     let machine = &context.snapshot.machine;
-    match context.memory.stall("memory", &Entity::Machine, now_s - 3.0, now_s) {
+    match context.memory.stall(Resource::Memory, &Entity::Machine, now_s - 3.0, now_s) {
         Some(now) => {
             let fights =
                 pages_per_s(machine) >= PAGES_PER_S && machine.direct_scans_per_s.unwrap_or(0.0) > 0.0;

@@ -10,6 +10,7 @@ use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::budget::{CPU_SHARE_MAX, SHED_LEVEL_MAX, tick_s};
 use vocab::finding::{Finding, FindingKind, Severity};
 use vocab::sample::CollectorSample;
@@ -26,7 +27,7 @@ const DROPPED_MIN: usize = 15;
 const LATE_RATIO: f64 = 1.8;
 
 /// What one turn was like.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Turn {
     interval_s: f64,
     /// Time from tick to tick that was asked for, in ticks of the usual length.
@@ -38,7 +39,7 @@ struct Turn {
 }
 
 /// See the head of this file.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct OwnTrouble {
     turns: VecDeque<Turn>,
     /// Rows that each collector has dropped so far.

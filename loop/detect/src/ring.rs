@@ -1,6 +1,7 @@
 //! Bounded series: the last points of one process at full resolution, and its troughs over five minutes.
 use alloc::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
 use vocab::rows::Process;
 
 /// Points at full resolution: one a turn.
@@ -11,7 +12,7 @@ pub const COARSE_MAX: usize = 64;
 pub const TROUGH_S: f64 = 5.0;
 
 /// A queue that forgets its oldest item when it is full.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Ring<T> {
     items: VecDeque<T>,
     bound: usize,
@@ -48,7 +49,7 @@ impl<T: Copy> Ring<T> {
 }
 
 /// One process at one instant, packed: a thousand processes must fit in a few MiB.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Point {
     /// Time since the first snapshot. Unit: s.
     pub at_s: f64,
@@ -109,7 +110,7 @@ impl Point {
 }
 
 /// The least of a span of [`TROUGH_S`]: what was not given back in it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Trough {
     pub start_s: f64,
     pub end_s: f64,

@@ -11,6 +11,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
 use vocab::probe::{Probe, ThreadProbe};
 use vocab::rows::Process;
@@ -53,14 +54,14 @@ const ORDERS: [&str; 7] =
     ["tcp_listen", "unix_listen", "unix_datagram", "eventfd", "signalfd", "timerfd", "inotify"];
 
 /// What two looks say together.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Stuck {
     threads: usize,
     all: usize,
     confidence: f64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Proof {
     seen_s: f64,
     since_s: f64,
@@ -69,7 +70,7 @@ struct Proof {
 }
 
 /// See the head of this file.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Stalled {
     asked: BTreeMap<ProcessId, f64>,
     proofs: BTreeMap<ProcessId, Proof>,

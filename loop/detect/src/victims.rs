@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use vocab::baseline::Metric;
 use vocab::finding::Evidence;
 use vocab::rows::Process;
+use vocab::sample::Resource;
 use vocab::{Entity, Value};
 
 use crate::memory::{Track, is_watched};
@@ -160,8 +161,8 @@ fn stalls(context: &Context<'_>, process: &Process, onset_s: f64) -> Option<Evid
 /// CPU stall of an entity now and before an instant. Unit: per cent of the time.
 pub fn stall_rise(context: &Context<'_>, entity: &Entity, onset_s: f64) -> Option<(f64, f64)> {
     let now_s = context.memory.now_s;
-    let now = context.memory.stall("cpu", entity, now_s - HARM_S, now_s)?;
-    let before = context.memory.stall("cpu", entity, onset_s - 20.0, onset_s - 0.5)?;
+    let now = context.memory.stall(Resource::Cpu, entity, now_s - HARM_S, now_s)?;
+    let before = context.memory.stall(Resource::Cpu, entity, onset_s - 20.0, onset_s - 0.5)?;
     Some((now.some_pct, before.some_pct))
 }
 

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::finding::{Evidence, Finding, FindingKind};
 use vocab::kernel::{CallSample, CallsSample};
 use vocab::learnt::Learnt;
@@ -27,10 +28,10 @@ const WATCHES_MAX: usize = 64;
 const ERRORS_MIN: f64 = 0.1;
 
 /// The last watch of each process.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Watches(BTreeMap<ProcessId, Watch>);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Watch {
     /// Unit: s since the first snapshot.
     at_s: f64,

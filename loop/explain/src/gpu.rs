@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::finding::Evidence;
 use vocab::incident::Incident;
 use vocab::probe::{GpuCallProbe, GpuCallsProbe, ProbeResult};
@@ -22,7 +23,7 @@ const KEPT_S: f64 = 300.0;
 const SHARE_MIN: f64 = 0.3;
 
 /// The last watch of each process.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct GpuCalls(Latest<ProcessId, GpuCallsProbe>);
 
 impl GpuCalls {

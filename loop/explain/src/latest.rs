@@ -2,6 +2,7 @@
 //! the process has gone.
 use alloc::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
 use vocab::Timestamp;
 use vocab::incident::Incident;
 
@@ -9,10 +10,10 @@ use vocab::incident::Incident;
 const KEPT_MAX: usize = 64;
 
 /// By what they are about: the answer and when it came.
-#[derive(Debug)]
-pub(crate) struct Latest<K, V>(BTreeMap<K, (Timestamp, V)>);
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Latest<K: Ord, V>(BTreeMap<K, (Timestamp, V)>);
 
-impl<K, V> Default for Latest<K, V> {
+impl<K: Ord, V> Default for Latest<K, V> {
     fn default() -> Self {
         Self(BTreeMap::new())
     }

@@ -17,6 +17,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use graph::Root;
+use serde::{Deserialize, Serialize};
 use vocab::finding::{Finding, FindingKind};
 use vocab::incident::{Incident, IncidentState};
 use vocab::outcome::{Outcome, OutcomeKind};
@@ -34,7 +35,7 @@ const OPEN_MAX: usize = 256;
 const PAST_MAX: usize = 1_024;
 
 /// The stage: its open incidents, and how often each culprit was in trouble before.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Explain {
     open: Vec<Incident>,
     past: BTreeMap<(FindingKind, Entity), u32>,

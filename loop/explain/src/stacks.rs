@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::finding::Evidence;
 use vocab::incident::Incident;
 use vocab::probe::{ProbeKind, ProbeResult, ProfileKind, ProfileProbe, StackProbe};
@@ -26,7 +27,7 @@ const STACKS_MAX: usize = 4;
 const EVIDENCE_MAX: usize = 40;
 
 /// The last profile of each process and kind.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Profiles(Latest<(ProcessId, ProfileKind), ProfileProbe>);
 
 impl Profiles {

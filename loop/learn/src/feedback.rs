@@ -100,3 +100,19 @@ impl Feedback {
         &self.rows
     }
 }
+
+/// Models of which only the feedback is written down.
+pub mod alone {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Feedback;
+    use crate::Models;
+
+    pub fn serialize<S: Serializer>(models: &Models, to: S) -> Result<S::Ok, S::Error> {
+        models.feedback.serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Models, D::Error> {
+        Ok(Models { feedback: Feedback::deserialize(from)?, ..Models::default() })
+    }
+}

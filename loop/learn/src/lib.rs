@@ -32,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use vocab::baseline::{Baselines, Metric};
 use vocab::event::Event;
-use vocab::learnt::Learnt;
+use vocab::learnt::{Learnt, Told};
 use vocab::outcome::{Outcome, OutcomeKind};
 use vocab::rows::{ModelRow, Process};
 use vocab::snapshot::Snapshot;
@@ -73,12 +73,18 @@ struct Saved {
 }
 
 /// Learnt state: goes in with [`Learn::new`], out with [`Learn::baselines`] and [`Learn::models`].
-#[derive(Clone, Debug, Default)]
+///
+/// Serialised it is without the models, which are larger than everything else that the loop knows: from there on
+/// [`Learn::follow`] goes on, not [`Learn::run`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Learn {
     baselines: Baselines,
+    #[serde(with = "feedback::alone")]
     models: Models,
+    #[serde(skip)]
     outlook: Outlook,
     learnt: Learnt,
+    #[serde(skip)]
     saved: Option<Saved>,
     learnt_at: Option<Timestamp>,
     failed_at: Option<Timestamp>,
@@ -170,6 +176,12 @@ impl Learn {
             self.learnt.models = Arc::new(self.model_rows());
         }
         news
+    }
+
+    /// One turn without models: baselines are learnt, the rest is what was `told` when the models were there.
+    pub fn follow(&mut self, snapshot: &Snapshot, outcomes: &[Outcome], in_trouble: &[Entity], told: Told) {
+        self.take_baselines(snapshot, outcomes, in_trouble);
+        told.apply(&mut self.learnt);
     }
 
     fn model_rows(&self) -> Vec<ModelRow> {

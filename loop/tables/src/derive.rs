@@ -16,6 +16,7 @@ mod resource;
 mod service;
 mod syscalls;
 
+use serde::{Deserialize, Serialize};
 use vocab::Timestamp;
 use vocab::sample::Sample;
 use vocab::snapshot::Snapshot;
@@ -32,7 +33,7 @@ use resource::ResourceDeriver;
 use syscalls::SyscallDeriver;
 
 /// Turns samples into snapshots. Keeps the counters of the sample before, nothing older.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Deriver {
     before: Option<Timestamp>,
     machine: MachineDeriver,

@@ -4,6 +4,7 @@
 //! waits twice as long; after as many returns as its rung allows in an hour it is released only when its time is up.
 use alloc::string::String;
 
+use serde::{Deserialize, Serialize};
 use vocab::action::Level;
 use vocab::decision::Decision;
 use vocab::finding::Finding;
@@ -26,7 +27,7 @@ const OFF_S: f64 = 45.0;
 const WAIT_S: f64 = 60.0;
 
 /// One held effect.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Held {
     decision: Decision,
     incident: Incident,

@@ -16,6 +16,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use hold::Held;
+use serde::{Deserialize, Serialize};
 use trial::{Progress, Trial};
 use vocab::action::{ActionState, Effect, Level};
 use vocab::decision::Decision;
@@ -27,7 +28,7 @@ use vocab::snapshot::Snapshot;
 use vocab::{Entity, Timestamp};
 
 /// The stage: what is on trial, and what proved itself and is held.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Verify {
     trials: BTreeMap<u64, Trial>,
     held: BTreeMap<u64, Held>,
@@ -46,7 +47,7 @@ pub struct Context<'a> {
 }
 
 /// What the stage says in one turn.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Verified {
     /// Verdicts, one for each action whose trial ended.
     pub outcomes: Vec<Outcome>,
@@ -55,7 +56,7 @@ pub struct Verified {
 }
 
 /// What is to become of one held effect.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Step {
     /// Only so much of it is to stand; why.
     Ease(Level, String),

@@ -1,5 +1,6 @@
 //! One action on trial: a small state machine over "the expected effect holds" and time.
 
+use serde::{Deserialize, Serialize};
 use vocab::Timestamp;
 use vocab::decision::Decision;
 use vocab::incident::Incident;
@@ -7,7 +8,7 @@ use vocab::outcome::{Outcome, OutcomeKind};
 use vocab::rule::{ActuatorKind, Proves};
 
 /// An action whose worth is not known yet.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Trial {
     /// Why it was done, and what was promised.
     pub decision: Decision,

@@ -3,11 +3,14 @@ use alloc::collections::VecDeque;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
+
 /// Rows that are shared as one; a turn that adds rows copies at most so many.
 const CHUNK: usize = 32;
 
 /// The last rows, oldest first. A clone shares them; what is added to it is its own.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound(serialize = "R: Serialize", deserialize = "R: Deserialize<'de>"))]
 pub struct Recent<R> {
     /// All but the last are full.
     chunks: VecDeque<Arc<Vec<R>>>,

@@ -12,6 +12,7 @@ use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use serde::{Deserialize, Serialize};
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
 use vocab::kernel::{Happened, KernelEvent, signal_name};
 use vocab::{Entity, ProcessId, Value};
@@ -31,7 +32,7 @@ const SERVERS_MAX: usize = 512;
 type Key = (Arc<str>, Arc<str>, u32);
 
 /// One bad end.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct End {
     at_s: f64,
     ran_s: f64,
@@ -43,14 +44,14 @@ struct End {
 }
 
 /// The last bad ends without a good one between, and when they began. Unit: s since the first snapshot.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 struct Ends {
     since_s: Option<f64>,
     last: VecDeque<End>,
 }
 
 /// See the head of this file.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Programs {
     ends: BTreeMap<Key, Ends>,
     /// Processes that listened in the snapshot before: name and parent.

@@ -1,6 +1,7 @@
 //! The rows of `gpu_calls`, from the answers of probes.
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use vocab::probe::{GpuCallProbe, GpuCallsProbe, ProbeAnswer, ProbeResult};
 use vocab::rows::GpuCallRow;
 use vocab::snapshot::Snapshot;
@@ -12,7 +13,7 @@ const ROWS_MAX: usize = 256;
 const SOURCE: &str = "API level";
 
 /// Keeps the calls of the last watches.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct GpuCallDeriver {
     rows: Arc<Vec<GpuCallRow>>,
 }

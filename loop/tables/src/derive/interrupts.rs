@@ -1,6 +1,7 @@
 //! The rows of `softirq_time`: how often software interrupts are raised, and what they cost.
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use vocab::Timestamp;
 use vocab::kernel::{Hist, SOFTIRQS};
 use vocab::rows::SoftirqTime;
@@ -12,7 +13,7 @@ use super::rate::Interval;
 const SOFTIRQ: usize = 6;
 
 /// Keeps the counters of the machine's last read, and how long the interrupts took when they were timed last.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct InterruptDeriver {
     before: Option<(Timestamp, MachineSample)>,
     timed: Vec<Hist>,

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use vocab::event::EventKind;
 use vocab::kernel::{
     BlockSample, FsSample, Happened, Hist, KernelEvent, KernelSample, ProgramSample, WaitSample,
@@ -18,7 +19,7 @@ use vocab::{Entity, ProcessId, Timestamp};
 use super::last_rows::{ROWS_MAX, push};
 
 /// What is kept of a process for the tick in which it is gone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Seen {
     ppid: u32,
     uid: Option<u32>,
@@ -29,7 +30,7 @@ struct Seen {
 }
 
 /// Keeps the last rows of each table of events, and the last readings to compare with.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct KernelDeriver {
     execs: Recent<ExecRow>,
     exits: Recent<ExitRow>,

@@ -1,4 +1,5 @@
 //! The row of `machine`, and the clock that gives processes their age.
+use serde::{Deserialize, Serialize};
 use vocab::Timestamp;
 use vocab::rows::Machine;
 use vocab::sample::{MachineSample, Sample};
@@ -27,7 +28,7 @@ impl BootClock {
 }
 
 /// Keeps the counters of the machine's last read.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct MachineDeriver {
     before: Option<(Timestamp, MachineSample)>,
     row: Machine,

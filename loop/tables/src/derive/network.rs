@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use vocab::Entity;
 use vocab::kernel::NetSample;
 use vocab::rows::TcpSockets;
@@ -12,7 +13,7 @@ use vocab::snapshot::Snapshot;
 const ROOT: &str = "/";
 
 /// Keeps the sockets as last read and, without programs in the kernel, the counters of the machine.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct NetworkDeriver {
     sockets: Vec<SocketSample>,
     machine: Option<TcpSample>,

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use vocab::rows::Process;
 use vocab::sample::{ProcessDetail, ProcessInfo, ProcessStat, Sample, SocketSample};
 use vocab::{ProcessId, Timestamp};
@@ -11,7 +12,7 @@ use super::program::program;
 use super::rate::Interval;
 
 /// What seldom changes, with what follows from it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Known {
     info: ProcessInfo,
     program: Arc<str>,
@@ -19,7 +20,7 @@ struct Known {
 }
 
 /// The dearer counters as of their last read, and the rates between the last two reads.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Detail {
     at: Timestamp,
     counters: ProcessDetail,
@@ -49,7 +50,7 @@ impl Detail {
 }
 
 /// One process between ticks.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Tracked {
     stat: Option<ProcessStat>,
     known: Option<Known>,
@@ -57,7 +58,7 @@ struct Tracked {
 }
 
 /// Keeps every process that was alive in the last sample.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ProcessDeriver {
     tracked: BTreeMap<ProcessId, Tracked>,
     sockets: BTreeMap<ProcessId, SocketSample>,

@@ -1,6 +1,7 @@
 //! The rows of `profiles`, from the answers of probes.
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use vocab::probe::{ProbeAnswer, ProbeKind, ProbeResult, ProfileKind, ProfileProbe, StackProbe};
 use vocab::rows::ProfileRow;
 use vocab::snapshot::Snapshot;
@@ -10,7 +11,7 @@ use vocab::{Entity, ProcessId};
 const ROWS_MAX: usize = 512;
 
 /// Keeps the stacks of the last profiles.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ProfileDeriver {
     rows: Arc<Vec<ProfileRow>>,
 }

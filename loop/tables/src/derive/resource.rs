@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use vocab::rows::{Cgroup, Disk, Filesystem, Interface, Pressure};
 use vocab::sample::{
     CgroupSample, DiskSample, FilesystemSample, InterfaceSample, PressureSample, Resource, Sample,
@@ -17,14 +18,14 @@ use super::rate::{Interval, mean};
 const PRESSURE_AGE_MAX_S: f64 = 35.0;
 
 /// One section: the counters of its last read by identity, and the rows made then, in order.
-#[derive(Debug)]
-struct Section<K, S, R> {
+#[derive(Debug, Serialize, Deserialize)]
+struct Section<K: Ord, S, R> {
     at: Option<Timestamp>,
     before: BTreeMap<K, S>,
     rows: Vec<R>,
 }
 
-impl<K, S, R> Default for Section<K, S, R> {
+impl<K: Ord, S, R> Default for Section<K, S, R> {
     fn default() -> Self {
         Self { at: None, before: BTreeMap::new(), rows: Vec::new() }
     }
@@ -48,14 +49,14 @@ impl<K: Ord + Clone, S: Clone, R> Section<K, S, R> {
 }
 
 /// The stall times of one entity as last read.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Stall {
     at: Timestamp,
     row: Pressure,
 }
 
 /// Keeps the last read of every section.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ResourceDeriver {
     cgroups: Section<(Arc<str>, u8), CgroupSample, Cgroup>,
     disks: Section<Arc<str>, DiskSample, Disk>,

@@ -2,6 +2,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use vocab::Timestamp;
 use vocab::kernel::{CallSample, CallsSample, Hist};
 use vocab::rows::{Process, SyscallRow};
@@ -11,7 +12,7 @@ use vocab::snapshot::Snapshot;
 const PROGRAMS_MAX: usize = 64;
 
 /// Keeps the last watch of each program.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct SyscallDeriver {
     watches: BTreeMap<Arc<str>, Vec<SyscallRow>>,
     rows: Arc<Vec<SyscallRow>>,
