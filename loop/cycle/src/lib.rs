@@ -14,6 +14,7 @@ mod recheck;
 pub mod recording;
 pub mod replay;
 pub mod rules;
+pub mod scores;
 mod shield;
 pub mod world;
 

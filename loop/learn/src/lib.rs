@@ -10,6 +10,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod again;
 mod behaviour;
 mod feedback;
 mod lines;

@@ -32,6 +32,11 @@ pub fn assign(known: &mut BTreeMap<Key, Known>, snapshot: &Snapshot) {
         drop_where(known, |heavy| !heavy.always);
         return;
     }
+    choose(known, turn);
+}
+
+/// The same where memory is not short.
+pub fn choose(known: &mut BTreeMap<Key, Known>, turn: u64) {
     // In the first turn no rate is known and nothing is scored.
     if turn != 2 && !turn.is_multiple_of(CHOOSE_EVERY) {
         return;

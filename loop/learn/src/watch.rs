@@ -109,9 +109,7 @@ impl Watch {
                     oldest.filter(|(_, one)| one.last_turn + 1 < turn).map(|(key, _)| key.clone())?;
                 self.known.remove(&oldest);
             }
-            let is_joint = matches!(key.0, Kind::Machine | Kind::Service);
-            let model = Model::new(key.0.quantities(), is_joint);
-            self.known.insert(key.clone(), Known { model, last_turn: turn, found: 0, since: None });
+            self.known.insert(key.clone(), Known::new(key.0, turn));
         }
         let known = self.known.get_mut(key)?;
         known.last_turn = turn;
@@ -155,6 +153,13 @@ impl Watch {
 }
 
 impl Known {
+    /// Nothing is known of one of that kind.
+    pub fn new(kind: Kind, turn: u64) -> Self {
+        let is_joint = matches!(kind, Kind::Machine | Kind::Service);
+        let model = Model::new(kind.quantities(), is_joint);
+        Self { model, last_turn: turn, found: 0, since: None }
+    }
+
     /// Notes whether it was found; whether it begins to differ with this turn.
     fn note(&mut self, is_found: bool, at: Timestamp) -> bool {
         self.found = self.found << 1 | u32::from(is_found);

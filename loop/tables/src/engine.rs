@@ -26,7 +26,7 @@ use vocab::query::{Query, QueryError};
 
 pub use functions::human_bytes;
 pub use guard::heap_bytes;
-pub use live::{Cells, Live, Past};
+pub use live::{Cells, Live, Past, Scorer, Scoring};
 pub use past::names as past_tables;
 pub use view::{View, event_row};
 pub use write::{WRITABLE, Writable, Write, writable};
@@ -117,6 +117,11 @@ impl Engine {
     /// Hands in the reader of the history, for the tables of the past.
     pub fn set_history(&mut self, history: Reader) {
         self.shared.state().history = Some(history);
+    }
+
+    /// Hands in who scores again, for `scores`.
+    pub fn set_scorer(&mut self, scorer: Scorer) {
+        self.shared.state().scorer = Some(scorer);
     }
 
     /// Hands in the reader of the past: people then see stored rows of the loop's tables too.

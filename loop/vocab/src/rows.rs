@@ -27,6 +27,7 @@ mod own;
 mod pressure;
 mod process;
 mod profile;
+mod score;
 mod service;
 mod thread;
 
@@ -61,6 +62,7 @@ pub use own::SelfRow;
 pub use pressure::Pressure;
 pub use process::Process;
 pub use profile::ProfileRow;
+pub use score::ScoreRow;
 pub use service::Service;
 pub use thread::Thread;
 
@@ -106,6 +108,7 @@ pub const TABLES: &[TableSpec] = &[
     SelfRow::SPEC,
     MetricRow::SPEC,
     AnomalyRow::SPEC,
+    ScoreRow::SPEC,
     ForecastRow::SPEC,
     LogTemplateRow::SPEC,
     BehaviourRow::SPEC,

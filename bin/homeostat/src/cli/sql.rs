@@ -74,6 +74,7 @@ fn at_once(sql: &str, state_dir: &Path) -> Result<Json, UserError> {
     if let Some((history, notes)) = Reader::of(state_dir) {
         notes.iter().for_each(|note| eprintln!("homeostat: history: {note}"));
         engine.set_history(history);
+        engine.set_scorer(cycle::scores::scorer);
     }
     Ok(door::rows(&engine.select(sql).map_err(wrong)?))
 }

@@ -83,6 +83,7 @@ impl SqlDesk {
             && let Some(history) = lock(&lock(&self.readers).history).take()
         {
             engine.set_history(history);
+            engine.set_scorer(cycle::scores::scorer);
         }
         engine.set_view(view);
         let answer = work(&mut engine);

@@ -1,11 +1,11 @@
 //! What the engine is handed to read beyond the view: the machine on demand, and the past from the store.
 use std::sync::Arc;
 
-use vocab::Value;
 use vocab::ledger::Ledger;
-use vocab::rows::{Map, OpenFile, Process, Thread};
+use vocab::rows::{Map, OpenFile, Process, ScoreRow, Thread};
 use vocab::snapshot::Snapshot;
 use vocab::table::Row;
+use vocab::{Entity, Timestamp, Value};
 
 /// Reads the machine on demand. `columns` has bit i set if column i of the table is asked for (bit 63: that
 /// one or any later); a reader may leave the others empty.
@@ -30,6 +30,23 @@ pub trait Past: Send {
     /// One incident, with its evidence, decisions, actions and outcomes; `None` if none of that number is stored.
     fn incident(&mut self, id: u64) -> Option<Ledger>;
 }
+
+/// Thinks the scores of one entity again. Handed in, because what is normal is learnt elsewhere.
+pub trait Scoring: Send {
+    /// Its quantities, named like the columns of its table.
+    fn quantities(&self) -> Vec<&'static str>;
+    /// The row of the next instant; `values` in the order of the quantities, `learns` unless it was in trouble.
+    fn push(
+        &mut self,
+        at: Timestamp,
+        entity: &Entity,
+        values: &[Option<f64>],
+        learns: bool,
+    ) -> Option<ScoreRow>;
+}
+
+/// Begins with nothing known of that entity; `None` for one without scores.
+pub type Scorer = fn(&Entity) -> Option<Box<dyn Scoring>>;
 
 /// Rows whose type is forgotten.
 pub trait Cells: Send + Sync {

@@ -1,9 +1,10 @@
-//! Tables of the past: `metrics`, and for every live table with a history `TABLE_history` and `TABLE_at(INSTANT)`.
+//! Tables of the past: `metrics`, `scores`, and for every live table with a history `TABLE_history` and `TABLE_at(INSTANT)`.
 //!
 //! Time range, entity, series, key columns and names are pushed down to the history; it is read in slices, so that a
 //! statement holds a few megabytes whatever it asks for, and one with a LIMIT ends early.
 mod cursor;
 mod plan;
+mod scores;
 mod walk;
 
 use std::borrow::Cow;
@@ -14,7 +15,7 @@ use rusqlite::vtab::{
     CreateVTab, IndexInfo, Module, VTab, VTabConfig, VTabConnection, VTabKind, sqlite3_vtab,
 };
 use rusqlite::{Connection, Error, Result};
-use vocab::rows::MetricRow;
+use vocab::rows::{MetricRow, ScoreRow};
 use vocab::table::{Column, ColumnType, Row};
 
 use super::state::Shared;
@@ -26,6 +27,8 @@ use cursor::PastCursor;
 enum Shape {
     /// A row for every point of every series.
     Metrics,
+    /// A row for every instant of one entity.
+    Scores,
     /// The rows of one live table, at every instant.
     History(&'static Kept),
     /// The rows of one live table at one instant.
@@ -82,7 +85,8 @@ static PAST: LazyLock<Vec<PastTable>> = LazyLock::new(|| {
             PastTable { name: at, shape: Shape::At(kept), columns: columns_of(kept, "instant") },
         ]
     };
-    std::iter::once(metrics).chain(KEPT.iter().flat_map(of)).collect()
+    let scores = PastTable { name: "scores".to_owned(), shape: Shape::Scores, columns: score_columns() };
+    [metrics, scores].into_iter().chain(KEPT.iter().flat_map(of)).collect()
 });
 
 /// Whether that is a table of the past.
@@ -113,6 +117,20 @@ fn metric_columns() -> Vec<PastColumn> {
         role: role(column),
     };
     MetricRow::SPEC.columns.iter().map(column).collect()
+}
+
+fn score_columns() -> Vec<PastColumn> {
+    let role = |column: &Column| match column.name {
+        "at" => Role::At,
+        "entity" => Role::Entity,
+        _ => Role::Unknown,
+    };
+    let column = |column: &'static Column| PastColumn {
+        name: column.name,
+        column_type: column.column_type,
+        role: role(column),
+    };
+    ScoreRow::SPEC.columns.iter().map(column).collect()
 }
 
 fn columns_of(kept: &'static Kept, hidden: &'static str) -> Vec<PastColumn> {

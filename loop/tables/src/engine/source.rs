@@ -172,6 +172,7 @@ pub static SOURCES: &[Source] = &[
     in_view::<SelfRow>(None, &[]),
     Source { spec: MetricRow::SPEC, origin: Origin::Past, sorted_by: None, key: &[] },
     in_view::<AnomalyRow>(None, &[]),
+    Source { spec: ScoreRow::SPEC, origin: Origin::Past, sorted_by: None, key: &[] },
     in_view::<ForecastRow>(None, &[]),
     in_view::<LogTemplateRow>(None, &[]),
     in_view::<BehaviourRow>(None, &[]),

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use rusqlite::Error;
 
-use super::live::{Cells, Live, Past};
+use super::live::{Cells, Live, Past, Scorer};
 use super::source::{LiveTable, Source};
 use super::view::View;
 use super::write::Write;
@@ -66,6 +66,8 @@ pub struct State {
     pub past: Option<Box<dyn Past>>,
     /// Reads the history, where it was handed in.
     pub history: Option<Reader>,
+    /// Scores the past again, where it was handed in.
+    pub scorer: Option<Scorer>,
     /// What the statement would change.
     pub writes: Vec<Write>,
     /// Why the authorizer refused, in words.
@@ -77,6 +79,15 @@ pub struct State {
     live_reads: usize,
     live_rows: usize,
     live_cache: BTreeMap<(LiveTable, u32, u64), Arc<dyn Cells>>,
+}
+
+impl State {
+    /// The incidents that are known: those stored, then those of the view.
+    pub fn incidents(&mut self) -> Vec<Arc<dyn Cells>> {
+        let stored = self.past.as_mut().and_then(|past| past.rows("incidents"));
+        let newest: Arc<dyn Cells> = Arc::new(self.view.ledger.incidents.clone());
+        stored.into_iter().chain([newest]).collect()
+    }
 }
 
 impl Shared {

@@ -22,7 +22,8 @@ pub struct Keeper {
     history: Arc<History>,
     /// The shared memory, where it is a file.
     hot: Option<PathBuf>,
-    rows: HashMap<Box<str>, Row>,
+    /// A map a table: an anomaly and its service have the same name.
+    rows: Vec<HashMap<Box<str>, Row>>,
     entity: String,
     key: Vec<u8>,
     turn: u64,
@@ -81,7 +82,8 @@ impl Keeper {
         if opened.tail_samples > 0 {
             notes.push(format!("{} samples were taken over after a power cut", opened.tail_samples));
         }
-        let (rows, entity, key) = (HashMap::new(), String::new(), Vec::new());
+        let rows = KEPT.iter().map(|_| HashMap::new()).collect();
+        let (entity, key) = (String::new(), Vec::new());
         Ok((Self { writer, history: Arc::new(history), hot: None, rows, entity, key, turn: 0 }, notes))
     }
 
@@ -126,34 +128,35 @@ impl Keeper {
 
     /// Series that live now, and rows that have some.
     pub fn live(&self) -> (usize, usize) {
-        (self.writer.live_series(), self.rows.len())
+        (self.writer.live_series(), self.rows.iter().map(HashMap::len).sum())
     }
 
     /// Takes one turn. Never waits: what finds no room is left out and counted.
     pub fn note(&mut self, view: &View) {
         self.turn += 1;
         self.writer.begin_tick(view.snapshot.at.0.div_euclid(1_000_000));
-        for kept in KEPT.iter() {
+        for (table, kept) in KEPT.iter().enumerate() {
             for row in (0..kept.rows(view)).filter(|row| !kept.is_young(view, *row)) {
-                self.note_row(kept, view, row);
+                self.note_row(table, kept, view, row);
             }
         }
         self.writer.end_tick();
         if self.turn.is_multiple_of(FORGET_EVERY) {
             let turn = self.turn;
-            self.rows.retain(|_, row| row.turn == turn);
+            self.rows.iter_mut().for_each(|rows| rows.retain(|_, row| row.turn == turn));
         }
     }
 
-    fn note_row(&mut self, kept: &'static Kept, view: &View, row: usize) {
+    fn note_row(&mut self, table: usize, kept: &'static Kept, view: &View, row: usize) {
         kept.name(view, row, &mut self.entity);
         let turn = self.turn;
         let (writer, key) = (&mut self.writer, &mut self.key);
-        if !self.rows.contains_key(self.entity.as_str()) {
+        let Some(rows) = self.rows.get_mut(table) else { return };
+        if !rows.contains_key(self.entity.as_str()) {
             let columns = vec![(None, None); kept.columns.len()];
-            self.rows.insert(self.entity.as_str().into(), Row { columns, turn });
+            rows.insert(self.entity.as_str().into(), Row { columns, turn });
         }
-        let Some(found) = self.rows.get_mut(self.entity.as_str()) else { return };
+        let Some(found) = rows.get_mut(self.entity.as_str()) else { return };
         found.turn = turn;
         for (column, place) in kept.columns.iter().zip(&mut found.columns) {
             let (kind, bits, text) = match kept.cell(view, row, column.index) {

@@ -6,9 +6,11 @@ use std::time::Instant;
 use rusqlite::vtab::{Context, Filters, VTabCursor, sqlite3_vtab_cursor};
 use rusqlite::{Error, Result};
 use vocab::Value;
-use vocab::table::ColumnType;
+use vocab::rows::ScoreRow;
+use vocab::table::{ColumnType, Row as _};
 
 use super::plan::Wanted;
+use super::scores::Scores;
 use super::walk::{Group, Walk, groups};
 use super::{PastTable, Role, Shape};
 use crate::engine::cursor::to_sql;
@@ -32,6 +34,8 @@ pub struct PastCursor {
     walk: Option<Walk>,
     metrics: VecDeque<Metric>,
     groups: VecDeque<Group>,
+    scores: Option<Scores>,
+    rows: Vec<ScoreRow>,
     position: usize,
     rowid: i64,
 }
@@ -46,6 +50,8 @@ impl PastCursor {
             walk: None,
             metrics: VecDeque::new(),
             groups: VecDeque::new(),
+            scores: None,
+            rows: Vec::new(),
             position: 0,
             rowid: 0,
         }
@@ -54,6 +60,14 @@ impl PastCursor {
     fn begin(&mut self, wanted: Wanted) -> Result<()> {
         let reader = self.shared.state().history.clone();
         let reader = reader.ok_or_else(|| wrong("the past cannot be read here".to_owned()))?;
+        if let Shape::Scores = self.table.shape {
+            let scorer = self.shared.state().scorer;
+            let scorer = scorer.ok_or_else(|| wrong("nobody scores the past here".to_owned()))?;
+            let incidents = self.shared.state().incidents();
+            let scores = Scores::new((reader, scorer), &incidents, &wanted);
+            self.scores = Some(scores.map_err(wrong)?);
+            return self.settle_scores();
+        }
         let walk = Walk::new(self.table, reader, wanted).map_err(wrong)?;
         if let Shape::At(kept) = self.table.shape {
             self.groups = groups(kept, walk.at_instant().map_err(wrong)?);
@@ -74,7 +88,21 @@ impl PastCursor {
             match self.table.shape {
                 Shape::Metrics => self.metrics = series.into_iter().filter_map(metric).collect(),
                 Shape::History(kept) | Shape::At(kept) => self.groups = groups(kept, series),
+                Shape::Scores => {}
             }
+        }
+        Ok(())
+    }
+
+    /// Scores on until there are rows or the end.
+    fn settle_scores(&mut self) -> Result<()> {
+        self.rows.clear();
+        while self.rows.is_empty() {
+            self.check_time()?;
+            let next = self.scores.as_mut().map(Scores::next).transpose().map_err(wrong)?;
+            let Some((cost, rows)) = next.flatten() else { break };
+            self.shared.charge(cost / 8)?;
+            self.rows = rows;
         }
         Ok(())
     }
@@ -90,6 +118,9 @@ impl PastCursor {
     }
 
     fn cell(&self, column: usize) -> Value {
+        if let Some(row) = self.rows.get(self.position) {
+            return row.cell(column);
+        }
         let Some(column) = self.table.columns.get(column) else { return Value::Null };
         if column.role == Role::Hidden {
             return self.walk.as_ref().map_or(Value::Null, Walk::hidden);
@@ -147,6 +178,8 @@ unsafe impl VTabCursor for PastCursor {
         let wanted = Wanted::read(self.table, plan.unwrap_or_default(), args);
         self.metrics.clear();
         self.groups.clear();
+        self.rows.clear();
+        self.scores = None;
         (self.position, self.rowid, self.walk) = (0, 0, None);
         if wanted.is_void { Ok(()) } else { self.begin(wanted) }
     }
@@ -154,6 +187,13 @@ unsafe impl VTabCursor for PastCursor {
     fn next(&mut self) -> Result<()> {
         self.position += 1;
         self.rowid += 1;
+        if self.scores.is_some() {
+            if self.position < self.rows.len() {
+                return Ok(());
+            }
+            self.position = 0;
+            return self.settle_scores();
+        }
         let rows = match (self.metrics.front(), self.groups.front()) {
             (Some(metric), _) => metric.points.len(),
             (None, Some(group)) => group.times.len(),
@@ -169,7 +209,7 @@ unsafe impl VTabCursor for PastCursor {
     }
 
     fn eof(&self) -> bool {
-        self.metrics.is_empty() && self.groups.is_empty()
+        self.metrics.is_empty() && self.groups.is_empty() && self.rows.is_empty()
     }
 
     fn column(&self, context: &mut Context, column: i32) -> Result<()> {

@@ -40,6 +40,10 @@ pub fn best_index(table: &PastTable, info: &mut IndexInfo) -> Result<bool> {
             continue;
         };
         let Some(sign) = operator(constraint.operator(), role) else { continue };
+        // One second of it costs as much as all: an instant each of a list would be thought again from the day before.
+        if matches!((table.shape, sign, role), (Shape::Scores, '=', Role::At)) {
+            continue;
+        }
         if constraint.is_usable() {
             chosen.push((index, sign, column, role));
         } else {

@@ -226,7 +226,7 @@ impl Select {
             })
         };
         match table.shape {
-            Shape::Metrics => match (text(Role::Entity), text(Role::Series)) {
+            Shape::Metrics | Shape::Scores => match (text(Role::Entity), text(Role::Series)) {
                 (Some(entity), Some(series)) => Self::Keys(keys_of(&entity, &series)),
                 (entity, series) => Self::Metrics { prefix: entity.unwrap_or_default(), series },
             },
