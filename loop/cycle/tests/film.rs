@@ -43,7 +43,7 @@ impl World for Twice {
         }
         let seconds = self.grows_since.map_or(0, |since| turn.saturating_sub(since));
         let mut sample = made::sample(turn, self.main, 50 * MB + 4 * MB * seconds);
-        if turn % 5 == 0 {
+        if turn.is_multiple_of(5) {
             sample.filesystems = Some(vec![disk(20 * MB * turn.saturating_sub(LEAKS_AGAIN))]);
         }
         if turn % 600 != 1 {

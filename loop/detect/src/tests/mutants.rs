@@ -10,6 +10,7 @@ use super::scenes;
 use crate::{Context, Detect, Detected, Detector, say};
 
 /// Never fires.
+#[derive(serde::Serialize, serde::Deserialize)]
 struct Never(FindingKind);
 
 impl Detector for Never {
@@ -21,6 +22,7 @@ impl Detector for Never {
 }
 
 /// Accuses every process and service in every turn, Homeostat and the machine too.
+#[derive(serde::Serialize, serde::Deserialize)]
 struct Always(FindingKind);
 
 impl Detector for Always {

@@ -11,6 +11,7 @@ use crate::testkit::machine;
 use crate::{Context, Detect, Detected, Detector, say};
 
 /// Accuses two services of using the CPU, one at a value that the test sets.
+#[derive(serde::Serialize, serde::Deserialize)]
 struct Accuser(f64);
 
 impl Detector for Accuser {
