@@ -312,7 +312,7 @@ fn a_score_is_kept_while_somebody_differs_and_only_then() {
 fn a_rule_cannot_read_the_past() {
     let (_world, keeper) = noted(5);
     let mut engine = engine(keeper.reader());
-    for table in ["metrics", "machine_history", "machine_at(1)"] {
+    for table in ["metrics", "scores", "machine_history", "machine_at(1)"] {
         let sql = format!("SELECT count(*) FROM {table}");
         let refused = vocab::query::Query::rows(&mut engine, &sql, &[]).unwrap_err();
         assert!(refused.message.contains("a replay could not answer alike"), "{refused:?}");

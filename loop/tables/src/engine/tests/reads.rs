@@ -15,8 +15,8 @@ use crate::engine::{Engine, View};
 fn every_table_can_be_read_by_every_column() {
     let mut engine = engine(9);
     engine.set_live(Box::new(Counted::default()));
-    // Without a history there is nothing that `metrics` could say.
-    for table in TABLES.iter().filter(|table| table.name != "metrics") {
+    // Without a history there is nothing that these could say.
+    for table in TABLES.iter().filter(|table| !["metrics", "scores"].contains(&table.name)) {
         let names: Vec<String> = table.columns.iter().map(|one| format!("\"{}\"", one.name)).collect();
         let result = engine.select(&format!("SELECT {} FROM \"{}\"", names.join(","), table.name)).unwrap();
         let plain: Vec<_> = table.columns.iter().map(|one| one.name.to_owned()).collect();
