@@ -10,6 +10,8 @@ pub(super) fn words(source: &Path, built: &Path) -> Result<Vec<String>, String> 
         Some("rs") => compile(source, built, "rustc", &["--edition", "2024", "-O"]),
         Some("py") => Ok(vec![python()?, path]),
         Some("sh") => Ok(vec![find("sh")?, path]),
+        Some("pl") => Ok(vec![find("perl")?, path]),
+        Some("tcl") => Ok(vec![find("tclsh")?, path]),
         Some("js") => Ok(vec![find("node")?, path]),
         Some("java") => java(source, built),
         _ => Err(format!("nothing runs {path}")),
