@@ -5,7 +5,7 @@ class IdlePool {
     public static void main(String[] arguments) throws Exception {
         var pool = Executors.newFixedThreadPool(8);
         for (;;) {
-            for (int i = 0; i < 16; i++) pool.submit(() -> Thread.sleep(20));
+            for (int i = 0; i < 16; i++) pool.submit(() -> { Thread.sleep(20); return null; });
             Thread.sleep(10000);
         }
     }

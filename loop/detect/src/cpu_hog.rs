@@ -49,6 +49,8 @@ const STERILE_S: f64 = 4.0;
 const LEVEL_RATIO: f64 = 0.5;
 /// Rise of the clients beside that of the demand from which on they explain it.
 const CLIENTS_RATIO: f64 = 0.3;
+/// Over which the CPU time that it gets is compared, on a machine on which it may have to wait for it. Unit: s.
+const USED_S: f64 = 6.0;
 /// Points that make a level.
 const LEVEL_POINTS: usize = 8;
 /// A nice value from which a process gives way by itself.
@@ -64,6 +66,8 @@ const MACHINE_RISE_PCT: f64 = 25.0;
 const MACHINE_S: f64 = 8.0;
 /// How long a service must crowd out others, whatever the stall was before. Unit: s.
 const CROWD_S: f64 = 4.0;
+/// The same of a process that neither serves nor reads, writes or takes memory.
+const STERILE_CROWD_S: f64 = 20.0;
 /// Victims named at most.
 const VICTIMS_MAX: usize = 8;
 
@@ -301,6 +305,12 @@ fn left_level(track: &Track, onset_s: f64) -> Option<Ground> {
     if points < LEVEL_POINTS || before > LEVEL_RATIO * now {
         return None;
     }
+    // Who only waits more does not take more: many threads at the same work on a busy machine demand much.
+    let used = |point: &Point| f64::from(point.cpu_pct);
+    let (used_before, _) = track.mean_before(onset_s, used)?;
+    if used_before > LEVEL_RATIO * track.mean(USED_S, used)? {
+        return None;
+    }
     let rise = now / before.max(1.0);
     let (io_before, _) = track.mean_before(onset_s, io)?;
     let (clients_before, _) = track.mean_before(onset_s, clients)?;
@@ -393,14 +403,16 @@ fn serves(process: &Process) -> bool {
 }
 
 /// The machine as victim, where nobody stands out: no CPU is free and work waits, much more than before. On a
-/// machine that was busy before, a service that crowds in does the same harm.
+/// machine that was busy before, a service that crowds in does the same harm, and so does, after a while, whoever takes a
+/// CPU to no visible end: others would have had it.
 fn machine(context: &Context<'_>, entity: &Entity, suspect: &Suspect<'_>) -> Option<Victim> {
     let (now, before) = victims::stall_rise(context, &Entity::Machine, suspect.onset_s)?;
     let other_serves = |one: &Process| one.entity() != *entity && serves(one) && one.cpu_pct > Some(0.0);
     let lasts_s = context.memory.now_s - suspect.onset_s;
     let rises = now >= (before + MACHINE_RISE_PCT).max(2.0 * before) && lasts_s >= MACHINE_S;
     let crowd_s = if suspect.demand_pct >= DEMAND_CROWD_PCT { CROWD_S } else { MACHINE_S };
-    let crowds_in = suspect.process.service.is_some() && lasts_s >= crowd_s;
+    let is_idle_work = suspect.ground == Ground::Sterile && lasts_s >= STERILE_CROWD_S;
+    let crowds_in = suspect.process.service.is_some() && lasts_s >= crowd_s || is_idle_work;
     let is_hurt = now >= MACHINE_STALL_PCT
         && (rises || crowds_in)
         && victims::is_contended(context)

@@ -2,7 +2,9 @@
 //!
 //! Symptom: the owner of the mutex a thread waits for waits itself, and so on back to the first; two looks at
 //! least a second apart show the same circle and nobody in it ran in between. Quiet twins: a condition variable
-//! whose neighbouring word equals a thread id, a busy lock that changes hands, a wait that ends by itself.
+//! whose neighbouring word equals a thread id, a busy lock that changes hands, a wait that ends by itself, a second
+//! instance that waits for the lock file of the first.
+//! Locks of files name the process that holds them.
 //! Known blind spot: locks that name no owner (Rust, Go, Java, C++ with other libraries) are left to `stalled`.
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -11,7 +13,7 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
-use vocab::probe::Probe;
+use vocab::probe::{FILE_LOCK, Probe};
 use vocab::rows::Process;
 use vocab::{Entity, ProcessId, Value};
 
@@ -28,6 +30,8 @@ const PAUSE_S: f64 = 5.0;
 /// that is busy.
 const RESTED_S: f64 = 10.0;
 const BUSY_S: f64 = 20.0;
+/// The same for one of a single thread that has not given up a CPU once since: it waits where it waited.
+const SLEPT_S: f64 = 60.0;
 /// CPU use from which it is. Unit: per cent of one core.
 const BUSY_PCT: f64 = 50.0;
 /// Before the next look at a process that could not be looked at. Unit: s.
@@ -38,11 +42,11 @@ const PROOF_S: f64 = 15.0;
 const JOIN_S: f64 = 6.0;
 /// Processes of one thread, which may share a lock with another of the same program, are looked at in one of so
 /// many turns.
-const LONERS_EVERY: u64 = 4;
+const LONERS_EVERY: u64 = 2;
 /// Looks asked for in one turn at most.
 const LOOKS_A_TURN: usize = 3;
 
-/// One wait for a mutex: who, where, for whom, and how often it had slept.
+/// One wait for a mutex, or for the lock of a file (address 0): who, where, for whom, and how often it had slept.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Wait {
     process: ProcessId,
@@ -150,6 +154,15 @@ impl Deadlock {
             && track.fine.iter().rev().take_while(|one| one.at_s >= asked_s).all(|one| one.cpu_pct <= 0.0)
     }
 
+    /// Whether it is known not to have run since it was last looked at.
+    fn slept(&self, track: &Track, id: ProcessId) -> bool {
+        let Some(asked_s) = self.asked.get(&id).filter(|_| !self.proofs.contains_key(&id)) else {
+            return false;
+        };
+        let mut since = track.fine.iter().rev().take_while(|one| one.at_s >= *asked_s);
+        since.all(|one| one.cpu_pct <= 0.0 && one.switches_per_s == Some(0.0))
+    }
+
     /// Whose threads to look at next: what hangs by all appearance first, then services in turn, then the rest, and
     /// now and then one of those that have a single thread.
     fn ask(&mut self, context: &Context<'_>, detected: &mut Detected) {
@@ -176,6 +189,7 @@ impl Deadlock {
             let pause_s = match failed_s {
                 Some(_) => UNREADABLE_S,
                 None if hangs && !self.proofs.contains_key(&id) => URGENT_S,
+                None if tier == 3 && self.slept(track, id) => SLEPT_S,
                 None if self.rested(track, id) => RESTED_S,
                 None if tier > 0 && process.cpu_pct > Some(BUSY_PCT) => BUSY_S,
                 None => PAUSE_S,
@@ -217,13 +231,17 @@ fn hangs(track: &Track) -> bool {
     (waits && now < 5.0) || stopped
 }
 
-/// The waits for mutexes in one look.
+/// The waits for mutexes and for locks of files in one look.
 fn waits_in(process: ProcessId, look: &Look) -> impl Iterator<Item = Wait> {
+    let is_alone = look.threads.len() == 1;
     look.threads.iter().filter_map(move |one| {
-        let wait = one.wait.as_ref()?;
-        let owner = futex::owner(wait)?;
+        let (address, owner) = match &one.wait {
+            Some(wait) => (wait.address, futex::owner(wait)?),
+            // The lock is the process's: another thread of it could give it back.
+            None => (0, one.waits_on.as_ref()?.strip_prefix(FILE_LOCK).filter(|_| is_alone)?.parse().ok()?),
+        };
         let switches = one.thread.voluntary_switches;
-        Some(Wait { process, tid: one.thread.tid, address: wait.address, owner, switches })
+        Some(Wait { process, tid: one.thread.tid, address, owner, switches })
     })
 }
 
@@ -277,10 +295,10 @@ fn finding(context: &Context<'_>, process: &Process, proof: &Proof) -> Finding {
 }
 
 fn waits_for(wait: &Wait) -> Evidence {
-    let sentence = format!(
-        "thread {} waits for the lock at {:#x}, held by thread {}",
-        wait.tid, wait.address, wait.owner
-    );
+    let sentence = match wait.address {
+        0 => format!("process {} waits for the lock of a file, held by process {}", wait.tid, wait.owner),
+        at => format!("thread {} waits for the lock at {at:#x}, held by thread {}", wait.tid, wait.owner),
+    };
     let owner = (Value::from(wait.owner), None);
     say::cell("threads", Entity::Process(wait.process), "futex_owner", owner, sentence)
 }

@@ -74,12 +74,16 @@ impl Track {
                 trough.end_s = point.at_s;
                 trough.anon_kib = least(trough.anon_kib, point.anon_kib);
                 trough.descriptors = least(trough.descriptors, point.descriptors);
+                trough.points += 1;
+                trough.cpu_pct += (point.cpu_pct - trough.cpu_pct) / trough.points as f32;
             }
             None => self.coarse.push(Trough {
                 start_s: point.at_s,
                 end_s: point.at_s,
                 anon_kib: point.anon_kib,
                 descriptors: point.descriptors,
+                cpu_pct: point.cpu_pct,
+                points: 1,
             }),
         }
     }
@@ -90,11 +94,28 @@ impl Track {
         mean(self.fine.iter().rev().take_while(|point| point.at_s > end_s - seconds), of)
     }
 
+    /// Mean over the points from `from_s` until before `until_s`; `None` without one.
+    pub fn mean_between(&self, from_s: f64, until_s: f64, of: impl Fn(&Point) -> f64) -> Option<f64> {
+        mean(self.fine.iter().filter(|point| (from_s..until_s).contains(&point.at_s)), of)
+    }
+
     /// Mean over the points before `until_s`, and how many there are.
     pub fn mean_before(&self, until_s: f64, of: impl Fn(&Point) -> f64) -> Option<(f64, usize)> {
         let points = self.fine.iter().filter(|point| point.at_s < until_s);
         let count = points.clone().count();
         mean(points, of).map(|value| (value, count))
+    }
+}
+
+impl Track {
+    /// Mean CPU use before `until_s`: of the last minute, or of the troughs where that is longer ago. Unit: 100 a core.
+    pub fn cpu_before(&self, until_s: f64) -> Option<f64> {
+        let fine = self.mean_before(until_s, |point| f64::from(point.cpu_pct));
+        let troughs = self.coarse.iter().filter(|trough| trough.end_s < until_s);
+        let coarse = troughs
+            .map(|trough| (f64::from(trough.cpu_pct), 1.0))
+            .reduce(|one, next| (one.0 + next.0, one.1 + next.1));
+        fine.map(|(cpu, _)| cpu).or(coarse.map(|(sum, count)| sum / count))
     }
 }
 

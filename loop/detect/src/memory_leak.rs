@@ -301,8 +301,7 @@ fn class(growth: &Growth, is_job: bool, process: &Process, track: &Track) -> Cla
 fn works_as_before(process: &Process, track: &Track, growth: &Growth) -> bool {
     let Some(until_s) = growth.level_until_s else { return false };
     let cpu = |point: &Point| f64::from(point.cpu_pct);
-    let (Some(now), Some((before, _))) = (track.mean(growth.window_s, cpu), track.mean_before(until_s, cpu))
-    else {
+    let (Some(now), Some(before)) = (track.mean(growth.window_s, cpu), track.cpu_before(until_s)) else {
         return false;
     };
     let growing = GROWTH_COST_PCT * growth.rate_per_s / MIB;

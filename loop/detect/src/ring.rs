@@ -116,6 +116,9 @@ pub struct Trough {
     pub end_s: f64,
     pub anon_kib: Option<u32>,
     pub descriptors: Option<u32>,
+    /// Mean CPU use of its points, and how many they are. Unit: 100 a core.
+    pub cpu_pct: f32,
+    pub points: u32,
 }
 
 fn clamp(value: u64) -> u32 {

@@ -38,6 +38,8 @@ const STOPPED_RATIO: f64 = 0.25;
 /// CPU time, and reads and writes, that it would have needed meanwhile, from which that can be told. Unit: s, calls.
 const SERVED_CPU_S: f64 = 0.03;
 const SERVED_CALLS: f64 = 12.0;
+/// What a process does at its start is no service. Unit: s.
+const START_S: f64 = 5.0;
 /// How long taken locks must not be given back where no work is seen to wait. Unit: s.
 const LOCKED_S: f64 = 8.0;
 /// Locks at which threads must wait then: one alone may be a condition that nobody signals.
@@ -217,10 +219,10 @@ fn has_stopped(track: &Track, now_s: f64) -> bool {
     // Without such a time: what is remembered, but for the last seconds.
     let until_s = calm.unwrap_or(now_s).min(now_s - WAITS_S);
     let lasts_s = now_s - until_s;
+    let served_s = track.first_s + (START_S - track.first_age_s).max(0.0);
     let fell = |of: fn(&Point) -> f64, least: f64| {
-        let (Some(now), Some((before, _))) = (track.mean(lasts_s, of), track.mean_before(until_s, of)) else {
-            return false;
-        };
+        let before = track.mean_between(served_s, until_s, of);
+        let (Some(now), Some(before)) = (track.mean(lasts_s, of), before) else { return false };
         before * lasts_s >= least && now <= STOPPED_RATIO * before
     };
     fell(|point| f64::from(point.cpu_pct) / 100.0, SERVED_CPU_S)

@@ -1,10 +1,13 @@
 //! What a sleeping thread waits on: the class of the descriptor that its system call names.
 //!
-//! It tells a thread that waits for somebody else's answer from one that waits for orders.
+//! It tells a thread that waits for somebody else's answer from one that waits for orders, and of one that waits for the
+//! lock of a file who holds it.
 use std::collections::BTreeMap;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use kernfs::{Syscall, TcpState};
+use kernfs::{Syscall, TcpState, parse_locks};
+use vocab::probe::FILE_LOCK;
 
 /// System calls that name one descriptor, first, and may sleep on it.
 const CALLS: [libc::c_long; 13] = [
@@ -22,6 +25,8 @@ const CALLS: [libc::c_long; 13] = [
     libc::SYS_accept,
     libc::SYS_accept4,
 ];
+/// Commands of fcntl(2) that wait for a lock: F_SETLKW and F_OFD_SETLKW.
+const LOCKS: [u64; 2] = [libc::F_SETLKW.cast_unsigned() as u64, libc::F_OFD_SETLKW.cast_unsigned() as u64];
 /// `__SO_ACCEPTCON`: the flag of a Unix socket that listens.
 const LISTENS: u64 = 0x10000;
 /// `SOCK_DGRAM`.
@@ -46,9 +51,18 @@ impl<'a, T: Fn(u64) -> Option<TcpState>> Descriptors<'a, T> {
     /// The class of what `call` waits on; `None` if it names no descriptor or that may not be seen.
     ///
     /// `tcp_listen`, `tcp_connected`, `unix_listen`, `unix_connected`, `unix_datagram`, `socket` of another
-    /// kind, `pipe`, `file`, or the kernel's word for an anonymous inode: `eventfd`, `eventpoll`.
+    /// kind, `pipe`, `file`, or the kernel's word for an anonymous inode: `eventfd`, `eventpoll`. The lock of a file:
+    /// [`FILE_LOCK`] and the process that holds it.
     pub(crate) fn class(&mut self, call: &Syscall) -> Option<String> {
-        let Syscall::In { number, args: [descriptor, ..], .. } = *call else { return None };
+        let Syscall::In { number, args: [descriptor, command, ..], .. } = *call else { return None };
+        let is_lock = match libc::c_long::from(number) {
+            libc::SYS_flock => true,
+            libc::SYS_fcntl => LOCKS.contains(&command),
+            _ => false,
+        };
+        if is_lock {
+            return Some(format!("{FILE_LOCK}{}", self.holder(descriptor)?));
+        }
         if !CALLS.contains(&libc::c_long::from(number)) {
             return None;
         }
@@ -61,6 +75,17 @@ impl<'a, T: Fn(u64) -> Option<TcpState>> Descriptors<'a, T> {
         }
         let word = if link.starts_with('/') { "file" } else { link.split(':').next()? };
         Some(inside("anon_inode:[").unwrap_or_else(|| word.to_owned()))
+    }
+
+    /// The process that holds the lock for which ours waits on that file.
+    fn holder(&self, descriptor: u64) -> Option<u32> {
+        let inode = std::fs::metadata(self.root.join(format!("{}/fd/{descriptor}", self.pid))).ok()?.ino();
+        let mut locks = Vec::new();
+        parse_locks(&std::fs::read(self.root.join("locks")).ok()?, &mut locks);
+        let mut waits =
+            locks.iter().filter(|one| one.is_blocked && one.inode == inode && one.pid == Some(self.pid));
+        let lock = waits.next()?.id;
+        locks.iter().find(|one| one.id == lock && !one.is_blocked)?.pid
     }
 
     fn socket(&mut self, inode: u64) -> &'static str {
@@ -127,6 +152,32 @@ mod tests {
     fn calls_without_a_descriptor_and_descriptors_that_are_gone_have_no_class() {
         assert_eq!(class(0, libc::SYS_futex), None);
         assert_eq!(class(1_000_000, libc::SYS_read), None);
+    }
+
+    #[test]
+    fn the_holder_of_the_lock_of_a_file_is_named() {
+        let path = std::env::temp_dir().join(format!("waits-on-lock-{}", std::process::id()));
+        let file = std::fs::File::create(&path).unwrap();
+        file.lock().unwrap();
+        let mut waiter = std::process::Command::new("flock").arg(&path).arg("true").spawn().unwrap();
+        let class = || {
+            let pid = waiter.id();
+            let text = std::fs::read_to_string(format!("/proc/{pid}/syscall")).ok()?;
+            let mut words = text.split_ascii_whitespace();
+            let number = words.next()?.parse().ok()?;
+            let args = [u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?, 0, 0, 0, 0, 0];
+            let mut all = Descriptors::new(Path::new("/proc"), pid, |_| None);
+            all.class(&Syscall::In { number, args, sp: 0, pc: 0 })
+                .filter(|class| class.starts_with(FILE_LOCK))
+        };
+        let seen = (0..200).find_map(|_| {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+            class()
+        });
+        drop(file);
+        waiter.wait().unwrap();
+        std::fs::remove_file(path).unwrap();
+        assert_eq!(seen, Some(format!("{FILE_LOCK}{}", std::process::id())));
     }
 
     #[test]

@@ -32,7 +32,8 @@ pub enum Entity {
     Interface(String),
     /// One of our own collectors: `collector:filesystems`.
     Collector(String),
-    /// A program by the path it is executed by, whichever process runs it: `program:/usr/bin/x`.
+    /// A program, whichever process runs it: by its name in `processes.program`, `program:node:shop.js`, or by the path it is
+    /// executed by where it never lived long enough to be seen, `program:/usr/bin/x`.
     Program(String),
 }
 

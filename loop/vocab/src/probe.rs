@@ -209,6 +209,9 @@ pub struct StackProbe {
     pub threads: Vec<u32>,
 }
 
+/// Beginning of the class of a thread that waits for the lock of a file.
+pub const FILE_LOCK: &str = "file_lock:";
+
 /// One thread, looked at closely.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThreadProbe {
@@ -218,7 +221,7 @@ pub struct ThreadProbe {
     pub wait: Option<FutexWait>,
     /// Class of the descriptor it waits on, if its system call names one: `tcp_listen`, `tcp_connected`,
     /// `unix_listen`, `unix_connected`, `unix_datagram`, `socket`, `pipe`, `file`, or the kernel's word for an
-    /// anonymous inode.
+    /// anonymous inode; for the lock of a file [`FILE_LOCK`] and the pid that holds it.
     #[serde(default)]
     pub waits_on: Option<String>,
 }

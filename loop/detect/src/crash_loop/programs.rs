@@ -1,11 +1,15 @@
-//! Programs that nobody supervises, or a supervisor that we do not know, seen to start and end badly over and over.
+//! Programs that nobody supervises, or a supervisor that we do not know, seen to start and end badly over and over; so do
+//! the workers of a service whose main process lives.
 //!
 //! Needs programs in the kernel: only they tell how a process ended. A run counts if a fault ended it (SIGSEGV,
 //! SIGABRT, …), if the kernel killed it for memory, or if it failed where the same parent had the program serve before, or
-//! its parent is such a server. Quiet twins: a tool that says no by its exit code (`until grep …`), a program that is
+//! its parent is such a server. One that says no by its exit code counts if it worked for a second first, and was started
+//! anew with the same arguments, with equal pauses or ever longer ones, as a supervisor does. Quiet twins: a tool that says
+//! no at once (`until grep …`), a build of which one file after the other fails, a person who tries again, a program that is
 //! server and client in one and says no to a script, while its server lives and while it starts, a test that crashes on
-//! purpose among others that do not, a build whose compiler was killed once. Known false positive: a fuzzer that crashes
-//! the same program in a row. Known miss: one that fails by its exit code while its twin of the same parent serves.
+//! purpose among others that do not, a build whose compiler was killed once. Known false positives: a fuzzer that crashes
+//! the same program in a row, a check that takes its time and fails each time. Known misses: one that fails by its exit code
+//! at once, or while its twin of the same parent serves.
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::ToString;
@@ -15,7 +19,8 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 use vocab::finding::{Evidence, Finding, FindingKind, Severity};
 use vocab::kernel::{Happened, KernelEvent, signal_name};
-use vocab::{Entity, ProcessId, Value};
+use vocab::rows::Process;
+use vocab::{Entity, ProcessId, Timestamp, Value};
 
 use super::{CALM_RUNS, CALM_S, RUN_MAX_S, SPAN_S, push};
 use crate::{Context, Detected, say};
@@ -24,6 +29,15 @@ use crate::{Context, Detected, say};
 const ENDS_MIN: usize = 4;
 /// Time over which they must go on where only an exit code tells: a client may wait for its server. Unit: s.
 const SAYS_NO_S: f64 = 5.0;
+/// The same where it says no by itself: bad ends in a row, how long each run lasted and worked at least. Unit: s, us.
+const WORKS_MIN: usize = 5;
+const WORKED_S: f64 = 1.0;
+const WORKED_CPU_US: u64 = 15_000;
+/// A pause between runs is as long as the one before if it differs by no more, or so many times as long. Unit: s, ratio.
+const PAUSE_SPREAD_S: f64 = 0.5;
+const PAUSE_GROWS: f64 = 1.3;
+/// A loop is not over while its longest pause may last, as it grows.
+const CALM_PAUSES: f64 = 2.5;
 /// Programs remembered at most, and servers known.
 const PROGRAMS_MAX: usize = 512;
 const SERVERS_MAX: usize = 512;
@@ -31,16 +45,29 @@ const SERVERS_MAX: usize = 512;
 /// Whose runs belong together: the same program under the same name, started by the same parent.
 type Key = (Arc<str>, Arc<str>, u32);
 
+/// Why a bad end counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+enum Sort {
+    /// A fault ended it, or the kernel for memory.
+    Fault,
+    /// It was to serve, and said no or was told to end.
+    Server,
+    /// It worked for a while and said no.
+    Work,
+}
+
 /// One bad end.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct End {
     at_s: f64,
+    at: Timestamp,
     ran_s: f64,
     signal: Option<i32>,
     code: Option<i32>,
     is_oom: bool,
-    /// A fault ended it, or the kernel for memory; else it said no, or was told to end.
-    is_fault: bool,
+    sort: Sort,
+    /// Its arguments, where it was seen alive.
+    command: Option<Arc<str>>,
 }
 
 /// The last bad ends without a good one between, and when they began. Unit: s since the first snapshot.
@@ -48,6 +75,19 @@ struct End {
 struct Ends {
     since_s: Option<f64>,
     last: VecDeque<End>,
+    /// Who is accused: once it is, under that name.
+    culprit: Option<Entity>,
+    service: Option<Arc<str>>,
+    /// Its name in the table of processes, once it was seen alive.
+    name: Option<Arc<str>>,
+}
+
+/// What the snapshot before told of a process that is young enough to be part of a loop.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Young {
+    program: Arc<str>,
+    command: Option<Arc<str>>,
+    is_client: bool,
 }
 
 /// See the head of this file.
@@ -59,6 +99,7 @@ pub(super) struct Programs {
     /// What listened before it ended.
     servers: BTreeSet<Key>,
     killed: BTreeSet<ProcessId>,
+    young: BTreeMap<ProcessId, Young>,
 }
 
 impl Programs {
@@ -69,18 +110,27 @@ impl Programs {
         for event in &context.snapshot.kernel_events {
             match event.what {
                 Happened::OomKill { .. } => drop(self.killed.insert(event.id)),
-                Happened::Exit { .. } if event.service.is_none() => self.note(event, now_s),
+                Happened::Exit { .. } if !is_main(context, event) => self.note(event, now_s),
                 _ => {}
             }
         }
+        let is_young = |one: &&Process| !one.is_kernel && one.age_s < RUN_MAX_S;
+        let young = context.snapshot.processes.iter().filter(is_young);
+        self.young = young.map(|one| (one.id(), Young::of(one))).collect();
         let listens = context.snapshot.processes.iter().filter(|one| one.listen_port.is_some());
         self.listening = listens.map(|one| (one.id(), (one.name.clone(), one.ppid))).collect();
         self.ends.retain(|_, ends| {
             ends.last.retain(|end| now_s - end.at_s <= SPAN_S);
             !ends.last.is_empty()
         });
-        for (key, ends) in self.ends.iter().filter(|(_, ends)| is_loop(ends, now_s)) {
-            detected.findings.push(finding(context, key, ends, now_s));
+        for (key, ends) in self.ends.iter_mut().filter(|(_, ends)| is_loop(ends, now_s)) {
+            let culprit = ends.culprit.get_or_insert_with(|| match (&ends.service, &ends.name) {
+                (Some(service), _) => say::service(service),
+                (None, name) => Entity::Program(name.as_ref().unwrap_or(&key.0).to_string()),
+            });
+            if !detected.has(culprit, &[FindingKind::CrashLoop]) {
+                detected.findings.push(finding(context, key, ends, now_s));
+            }
         }
     }
 
@@ -96,12 +146,31 @@ impl Programs {
             self.ends.remove(&key);
             return;
         }
-        let is_fault = event.what.is_crash() || is_oom;
-        let is_bad = is_fault || self.is_server(&key) && event.what.is_failure();
-        if is_bad && (self.ends.len() < PROGRAMS_MAX || self.ends.contains_key(&key)) {
+        let young = self.young.remove(&event.id);
+        let Some(sort) = self.sort(event, &key, is_oom, young.as_ref()) else { return };
+        if self.ends.len() < PROGRAMS_MAX || self.ends.contains_key(&key) {
             let ends = self.ends.entry(key).or_default();
             ends.since_s.get_or_insert(now_s);
-            push(&mut ends.last, End { at_s: now_s, ran_s, signal, code, is_oom, is_fault });
+            ends.service.clone_from(&event.service);
+            ends.name = young.as_ref().map(|one| one.program.clone()).or(ends.name.take());
+            let command = young.and_then(|one| one.command);
+            push(
+                &mut ends.last,
+                End { at_s: now_s, at: event.at, ran_s, signal, code, is_oom, sort, command },
+            );
+        }
+    }
+
+    /// Why this end counts, if it does.
+    fn sort(&self, event: &KernelEvent, key: &Key, is_oom: bool, young: Option<&Young>) -> Option<Sort> {
+        let Happened::Exit { code, ran_s, cpu_us, .. } = event.what else { return None };
+        let works = ran_s >= WORKED_S && cpu_us >= Some(WORKED_CPU_US) && code.is_some_and(|code| code != 0);
+        if event.what.is_crash() || is_oom {
+            Some(Sort::Fault)
+        } else if event.what.is_failure() && self.is_server(key) {
+            Some(Sort::Server)
+        } else {
+            (works && young.is_some_and(|one| !one.is_client)).then_some(Sort::Work)
         }
     }
 
@@ -119,16 +188,62 @@ fn longest_s(ends: &VecDeque<End>) -> f64 {
     ends.iter().map(|end| end.ran_s).fold(0.0, f64::max)
 }
 
-fn is_loop(ends: &Ends, now_s: f64) -> bool {
-    let calm_s = CALM_S.max(CALM_RUNS * longest_s(&ends.last));
-    let is_sure = ends.last.iter().filter(|end| end.is_fault).count() >= ENDS_MIN;
-    let goes_on = is_sure || ends.since_s.is_some_and(|since_s| now_s - since_s >= SAYS_NO_S);
-    ends.last.len() >= ENDS_MIN && goes_on && ends.last.back().is_some_and(|last| now_s - last.at_s <= calm_s)
+/// Whether this is the main process of a service, whose supervisor tells how it ends.
+fn is_main(context: &Context<'_>, event: &KernelEvent) -> bool {
+    let parent = || context.snapshot.processes.iter().find(|one| one.pid == event.ppid);
+    event.service.is_some() && parent().is_none_or(|parent| parent.service != event.service)
 }
 
-fn finding(context: &Context<'_>, key: &Key, Ends { last: ends, .. }: &Ends, now_s: f64) -> Finding {
+impl Young {
+    fn of(process: &Process) -> Self {
+        let is_client = process.listen_port.is_none() && process.established.unwrap_or(0) > 0;
+        Self { program: process.program.clone(), command: process.command.clone(), is_client }
+    }
+}
+
+fn is_loop(ends: &Ends, now_s: f64) -> bool {
+    let pauses = pauses(&ends.last, ends.last.len());
+    let longest_pause_s = pauses.iter().copied().fold(0.0, f64::max);
+    let calm_s = CALM_S.max(CALM_RUNS * longest_s(&ends.last)).max(CALM_PAUSES * longest_pause_s);
+    let count = |sorts: &[Sort]| ends.last.iter().filter(|end| sorts.contains(&end.sort)).count();
+    let lasts = || ends.since_s.is_some_and(|since_s| now_s - since_s >= SAYS_NO_S);
+    let is_sure = count(&[Sort::Fault]) >= ENDS_MIN
+        || count(&[Sort::Fault, Sort::Server]) >= ENDS_MIN && lasts()
+        // Without a good end between, what was a loop is one.
+        || ends.culprit.is_some()
+        || is_started_anew(&ends.last);
+    is_sure && ends.last.back().is_some_and(|last| now_s - last.at_s <= calm_s)
+}
+
+/// How long it was not there between each of the last runs and the next. Unit: s.
+fn pauses(ends: &VecDeque<End>, count: usize) -> Vec<f64> {
+    let last = || ends.iter().skip(ends.len().saturating_sub(count));
+    last().zip(last().skip(1)).map(|(end, next)| next.at.seconds_since(end.at) - next.ran_s).collect()
+}
+
+/// Whether the last runs had the same arguments and followed each other as a supervisor has them follow.
+fn is_started_anew(ends: &VecDeque<End>) -> bool {
+    let command = ends.back().and_then(|end| end.command.as_ref());
+    let is_other = |end: &End| end.command.as_ref() != command;
+    if ends.len() < WORKS_MIN || command.is_none() || ends.iter().rev().take(WORKS_MIN).any(is_other) {
+        return false;
+    }
+    let pauses = pauses(ends, WORKS_MIN);
+    let follows = |one: f64, next: f64| (next - one).abs() <= PAUSE_SPREAD_S || next >= PAUSE_GROWS * one;
+    // Runs beside each other are no run after another.
+    pauses.iter().all(|pause| *pause > -PAUSE_SPREAD_S)
+        && pauses.iter().zip(pauses.iter().skip(1)).all(|(one, next)| follows(*one, *next))
+}
+
+fn finding(context: &Context<'_>, key: &Key, Ends { last: ends, culprit, .. }: &Ends, now_s: f64) -> Finding {
     let (program, name, ppid) = key;
-    let entity = Entity::Program(program.to_string());
+    let entity = culprit.clone().unwrap_or_else(|| Entity::Program(program.to_string()));
+    let who = match &entity {
+        Entity::Program(who) | Entity::Service(who) => who.clone(),
+        _ => program.to_string(),
+    };
+    let is_alive = |one: &&Process| one.ppid == *ppid && one.name == *name && one.age_s < RUN_MAX_S;
+    let process = context.snapshot.processes.iter().find(is_alive).map(Process::id);
     let span_s = now_s - ends.front().map_or(now_s, |end| end.at_s);
     let count = ends.len();
     let counted = format!(
@@ -152,12 +267,12 @@ fn finding(context: &Context<'_>, key: &Key, Ends { last: ends, .. }: &Ends, now
         at: context.snapshot.at,
         kind: FindingKind::CrashLoop,
         culprit: entity.clone(),
-        process: None,
+        process,
         victims: Vec::from([entity]),
         severity: Severity::Warning,
         confidence: if count > ENDS_MIN { 0.85 } else { 0.8 },
         exhaustion_s: None,
-        sentence: format!("{program} crashes again and again: {counted}"),
+        sentence: format!("{who} crashes again and again: {counted}"),
         evidence,
     }
 }

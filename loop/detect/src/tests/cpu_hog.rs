@@ -213,6 +213,21 @@ fn crowds() -> Vec<Scene> {
             0 => wants(turn, 30.0, 60.0),
             _ => server(200, "batch", turn),
         }),
+        crowd(
+            "a plain loop among compilers",
+            Expect::Fires(of_process(400), ONSET + 19..=ONSET + 26),
+            |turn| Process {
+                cpu_pct: Some(if turn >= ONSET { 30.0 } else { 0.1 }),
+                run_delay_pct: Some(if turn >= ONSET { 70.0 } else { 0.0 }),
+                io_calls_per_s: Some(0.0),
+                voluntary_switches_per_s: Some(0.5),
+                ..process(400, "fold", turn)
+            },
+        ),
+        crowd("many threads at the same work among compilers that become more", Expect::Silent, |turn| {
+            let run_delay_pct = Some(if turn >= ONSET { 400.0 } else { 5.0 });
+            Process { cpu_pct: Some(12.0), run_delay_pct, ..wants(turn, 0.0, 0.0) }
+        }),
         crowd("one that was given a small weight", Expect::Silent, |turn| Process {
             nice: 10,
             ..wants(turn, 20.0, 370.0)

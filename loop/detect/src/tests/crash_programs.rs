@@ -59,6 +59,8 @@ pub fn scenes() -> Vec<Scene> {
     all.push(server_that_fails("a server that exits with 1 every other second", 1, fires(30)));
     all.push(server_that_fails("a server that exits with 1 twenty times a second", 20, fires(30)));
     all.push(worker_that_fails(fires(30)));
+    all.push(worker_of_a_service());
+    all.extend(started_anew());
     all.extend(twins());
     all
 }
@@ -72,6 +74,57 @@ fn server_that_fails(name: &str, often: u32, expect: Expect) -> Scene {
         let pids = (0..if is_one { often } else { 0 }).map(|index| 100 + (turn - 10) * often + index);
         let kernel_events = pids.map(|pid| event(pid, "/opt/app", ends(1))).collect();
         Snapshot { kernel_events, ..with(turn, processes) }
+    })
+}
+
+/// A program that works for a second, and says no; a shell starts it anew. How long it pauses before each start, and
+/// whether its arguments are the same. Unit: s.
+fn says_no(name: &str, expect: Expect, pauses: &'static [u32], is_same: bool) -> Scene {
+    Scene::new(CrashLoop, name, 120, expect, move |turn, _| {
+        let mut end = 10;
+        let mut pauses = pauses.iter().cycle();
+        let mut run = 0;
+        while end < turn {
+            end += 2 + pauses.next().unwrap_or(&1);
+            run += 1;
+        }
+        let id = ProcessId { pid: 100 + run, start_ticks: 1 };
+        let lives = end < turn + 2;
+        let command = if is_same { "app --serve".to_string() } else { format!("app {run}") };
+        let young = Process {
+            start_ticks: 1,
+            ppid: 50,
+            age_s: 1.0,
+            command: Some(command.into()),
+            ..process(id.pid, "app", turn)
+        };
+        // In the turn of its end it is gone.
+        let processes = if lives && end != turn { Vec::from([young]) } else { Vec::new() };
+        let what = Happened::Exit { code: Some(1), signal: None, cpu_us: Some(40_000), ran_s: 2.0 };
+        let at = vocab::Timestamp::from_secs(1_700_000_000 + i64::from(turn));
+        let ended = (end == turn).then(|| KernelEvent { at, id, ..event(id.pid, "/opt/app", what) });
+        Snapshot { kernel_events: ended.into_iter().collect(), ..with(turn, processes) }
+    })
+}
+
+fn started_anew() -> [Scene; 4] {
+    let fires = |latest| Expect::Fires(Entity::Program("app".to_string()), 20..=latest);
+    [
+        says_no("a program that fails after two seconds, started each second", fires(30), &[1], true),
+        says_no("the same with ever longer pauses", fires(60), &[1, 2, 4, 8, 16], true),
+        says_no("a build of which one file after the other fails", Expect::Silent, &[1], false),
+        says_no("a person who tries again", Expect::Silent, &[7, 2, 12, 4, 9], true),
+    ]
+}
+
+/// The workers of a service fault; its main process lives.
+fn worker_of_a_service() -> Scene {
+    let expect = Expect::Fires(of_service("web"), 10..=22);
+    Scene::new(CrashLoop, "workers of a service that fault", 120, expect, |turn, _| {
+        let is_one = turn >= 10 && turn.is_multiple_of(3);
+        let fault = |pid| KernelEvent { service: Some("web".into()), ..event(pid, "/opt/app", crashes(11)) };
+        let kernel_events = is_one.then(|| fault(100 + turn)).into_iter().collect();
+        Snapshot { kernel_events, ..with(turn, Vec::from([server(50, "web", turn)])) }
     })
 }
 

@@ -4,7 +4,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use vocab::finding::FindingKind::{Deadlock, Stalled};
-use vocab::probe::{FutexWait, Probe, ProbeAnswer, ProbeKind, ProbeResult, ThreadProbe};
+use vocab::probe::{FILE_LOCK, FutexWait, Probe, ProbeAnswer, ProbeKind, ProbeResult, ThreadProbe};
 use vocab::rows::{Process, Thread};
 
 use crate::testkit::*;
@@ -14,6 +14,7 @@ const FUTEX: i64 = if cfg!(target_arch = "aarch64") { 98 } else { 202 };
 const ACCEPT: i64 = if cfg!(target_arch = "aarch64") { 202 } else { 43 };
 const RECEIVE: i64 = if cfg!(target_arch = "aarch64") { 207 } else { 45 };
 const SLEEP: i64 = if cfg!(target_arch = "aarch64") { 115 } else { 230 };
+const FLOCK: i64 = if cfg!(target_arch = "aarch64") { 32 } else { 73 };
 const EPOLL: i64 = if cfg!(target_arch = "aarch64") { 22 } else { 232 };
 
 fn thread(tid: u32, call: i64, switches: u64, wait: Option<FutexWait>) -> ThreadProbe {
@@ -150,6 +151,7 @@ pub fn scenes() -> Vec<Scene> {
             }),
         ]);
     scenes.push(shared_circle());
+    scenes.extend(locks_of_files());
     scenes.extend(quiet_circles());
     scenes.extend(stalls());
     scenes.extend(stalls_unseen());
@@ -162,14 +164,39 @@ pub fn scenes() -> Vec<Scene> {
 /// Two processes of one thread each that share two locks in memory.
 fn shared_circle() -> Scene {
     let expect = Expect::Fires(of_process(300), ONSET + 1..=ONSET + 40);
-    Scene::new(Deadlock, "two processes of one thread", 90, expect, |turn, asked| {
+    pair(expect, "two processes of one thread", |tid, _| {
+        if tid == 300 { mutex(300, 0x1000, 301, 9) } else { mutex(301, 0x2000, 300, 7) }
+    })
+}
+
+/// Two processes that wait for locks of files: in a circle, one for the other that sleeps, and in turn.
+fn locks_of_files() -> [Scene; 3] {
+    let waits = |tid, owner: u32, switches| ThreadProbe {
+        waits_on: Some(format!("{FILE_LOCK}{owner}")),
+        ..thread(tid, FLOCK, switches, None)
+    };
+    let circle = Expect::Fires(of_process(300), ONSET + 1..=ONSET + 40);
+    [
+        pair(circle, "two processes lock two files", move |tid, _| waits(tid, 601 - tid, 9)),
+        pair(Expect::Silent, "a second instance waits for the first", move |tid, _| {
+            if tid == 300 { waits(300, 301, 9) } else { thread(301, SLEEP, 9, None) }
+        }),
+        pair(Expect::Silent, "processes that take turns, torn looks", move |tid, turn| {
+            waits(tid, 601 - tid, u64::from(turn))
+        }),
+    ]
+}
+
+/// Two processes of one thread among others; from the onset on their only thread is what `threads` says of it.
+fn pair(expect: Expect, name: &str, threads: impl Fn(u32, u32) -> ThreadProbe + 'static) -> Scene {
+    Scene::new(Deadlock, name, 90, expect, move |turn, asked| {
         let pair = [300, 301].map(|pid| process(pid, "twin", turn));
         let others = (0..10).map(|one| Process { threads: 3, ..process(200 + one, "other", turn) });
         let mut snapshot = with(turn, pair.into_iter().chain(others).collect());
         let answers = asked.iter().filter(|one| one.kind == ProbeKind::Threads).map(|probe| {
             let seen = match &probe.entity {
-                one if *one == of_process(300) && turn >= ONSET => mutex(300, 0x1000, 301, 9),
-                one if *one == of_process(301) && turn >= ONSET => mutex(301, 0x2000, 300, 7),
+                one if *one == of_process(300) && turn >= ONSET => threads(300, turn),
+                one if *one == of_process(301) && turn >= ONSET => threads(301, turn),
                 _ => works(7000, turn),
             };
             let result = Ok(ProbeResult::Threads(Vec::from([seen])));

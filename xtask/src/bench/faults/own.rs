@@ -16,7 +16,7 @@ pub(super) struct Incident {
     pub(super) id: i64,
     pub(super) kind: String,
     pub(super) culprit: String,
-    pub(super) pid: Option<u32>,
+    pub(super) pids: Vec<u32>,
     /// More than a notice: something to be acted on.
     pub(super) is_accusation: bool,
     pub(super) sentence: String,
@@ -53,7 +53,10 @@ impl Own {
 
     /// Every incident so far.
     pub(super) fn incidents(&self) -> Vec<Incident> {
-        let sql = "SELECT id, kind, culprit, pid, severity, sentence FROM incidents ORDER BY id";
+        // A program that nobody supervises is known by the process that starts it.
+        let sql = "SELECT id, kind, culprit, pid, severity, sentence, \
+            (SELECT value FROM evidence WHERE incident_id = id AND source_column = 'ppid') AS parent \
+            FROM incidents ORDER BY id";
         let text = self.ask(&["sql", "--json", sql]).unwrap_or_default();
         let rows = serde_json::from_str::<Vec<Value>>(&text).unwrap_or_default();
         let text = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
@@ -61,7 +64,11 @@ impl Own {
             id: row["id"].as_i64().unwrap_or(0),
             kind: text(row, "kind"),
             culprit: text(row, "culprit"),
-            pid: row["pid"].as_u64().and_then(|pid| u32::try_from(pid).ok()),
+            pids: [row["pid"].as_u64(), row["parent"].as_str().and_then(|pid| pid.parse().ok())]
+                .into_iter()
+                .flatten()
+                .filter_map(|pid| u32::try_from(pid).ok())
+                .collect(),
             is_accusation: row["severity"] != "notice",
             sentence: text(row, "sentence"),
         };

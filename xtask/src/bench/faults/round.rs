@@ -163,7 +163,7 @@ impl<'a> Running<'a> {
 
     fn is_it(&self, incident: &Incident) -> bool {
         let is_service = incident.culprit.strip_prefix("service:") == Some(&*self.case.name);
-        is_service || incident.pid.is_some_and(|pid| self.pids.contains(&pid))
+        is_service || incident.pids.iter().any(|pid| self.pids.contains(pid))
     }
 
     fn take(&mut self, incident: &Incident) {
