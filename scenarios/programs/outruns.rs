@@ -1,4 +1,4 @@
-// A producer that is faster than its consumer: what waits between them grows. Argument: bytes a second.
+//! A producer that is faster than its consumer: what waits between them grows. Argument: bytes a second.
 use std::sync::mpsc::channel;
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-// A pool that starts its sixty threads one by one, each with a buffer of its own; after that it works and stands still.
+//! A pool that starts its sixty threads one by one, each with a buffer of its own; after that it works and stands still.
 use std::time::Duration;
 
 fn main() {
