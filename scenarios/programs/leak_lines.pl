@@ -4,7 +4,7 @@ use Time::HiRes qw(sleep time);
 my ($rate, $before) = @ARGV;
 my ($start, @kept) = (time);
 while (1) {
-    my @work = map { $_ * 3 } 1 .. 2000;
+    my @work = map { $_ * 3 } 1 .. 20000;
     push @kept, "line $_ " . "x" x 984 for 1 .. (time - $start >= ($before // 0) ? $rate / 10000 : 0);
     sleep 0.1;
 }

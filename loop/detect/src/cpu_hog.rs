@@ -51,6 +51,8 @@ const LEVEL_RATIO: f64 = 0.5;
 const CLIENTS_RATIO: f64 = 0.3;
 /// Over which the CPU time that it gets is compared, on a machine on which it may have to wait for it. Unit: s.
 const USED_S: f64 = 6.0;
+/// The share of its own demand that whoever takes the CPU from others gets at least.
+const TAKES_MIN: f64 = 0.05;
 /// Points that make a level.
 const LEVEL_POINTS: usize = 8;
 /// A nice value from which a process gives way by itself.
@@ -274,7 +276,9 @@ fn suspect<'a>(
         let Held { onset_s, ground, .. } = *held;
         return Some(Suspect { process, onset_s, demand_pct: own, ground, gives_way });
     }
-    if all < DEMAND_MIN_PCT {
+    // Threads that wait for each other's turn want much and take next to nothing.
+    let takes = track.mean(USED_S, |point| f64::from(point.cpu_pct)).unwrap_or(0.0);
+    if all < DEMAND_MIN_PCT || takes < TAKES_MIN * own {
         return None;
     }
     let onset_s = track.busy_since((0.6 * own).max(SHARE_MIN_PCT))?;

@@ -228,6 +228,10 @@ fn crowds() -> Vec<Scene> {
             let run_delay_pct = Some(if turn >= ONSET { 400.0 } else { 5.0 });
             Process { cpu_pct: Some(12.0), run_delay_pct, ..wants(turn, 0.0, 0.0) }
         }),
+        crowd("sixty threads that wake at once, more of them than before", Expect::Silent, |turn| {
+            let (cpu, delay) = if turn >= ONSET { (11.0, 500.0) } else { (5.0, 40.0) };
+            Process { cpu_pct: Some(cpu), run_delay_pct: Some(delay), ..wants(turn, 0.0, 0.0) }
+        }),
         crowd("one that was given a small weight", Expect::Silent, |turn| Process {
             nice: 10,
             ..wants(turn, 20.0, 370.0)
