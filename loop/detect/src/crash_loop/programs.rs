@@ -88,6 +88,7 @@ struct Young {
     program: Arc<str>,
     command: Option<Arc<str>>,
     is_client: bool,
+    cpu_us: u64,
 }
 
 /// See the head of this file.
@@ -164,7 +165,9 @@ impl Programs {
     /// Why this end counts, if it does.
     fn sort(&self, event: &KernelEvent, key: &Key, is_oom: bool, young: Option<&Young>) -> Option<Sort> {
         let Happened::Exit { code, ran_s, cpu_us, .. } = event.what else { return None };
-        let works = ran_s >= WORKED_S && cpu_us >= Some(WORKED_CPU_US) && code.is_some_and(|code| code != 0);
+        // At its end the kernel tells of the thread that ended last.
+        let worked_us = cpu_us.max(young.map(|one| one.cpu_us)).unwrap_or(0);
+        let works = ran_s >= WORKED_S && worked_us >= WORKED_CPU_US && code.is_some_and(|code| code != 0);
         if event.what.is_crash() || is_oom {
             Some(Sort::Fault)
         } else if event.what.is_failure() && self.is_server(key) {
@@ -197,7 +200,8 @@ fn is_main(context: &Context<'_>, event: &KernelEvent) -> bool {
 impl Young {
     fn of(process: &Process) -> Self {
         let is_client = process.listen_port.is_none() && process.established.unwrap_or(0) > 0;
-        Self { program: process.program.clone(), command: process.command.clone(), is_client }
+        let cpu_us = (process.cpu_time_s.max(0.0) * 1e6) as u64;
+        Self { program: process.program.clone(), command: process.command.clone(), is_client, cpu_us }
     }
 }
 

@@ -95,12 +95,13 @@ fn says_no(name: &str, expect: Expect, pauses: &'static [u32], is_same: bool) ->
             start_ticks: 1,
             ppid: 50,
             age_s: 1.0,
+            cpu_time_s: 0.08,
             command: Some(command.into()),
             ..process(id.pid, "app", turn)
         };
         // In the turn of its end it is gone.
         let processes = if lives && end != turn { Vec::from([young]) } else { Vec::new() };
-        let what = Happened::Exit { code: Some(1), signal: None, cpu_us: Some(40_000), ran_s: 2.0 };
+        let what = Happened::Exit { code: Some(1), signal: None, cpu_us: Some(400), ran_s: 2.0 };
         let at = vocab::Timestamp::from_secs(1_700_000_000 + i64::from(turn));
         let ended = (end == turn).then(|| KernelEvent { at, id, ..event(id.pid, "/opt/app", what) });
         Snapshot { kernel_events: ended.into_iter().collect(), ..with(turn, processes) }
