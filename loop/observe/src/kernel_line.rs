@@ -2,7 +2,7 @@
 use vocab::event::EventKind;
 
 /// Whom a line is about.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subject<'a> {
     Machine,
     Process(u32),
@@ -112,93 +112,84 @@ fn device(line: &str) -> Subject<'_> {
 mod tests {
     use super::*;
 
+    use EventKind::{
+        DeviceFailure, HardwareError, HungTask, IoError, KernelFault, KernelLog, OomKill, Thermal,
+    };
+
+    const LINES: &[(&str, EventKind, Subject<'static>)] = &[
+        (
+            "Out of memory: Killed process 123 (leaky) total-vm:1kB, anon-rss:2kB",
+            OomKill,
+            Subject::Process(123),
+        ),
+        ("Memory cgroup out of memory: Killed process 9 (a b) total-vm:1kB", OomKill, Subject::Process(9)),
+        ("INFO: task kworker/u4:1:77 blocked for more than 120 seconds.", HungTask, Subject::Process(77)),
+        ("watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [stress:55]", HungTask, Subject::Process(55)),
+        ("rcu: INFO: rcu_preempt self-detected stall on CPU", HungTask, Subject::Machine),
+        ("I/O error, dev sda, sector 1024 op 0x0:(READ)", IoError, Subject::Disk("sda")),
+        ("Buffer I/O error on dev dm-0, logical block 7, lost page write", IoError, Subject::Disk("dm-0")),
+        ("EXT4-fs error (device vda1): ext4_lookup:1: inode #2", IoError, Subject::Disk("vda1")),
+        ("app[42]: segfault at 0 ip 0 sp 0 error 4 in app[1000+2000]", KernelLog, Subject::Process(42)),
+        ("traps: app[43] general protection fault ip:1 sp:2", KernelLog, Subject::Process(43)),
+        ("eth0: link up", KernelLog, Subject::Machine),
+        ("EXT4-fs (sdb1): Remounting filesystem read-only", IoError, Subject::Disk("sdb1")),
+        (
+            "NETDEV WATCHDOG: eth0 (e1000e): transmit queue 0 timed out 5004 ms",
+            DeviceFailure,
+            Subject::Interface("eth0"),
+        ),
+        (
+            "nvme nvme0: I/O tag 5 (1005) opcode 0x2 (Read) QID 1 timeout, aborting",
+            DeviceFailure,
+            Subject::Disk("nvme0"),
+        ),
+        (
+            "nvme nvme0: controller is down; will reset: CSTS=0xffffffff",
+            DeviceFailure,
+            Subject::Disk("nvme0"),
+        ),
+        ("nvme nvme0: 4/0/0 default/read/poll queues", KernelLog, Subject::Machine),
+        ("sd 2:0:0:0: [sdc] tag#7 FAILED Result: hostbyte=DID_TIME_OUT", DeviceFailure, Subject::Disk("sdc")),
+        ("md/raid1:md0: Disk failure on sdb1, disabling device.", DeviceFailure, Subject::Disk("sdb1")),
+        ("ata1.00: failed command: READ FPDMA QUEUED", DeviceFailure, Subject::Machine),
+        (
+            "pcieport 0000:00:1c.0: PCIe Bus Error: severity=Uncorrectable (Fatal), type=Transaction Layer",
+            DeviceFailure,
+            Subject::Machine,
+        ),
+        ("usb 1-4: device descriptor read/64, error -71", DeviceFailure, Subject::Machine),
+        ("usb 1-4: new high-speed USB device number 7 using xhci_hcd", KernelLog, Subject::Machine),
+        (
+            "e1000e 0000:00:19.0: probe with driver e1000e failed with error -5",
+            DeviceFailure,
+            Subject::Machine,
+        ),
+        ("NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.", DeviceFailure, Subject::Machine),
+        (
+            "CPU3: Core temperature is above threshold, cpu clock is throttled (total events = 1)",
+            Thermal,
+            Subject::Machine,
+        ),
+        (
+            "thermal thermal_zone0: acpitz: critical temperature reached, shutting down",
+            Thermal,
+            Subject::Machine,
+        ),
+        ("mce: [Hardware Error]: Machine check events logged", HardwareError, Subject::Machine),
+        (
+            "Memory failure: 0x12345: recovery action for dirty LRU page: Recovered",
+            HardwareError,
+            Subject::Machine,
+        ),
+        ("BUG: unable to handle page fault for address: ffffc900", KernelFault, Subject::Machine),
+        ("Oops: 0002 [#1] SMP", KernelFault, Subject::Machine),
+        ("", KernelLog, Subject::Machine),
+    ];
+
     #[test]
     fn lines_are_classified_with_their_entity() {
-        use EventKind::{
-            DeviceFailure, HardwareError, HungTask, IoError, KernelFault, KernelLog, OomKill, Thermal,
-        };
-        for (line, kind, subject) in [
-            (
-                "Out of memory: Killed process 123 (leaky) total-vm:1kB, anon-rss:2kB",
-                OomKill,
-                Subject::Process(123),
-            ),
-            (
-                "Memory cgroup out of memory: Killed process 9 (a b) total-vm:1kB",
-                OomKill,
-                Subject::Process(9),
-            ),
-            ("INFO: task kworker/u4:1:77 blocked for more than 120 seconds.", HungTask, Subject::Process(77)),
-            ("watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [stress:55]", HungTask, Subject::Process(55)),
-            ("rcu: INFO: rcu_preempt self-detected stall on CPU", HungTask, Subject::Machine),
-            ("I/O error, dev sda, sector 1024 op 0x0:(READ)", IoError, Subject::Disk("sda")),
-            (
-                "Buffer I/O error on dev dm-0, logical block 7, lost page write",
-                IoError,
-                Subject::Disk("dm-0"),
-            ),
-            ("EXT4-fs error (device vda1): ext4_lookup:1: inode #2", IoError, Subject::Disk("vda1")),
-            ("app[42]: segfault at 0 ip 0 sp 0 error 4 in app[1000+2000]", KernelLog, Subject::Process(42)),
-            ("traps: app[43] general protection fault ip:1 sp:2", KernelLog, Subject::Process(43)),
-            ("eth0: link up", KernelLog, Subject::Machine),
-            ("EXT4-fs (sdb1): Remounting filesystem read-only", IoError, Subject::Disk("sdb1")),
-            (
-                "NETDEV WATCHDOG: eth0 (e1000e): transmit queue 0 timed out 5004 ms",
-                DeviceFailure,
-                Subject::Interface("eth0"),
-            ),
-            (
-                "nvme nvme0: I/O tag 5 (1005) opcode 0x2 (Read) QID 1 timeout, aborting",
-                DeviceFailure,
-                Subject::Disk("nvme0"),
-            ),
-            (
-                "nvme nvme0: controller is down; will reset: CSTS=0xffffffff",
-                DeviceFailure,
-                Subject::Disk("nvme0"),
-            ),
-            ("nvme nvme0: 4/0/0 default/read/poll queues", KernelLog, Subject::Machine),
-            (
-                "sd 2:0:0:0: [sdc] tag#7 FAILED Result: hostbyte=DID_TIME_OUT",
-                DeviceFailure,
-                Subject::Disk("sdc"),
-            ),
-            ("md/raid1:md0: Disk failure on sdb1, disabling device.", DeviceFailure, Subject::Disk("sdb1")),
-            ("ata1.00: failed command: READ FPDMA QUEUED", DeviceFailure, Subject::Machine),
-            (
-                "pcieport 0000:00:1c.0: PCIe Bus Error: severity=Uncorrectable (Fatal), type=Transaction Layer",
-                DeviceFailure,
-                Subject::Machine,
-            ),
-            ("usb 1-4: device descriptor read/64, error -71", DeviceFailure, Subject::Machine),
-            ("usb 1-4: new high-speed USB device number 7 using xhci_hcd", KernelLog, Subject::Machine),
-            (
-                "e1000e 0000:00:19.0: probe with driver e1000e failed with error -5",
-                DeviceFailure,
-                Subject::Machine,
-            ),
-            ("NVRM: Xid (PCI:0000:3b:00): 79, GPU has fallen off the bus.", DeviceFailure, Subject::Machine),
-            (
-                "CPU3: Core temperature is above threshold, cpu clock is throttled (total events = 1)",
-                Thermal,
-                Subject::Machine,
-            ),
-            (
-                "thermal thermal_zone0: acpitz: critical temperature reached, shutting down",
-                Thermal,
-                Subject::Machine,
-            ),
-            ("mce: [Hardware Error]: Machine check events logged", HardwareError, Subject::Machine),
-            (
-                "Memory failure: 0x12345: recovery action for dirty LRU page: Recovered",
-                HardwareError,
-                Subject::Machine,
-            ),
-            ("BUG: unable to handle page fault for address: ffffc900", KernelFault, Subject::Machine),
-            ("Oops: 0002 [#1] SMP", KernelFault, Subject::Machine),
-            ("", KernelLog, Subject::Machine),
-        ] {
-            assert_eq!(classify(line), (kind, subject), "{line}");
+        for (line, kind, subject) in LINES {
+            assert_eq!(classify(line), (*kind, *subject), "{line}");
         }
     }
 }
