@@ -1,7 +1,7 @@
 //! A small seeded generator (xorshift64*), so that every run draws the same numbers.
 
 /// State of the generator.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rng(u64);
 
 impl Rng {

@@ -8,8 +8,9 @@ use alloc::sync::Arc;
 
 use vocab::Entity;
 
+use crate::model::Reader;
 use crate::quantity::{Key, Kind, QUANTITIES_MAX};
-use crate::tiers;
+use crate::tiers::Tiers;
 use crate::watch::Known;
 
 /// What is said of one instant.
@@ -33,6 +34,7 @@ pub struct Again {
     kind: Kind,
     /// The one.
     known: BTreeMap<Key, Known>,
+    tiers: Tiers,
     turn: u64,
 }
 
@@ -49,7 +51,8 @@ impl Again {
             Entity::Process(_) | Entity::Filesystem(_) | Entity::Collector(_) => return None,
         };
         // The first turn of a run scores nothing.
-        Some(Self { kind, known: BTreeMap::from([((kind, Arc::from("")), Known::new(kind, 1))]), turn: 1 })
+        let known = BTreeMap::from([((kind, Arc::from("")), Known::new(kind, 1))]);
+        Some(Self { kind, known, tiers: Tiers::default(), turn: 1 })
     }
 
     /// Names of its quantities, in the order in which [`Again::push`] takes them.
@@ -65,7 +68,7 @@ impl Again {
         let quantities = self.kind.quantities();
         let known = self.known.values_mut().next()?;
         known.last_turn = self.turn;
-        let verdict = known.model.push(quantities, &all, learns);
+        let verdict = known.model.push(quantities, &all, Reader { learns, is_told: false });
         let series = known.model.series.get(verdict.foremost)?;
         let score = Score {
             probability: verdict.probability,
@@ -74,7 +77,7 @@ impl Again {
             band: (series.band.low(), series.band.high()),
             samples: known.model.seen(),
         };
-        tiers::choose(&mut self.known, self.turn);
+        self.tiers.choose(&mut self.known, self.turn, &[None, None]);
         Some(score)
     }
 }

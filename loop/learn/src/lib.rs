@@ -173,7 +173,8 @@ impl Learn {
         if self.models.lines.run(snapshot) {
             self.learnt.log_templates = Arc::new(self.models.lines.rows());
         }
-        if self.learnt.models.is_empty() || snapshot.turn.is_multiple_of(MODEL_ROWS_EVERY) {
+        let is_news = self.learnt.models.is_empty() || self.models.watch.tiers.has_changed;
+        if is_news || snapshot.turn.is_multiple_of(MODEL_ROWS_EVERY) {
             self.learnt.models = Arc::new(self.model_rows());
         }
         news
@@ -195,12 +196,14 @@ impl Learn {
             entity: Entity::Machine,
             metric: None,
             tier: 0,
+            state: "loaded".to_string(),
             version: self.models.version,
             samples: known.values().map(|one| one.model.samples).sum(),
             size_bytes: self.saved.map_or(held as u64, |one| one.bytes),
             checksum: self.saved.map(|one| alloc::format!("{:08x}", one.crc)),
             low: None,
             high: None,
+            source: None,
             reason: alloc::format!(
                 "{series} series of {} entities, {} kinds of log lines and the calls of {} programs hold {}",
                 known.len(),
@@ -209,7 +212,7 @@ impl Learn {
                 words::bytes(held as f64)
             ),
         };
-        core::iter::once(all).chain(tiers::rows(known)).chain(behaviours.models()).collect()
+        core::iter::once(all).chain(self.models.watch.tiers.rows(known)).chain(behaviours.models()).collect()
     }
 
     /// Takes a sample of every settled process that is in no trouble into the baselines.

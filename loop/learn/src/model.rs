@@ -7,7 +7,7 @@ use learning::multivariate::JointModel;
 use learning::univariate::band::Band;
 use learning::univariate::nearest::WARM_UP;
 use learning::univariate::tail::Tail;
-use learning::univariate::{ALARM_SURPRISE, Tier0, Tier1};
+use learning::univariate::{ALARM_SURPRISE, Tier0, Tier1, Tier2};
 use serde::{Deserialize, Serialize};
 
 use crate::quantity::{Quantity, Values};
@@ -24,6 +24,8 @@ const CREEP_WIDTHS: f64 = 3.0;
 const WIDTH_FLOORS: f64 = 6.0;
 /// Share by which one surprise moves the suspicion.
 const SUSPICION_RATE: f64 = 0.002;
+/// Chance of the recent past from which on it is still strange.
+const STILL_STRANGE: f64 = 0.02;
 /// No single sample makes a series more suspicious than this.
 const SURPRISE_MAX: f64 = 10.0;
 
@@ -46,6 +48,17 @@ pub struct Heavy {
     pub since_turn: u64,
     pub samples: u64,
     pub always: bool,
+    /// The model on top of it, for the few of whom it is asked whether they are still strange.
+    pub deep: Option<Box<Deep>>,
+}
+
+/// The heaviest model of one quantity, and since which turn.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Deep {
+    pub model: Tier2,
+    pub since_turn: u64,
+    /// Whether the recent past as a whole was strange with the last sample.
+    is_strange: bool,
 }
 
 /// What one sample of all quantities says.
@@ -55,6 +68,17 @@ pub struct Verdict {
     pub probability: f64,
     /// The quantity that differs most.
     pub foremost: usize,
+    /// Whether a heaviest model holds the recent past as a whole for strange.
+    pub is_strange_still: bool,
+}
+
+/// What may be done with one sample.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader {
+    /// It may be learnt from: the entity is in no trouble.
+    pub learns: bool,
+    /// The entity is told to differ: what it does now is not how it usually is.
+    pub is_told: bool,
 }
 
 /// The last version that was good.
@@ -122,15 +146,15 @@ impl Model {
         self.samples < self.frozen_until
     }
 
-    /// Reads one sample of all quantities; learns from it if `learns`.
-    pub fn push(&mut self, quantities: &[Quantity], values: &Values, learns: bool) -> Verdict {
-        let learns = learns && !self.is_frozen();
+    /// Reads one sample of all quantities; learns from it as far as `reader` may.
+    pub fn push(&mut self, quantities: &[Quantity], values: &Values, reader: Reader) -> Verdict {
+        let learns = reader.learns && !self.is_frozen();
         self.samples += 1;
         let mut chances = Vec::with_capacity(self.series.len() + 1);
         let (mut foremost, mut most) = (0, 0.0);
         for (index, (series, quantity)) in self.series.iter_mut().zip(quantities).enumerate() {
             let Some(value) = values.get(index).copied().flatten() else { continue };
-            let surprise = series.push(value, quantity.floor, learns);
+            let surprise = series.push(value, quantity.floor, Reader { learns, ..reader });
             chances.push(chance(surprise));
             if surprise > most {
                 (foremost, most) = (index, surprise);
@@ -151,7 +175,8 @@ impl Model {
         let surprise = if learns { self.tail.push(joined) } else { self.tail.surprise(joined) };
         let speaks = self.samples > CLAIMS_FROM && surprise > 0.0;
         let probability = if speaks { self.tail.probability(surprise) } else { 1.0 };
-        Verdict { probability, foremost }
+        let mut deep = self.series.iter().filter_map(|one| one.heavy.as_ref()?.deep.as_ref());
+        Verdict { probability, foremost, is_strange_still: deep.any(|one| one.is_strange) }
     }
 
     /// Samples its claims rest on.
@@ -205,7 +230,8 @@ impl Model {
 
     /// Bytes it holds.
     pub fn bytes(&self) -> usize {
-        let heavy = self.series.iter().filter(|one| one.heavy.is_some()).count() * Heavy::BYTES;
+        let heavy: usize =
+            self.series.iter().filter_map(|one| one.heavy.as_ref()).map(|one| one.bytes()).sum();
         let versions = 1 + usize::from(self.good.is_some());
         size_of::<Self>() + versions * self.series.len() * size_of::<Series>() + heavy
     }
@@ -217,27 +243,45 @@ impl Heavy {
 
     /// A heavy model that begins now.
     pub fn new(turn: u64, always: bool) -> Box<Self> {
-        Box::new(Self { model: Tier1::new(ALARM_SURPRISE), since_turn: turn, samples: 0, always })
+        Box::new(Self { model: Tier1::new(ALARM_SURPRISE), since_turn: turn, samples: 0, always, deep: None })
+    }
+
+    /// Whether it has seen enough to be listened to, and to bear a heavier one.
+    pub const fn is_ready(&self) -> bool {
+        self.samples > 2 * WARM_UP as u64
+    }
+
+    /// Puts the heaviest model on top.
+    pub fn deepen(&mut self, turn: u64) {
+        let deep = Deep { model: Tier2::default(), since_turn: turn, is_strange: false };
+        self.deep = Some(Box::new(deep));
+    }
+
+    fn bytes(&self) -> usize {
+        Self::BYTES + usize::from(self.deep.is_some()) * Tier2::BYTES
+    }
+
+    fn push(&mut self, value: f64, is_told: bool) -> f64 {
+        self.samples += 1;
+        let Some(reading) = self.model.push(value) else { return 0.0 };
+        if let Some(deep) = &mut self.deep {
+            deep.is_strange = deep.model.weigh(&self.model, &reading, !is_told).probability <= STILL_STRANGE;
+        }
+        if self.is_ready() { reading.surprise } else { 0.0 }
     }
 }
 
 impl Series {
     /// How surprising a value is. The heavy model also sees odd shapes inside the usual range; as its readings come in
     /// bursts, half of its surprise counts.
-    fn push(&mut self, value: f64, floor: f64, learns: bool) -> f64 {
-        if !learns {
+    fn push(&mut self, value: f64, floor: f64, reader: Reader) -> f64 {
+        if !reader.learns {
             return self.light.surprise(value);
         }
         let light = self.light.push(value).map_or(0.0, |one| one.surprise);
         self.band.push(value, floor);
-        let mut surprise = light;
-        if let Some(heavy) = &mut self.heavy {
-            heavy.samples += 1;
-            let reading = heavy.model.push(value / floor);
-            if heavy.samples > 2 * WARM_UP as u64 {
-                surprise = surprise.max(0.5 * reading.map_or(0.0, |one| one.surprise));
-            }
-        }
+        let heavy = self.heavy.as_mut().map_or(0.0, |heavy| heavy.push(value / floor, reader.is_told));
+        let surprise = light.max(0.5 * heavy);
         self.suspicion += SUSPICION_RATE * (light.min(SURPRISE_MAX) - self.suspicion);
         surprise
     }

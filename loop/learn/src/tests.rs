@@ -3,6 +3,7 @@ mod behaviour;
 mod feedback;
 mod lines;
 mod outlook;
+mod tiers;
 mod watch;
 
 use alloc::format;

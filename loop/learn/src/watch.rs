@@ -1,7 +1,8 @@
 //! Every series scored every turn: who differs from normal, with the false ones held down across all entities.
 //!
 //! The quantities of one entity are combined first, then entities are compared with each other (Benjamini and
-//! Hochberg); one alone must be seldom besides. An entity differs once it was found in half of the last ten turns and until it was not for thirty.
+//! Hochberg); one alone must be seldom besides. An entity differs once it was found in half of the last ten turns, and
+//! until it was not for thirty and no heaviest model holds its recent past for strange.
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -13,9 +14,10 @@ use vocab::rows::AnomalyRow;
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, Timestamp};
 
-use crate::model::{Checked, Model};
+use crate::model::{Checked, Model, Reader, Verdict};
 use crate::quantity::{self, Key, Kind, Subject};
-use crate::{tiers, words};
+use crate::tiers::Tiers;
+use crate::words;
 
 /// Entities known at most; the one that was seen longest ago makes room.
 pub const ENTITIES_MAX: usize = 600;
@@ -52,26 +54,27 @@ pub struct Known {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Watch {
     pub known: BTreeMap<Key, Known>,
+    #[serde(skip)]
+    pub tiers: Tiers,
 }
 
 /// One entity in one turn.
 struct Scored {
     subject: Subject,
-    probability: f64,
-    foremost: usize,
+    verdict: Verdict,
 }
 
 impl Watch {
     /// Scores one turn. From those in `troubled` nothing is learnt. Returns the rows and what is news.
     pub fn run(&mut self, snapshot: &Snapshot, troubled: &BTreeSet<Key>) -> (Vec<AnomalyRow>, Vec<Event>) {
         let scored = self.score(snapshot, troubled);
-        let chances: Vec<f64> = scored.iter().map(|one| one.probability).collect();
+        let chances: Vec<f64> = scored.iter().map(|one| one.verdict.probability).collect();
         let found = fdr::discoveries(&chances, FALSE_RATE).into_iter();
         let found: BTreeSet<usize> = found.filter(|index| chances[*index] <= SELDOM).collect();
         let (mut rows, mut news) = (Vec::new(), Vec::new());
         for (index, one) in scored.iter().enumerate() {
             let Some(known) = self.known.get_mut(&one.subject.key) else { continue };
-            let begins = known.note(found.contains(&index), snapshot.at);
+            let begins = known.note(found.contains(&index), one.verdict.is_strange_still, snapshot.at);
             if known.since.is_some() {
                 rows.extend(row(one, known));
             }
@@ -84,7 +87,7 @@ impl Watch {
         if snapshot.turn.is_multiple_of(CHECK_EVERY) {
             self.check(snapshot, &scored, &mut news);
         }
-        tiers::assign(&mut self.known, snapshot);
+        self.tiers.assign(&mut self.known, snapshot);
         (rows, news)
     }
 
@@ -93,9 +96,9 @@ impl Watch {
         quantity::each(snapshot, |subject| {
             let Some(known) = self.known_of(&subject.key, snapshot.turn) else { return };
             let learns = !troubled.contains(&subject.key);
-            let verdict = known.model.push(subject.key.0.quantities(), &subject.values, learns);
-            let (probability, foremost) = (verdict.probability, verdict.foremost);
-            scored.push(Scored { subject, probability, foremost });
+            let reader = Reader { learns, is_told: known.since.is_some() };
+            let verdict = known.model.push(subject.key.0.quantities(), &subject.values, reader);
+            scored.push(Scored { subject, verdict });
         });
         scored
     }
@@ -161,9 +164,9 @@ impl Known {
     }
 
     /// Notes whether it was found; whether it begins to differ with this turn.
-    fn note(&mut self, is_found: bool, at: Timestamp) -> bool {
+    fn note(&mut self, is_found: bool, is_strange_still: bool, at: Timestamp) -> bool {
         self.found = self.found << 1 | u32::from(is_found);
-        if self.found & LAST_THIRTY == 0 {
+        if self.found & LAST_THIRTY == 0 && !is_strange_still {
             self.since = None;
         }
         let begins = self.since.is_none() && (self.found & LAST_TEN).count_ones() >= FOUND_MIN;
@@ -176,9 +179,9 @@ impl Known {
 }
 
 fn row(one: &Scored, known: &Known) -> Option<AnomalyRow> {
-    let quantity = one.subject.key.0.quantities().get(one.foremost)?;
-    let series = known.model.series.get(one.foremost)?;
-    let value = one.subject.values.get(one.foremost).copied().flatten()?;
+    let quantity = one.subject.key.0.quantities().get(one.verdict.foremost)?;
+    let series = known.model.series.get(one.verdict.foremost)?;
+    let value = one.subject.values.get(one.verdict.foremost).copied().flatten()?;
     let entity = quantity::entity(&one.subject.key);
     let (low, high) = (series.band.low(), series.band.high());
     let name = words::who(&entity);
@@ -190,7 +193,7 @@ fn row(one: &Scored, known: &Known) -> Option<AnomalyRow> {
         value,
         low,
         high,
-        probability: one.probability,
+        probability: one.verdict.probability,
         samples: known.model.seen(),
         since: known.since?,
     })

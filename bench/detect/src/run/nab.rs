@@ -2,7 +2,7 @@
 use std::path::Path;
 use std::time::Instant;
 
-use learning::univariate::{ALARM_SURPRISE, Reading, Tier0, Tier1};
+use learning::univariate::{ALARM_SURPRISE, Reading, Tier0, Tier1, Tier2};
 
 use crate::baseline::{ewma, forest, mutant, tail};
 use crate::data::DataError;
@@ -20,8 +20,11 @@ const BEST: &str = "threshold best for these labels";
 pub fn run(dir: &Path, report: &mut Report) -> Result<(), DataError> {
     let all = load(dir)?;
     let rows: usize = all.iter().map(|s| s.values.len()).sum();
-    let ours: Vec<(&str, Vec<Vec<Reading>>, f64)> =
-        vec![timed("tier 1", &all, rows, tier1), timed("tier 0", &all, rows, tier0)];
+    let ours: Vec<(&str, Vec<Vec<Reading>>, f64)> = vec![
+        timed("tier 1", &all, rows, tier1),
+        timed("tier 0", &all, rows, tier0),
+        timed("tier 2 on tier 1", &all, rows, tier2),
+    ];
     let simple = simple_scores(&all);
     for (figure, profile) in PROFILES {
         for (name, readings, _) in &ours {
@@ -54,6 +57,15 @@ fn tier1(values: &[f64]) -> Vec<Reading> {
 fn tier0(values: &[f64]) -> Vec<Reading> {
     let mut detector = Tier0::new(ALARM_SURPRISE);
     values.iter().map(|v| detector.push(*v).unwrap_or_default()).collect()
+}
+
+fn tier2(values: &[f64]) -> Vec<Reading> {
+    let (mut below, mut detector) = (Tier1::new(ALARM_SURPRISE), Tier2::default());
+    let mut read = |value: &f64| {
+        let reading = below.push(*value)?;
+        Some(detector.weigh(&below, &reading, true))
+    };
+    values.iter().map(|v| read(v).unwrap_or_default()).collect()
 }
 
 /// Readings of every series, and microseconds a sample on this machine.

@@ -1,9 +1,11 @@
-//! Detectors of one series: two tiers, the same reading. Causal, bounded, one configuration for every series.
+//! Detectors of one series: three tiers, the same reading. Causal, bounded, one configuration for every series.
 pub mod alarm;
 pub mod band;
+mod forest;
 pub mod level;
 pub mod nearest;
 pub mod tail;
+mod tier2;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +13,7 @@ use alarm::Refractory;
 use level::Level;
 use nearest::{Nearest, SCALE_COUNT, WARM_UP};
 use tail::Tail;
+pub use tier2::Tier2;
 
 /// Surprise from which a sample may raise an alarm: a chance of one in 1,000.
 pub const ALARM_SURPRISE: f64 = 3.0;
@@ -147,6 +150,11 @@ impl Tier1 {
         let alarm = self.refractory.push(surprise >= self.alarm_surprise);
         let range = ratios[SCALE_COUNT - 2] + ratios[SCALE_COUNT - 1];
         Some(Reading { surprise, probability: self.joint.probability(surprise), alarm, range })
+    }
+
+    /// The values it remembers.
+    pub fn history(&self) -> &Nearest {
+        &self.nearest
     }
 }
 

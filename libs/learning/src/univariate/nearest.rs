@@ -79,6 +79,20 @@ impl Nearest {
         out
     }
 
+    /// How many of the last values are still known, the newest included.
+    pub fn reach(&self) -> usize {
+        self.seen.min(COMBS * DEPTH)
+    }
+
+    /// The value of `lag` samples ago, relative to the first one; 1 is the newest.
+    pub fn past(&self, lag: usize) -> Option<f32> {
+        if lag == 0 || lag > self.reach() {
+            return None;
+        }
+        let comb = (self.seen - lag) % COMBS;
+        self.combs.get(comb * (DEPTH + SLACK) + usize::from(self.heads[comb]) + (lag - 1) / COMBS).copied()
+    }
+
     /// Bytes held on the heap.
     pub fn heap_bytes(&self) -> usize {
         (self.combs.len() + self.distances.iter().map(Vec::len).sum::<usize>()) * size_of::<f32>()
@@ -181,6 +195,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_last_three_thousand_values_are_known_and_no_more() {
+        let mut nearest = Nearest::new();
+        for i in 0..7_777_u32 {
+            nearest.push(f64::from(i));
+            for lag in [1, 2, 7, 8, 9, 500, 2_999, 3_000] {
+                let want = (lag as u32 <= i + 1).then(|| (i + 1 - lag as u32) as f32);
+                assert_eq!(nearest.past(lag), want, "lag {lag} after {i}");
+            }
+        }
+        assert_eq!((nearest.past(0), nearest.past(3_001), nearest.reach()), (None, None, 3_000));
     }
 
     #[test]

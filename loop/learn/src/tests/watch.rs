@@ -27,18 +27,18 @@ fn service(name: &str, cpu_pct: f64, anon_mib: f64) -> Service {
 }
 
 /// A machine of `count` services that hum along.
-struct Machine {
-    rng: Rng,
-    turn: i64,
+pub struct Machine {
+    pub rng: Rng,
+    pub turn: i64,
     count: usize,
 }
 
 impl Machine {
-    fn new(count: usize) -> Self {
+    pub fn new(count: usize) -> Self {
         Self { rng: Rng::new(11), turn: 0, count }
     }
 
-    fn snapshot(&mut self) -> Snapshot {
+    pub fn snapshot(&mut self) -> Snapshot {
         self.turn += 1;
         let mut snapshot = super::snapshot(self.turn, Vec::new());
         for index in 0..self.count {
@@ -50,7 +50,12 @@ impl Machine {
     }
 }
 
-fn run(learn: &mut Learn, machine: &mut Machine, turns: u32, change: impl Fn(&mut Snapshot)) -> Vec<Event> {
+pub fn run(
+    learn: &mut Learn,
+    machine: &mut Machine,
+    turns: u32,
+    change: impl Fn(&mut Snapshot),
+) -> Vec<Event> {
     let mut news = Vec::new();
     for _ in 0..turns {
         let mut snapshot = machine.snapshot();

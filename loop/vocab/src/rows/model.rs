@@ -12,8 +12,11 @@ table! {
         entity: Entity => None,
         /// Quantity; NULL for the whole set.
         metric: Option<String> => None,
-        /// 0: light, for every series; 1: nearest neighbours, for those that matter or are suspicious.
+        /// 0: light, for every series; 1: nearest neighbours, for those that matter or are suspicious; 2: a forest on
+        /// top, for the few of whom it is asked whether they are still strange.
         tier: u8 => None,
+        /// `loaded`, or `unloaded`: wanted, but for its reason not there.
+        state: String => None,
         /// Raised whenever what was learnt is accepted as a good version.
         version: u64 => None,
         /// Samples it was learnt from.
@@ -26,7 +29,9 @@ table! {
         low: Option<f64> => None,
         /// Upper end of the learnt band.
         high: Option<f64> => None,
-        /// Why it has this tier, or what was done with it.
+        /// What it was taken in from by `homeostat model import`; NULL if it was learnt here.
+        source: Option<String> => None,
+        /// Why it has this tier or lacks it, or what was done with it.
         reason: String => None,
     }
 }
