@@ -121,10 +121,8 @@ impl Tree {
     fn split(&mut self, points: &mut [Point], rng: &mut Rng) -> u8 {
         let (mut low, mut high) = ([i8::MAX; SIDES], [i8::MIN; SIDES]);
         for point in points.iter() {
-            for side in 0..SIDES {
-                low[side] = low[side].min(point[side]);
-                high[side] = high[side].max(point[side]);
-            }
+            low.iter_mut().zip(point).for_each(|(least, code)| *least = (*least).min(*code));
+            high.iter_mut().zip(point).for_each(|(most, code)| *most = (*most).max(*code));
         }
         let (place, mass) = (self.nodes.len() as u8, points.len() as u8);
         self.nodes.push(Node { low, high, side: 0, cut: 0, below: 0, above: 0, mass });
@@ -169,11 +167,11 @@ impl Node {
     /// Chance that a random cut of the box around these points and the query parts them.
     fn parts(&self, query: &[f32; SIDES]) -> f64 {
         let (mut within, mut beyond) = (0.0_f32, 0.0_f32);
-        for side in 0..SIDES {
-            let (low, high) = (f32::from(self.low[side]), f32::from(self.high[side]));
+        for ((low, high), value) in self.low.iter().zip(&self.high).zip(query) {
+            let (low, high) = (f32::from(*low), f32::from(*high));
             within += high - low;
             // Half a step is not known.
-            beyond += (low - query[side]).max(query[side] - high).clamp(0.5, FAR) - 0.5;
+            beyond += (low - value).max(value - high).clamp(0.5, FAR) - 0.5;
         }
         if beyond > 0.0 { f64::from(beyond / (within + beyond)) } else { 0.0 }
     }
@@ -181,14 +179,14 @@ impl Node {
 
 /// A random cut, sides in proportion to their length; `None` where all points are one.
 fn cut(low: &Point, high: &Point, rng: &mut Rng) -> Option<(usize, i8)> {
-    let length = |side: usize| u64::from(high[side].abs_diff(low[side]));
-    let total: u64 = (0..SIDES).map(length).sum();
+    let length = |(low, high): (&i8, &i8)| u64::from(high.abs_diff(*low));
+    let total: u64 = low.iter().zip(high).map(length).sum();
     let mut left = (rng.unit() * total as f64) as u64;
-    for side in 0..SIDES {
-        if left < length(side) {
-            return Some((side, (i16::from(low[side]) + left as i16) as i8));
+    for (side, ends) in low.iter().zip(high).enumerate() {
+        if left < length(ends) {
+            return Some((side, (i16::from(*ends.0) + left as i16) as i8));
         }
-        left -= length(side);
+        left -= length(ends);
     }
     None
 }
