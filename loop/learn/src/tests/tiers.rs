@@ -51,7 +51,8 @@ fn the_machine_has_the_heaviest_and_its_row_says_why() {
 
 #[test]
 fn any_pressure_unloads_the_heaviest_at_once_and_it_comes_back_when_that_is_over() {
-    let short: [(fn(&mut Snapshot), &str); 4] = [
+    type Press = fn(&mut Snapshot);
+    let short: [(Press, &str); 4] = [
         (|snapshot| stalled(snapshot, "memory", 3.0), "unloaded: 3 % of the time somebody waits for memory"),
         (|snapshot| stalled(snapshot, "cpu", 70.0), "unloaded: 70 % of the time somebody waits for cpu"),
         (|snapshot| snapshot.own.shed_level = 1, "unloaded: Homeostat sheds work to keep its own budget"),
