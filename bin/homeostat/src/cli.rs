@@ -10,6 +10,7 @@ mod incidents;
 mod install;
 mod man;
 mod mode;
+mod model;
 mod profile;
 mod run;
 mod service;
@@ -95,6 +96,9 @@ enum Command {
     Undo(undo::Undo),
     /// Show or set how far Homeostat may go: observe, advise or heal
     Mode(mode::ModeArgs),
+    /// Take what was learnt to another machine, or make it smaller
+    #[command(subcommand)]
+    Model(model::Model),
     /// What this machine lets Homeostat see and do, and how to get the rest
     Doctor,
     /// Show where a process uses CPU time, waits or takes memory
@@ -165,6 +169,7 @@ fn dispatch(cli: Cli) -> Result<ExitCode, UserError> {
         Command::Actions => actions::run(&mut context),
         Command::Undo(args) => undo::run(&args, &mut context),
         Command::Mode(args) => mode::run(&args, &mut context),
+        Command::Model(order) => model::run(&order, &mut context),
         Command::Doctor => doctor::run(&mut context),
         Command::Profile(args) => profile::run(&args, &mut context),
         Command::Service(args) => service::run(&args, &mut context),

@@ -8,6 +8,7 @@ mod guard;
 pub mod json;
 mod listen;
 mod metrics;
+mod models;
 mod page;
 mod read;
 mod router;

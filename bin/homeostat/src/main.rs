@@ -12,6 +12,7 @@ mod door;
 mod error;
 mod film;
 mod flame;
+mod hex;
 mod history;
 mod journal;
 mod keeper;

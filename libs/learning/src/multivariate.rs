@@ -69,6 +69,19 @@ impl JointModel {
         Some(JointReading { surprise, probability: self.tail.probability(surprise), foremost, share })
     }
 
+    /// Whether it is of so many metrics and all its values are numbers.
+    pub fn is_sound(&self, metrics: usize) -> bool {
+        let of_all =
+            |values: &Vec<f64>| values.len() == metrics && values.iter().all(|value| value.is_finite());
+        of_all(&self.means)
+            && of_all(&self.variances)
+            && self.variances.iter().all(|variance| *variance >= 0.0)
+            && self.directions.len() <= DIRECTIONS
+            && self.directions.iter().all(of_all)
+            && (0.0..1e15).contains(&self.seen)
+            && self.tail.is_sound()
+    }
+
     fn scale(&self, values: &[f64]) -> Vec<f64> {
         let spread = |i: usize| libm::sqrt(self.variances[i]).max(FLOOR * self.means[i].abs()).max(1e-9);
         values

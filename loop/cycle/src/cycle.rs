@@ -67,6 +67,8 @@ pub struct Turn {
     pub learnt: Learnt,
     /// The models as bytes, once an hour: to be kept for the next run.
     pub models: Option<Arc<Vec<u8>>>,
+    /// What somebody asked for in this turn, to be taken to another machine.
+    pub parcels: Vec<models::Exported>,
 }
 
 /// The loop.
@@ -82,6 +84,7 @@ pub struct Cycle<W> {
     kept_models: Arc<Vec<u8>>,
     /// Whether what was learnt is told by the world, which has no models.
     follows: bool,
+    parcels: Vec<models::Exported>,
     troubles: Vec<String>,
 }
 
@@ -95,6 +98,7 @@ impl<W: World> Cycle<W> {
         let book = Book::new(start.ledger.clone(), capabilities.0.clone());
         Ok(Self {
             world,
+            parcels: Vec::new(),
             engine: Engine::new()?,
             capabilities,
             own_services_only: start.own_services_only,
@@ -194,6 +198,15 @@ impl<W: World> Cycle<W> {
                 Command::Judge(incident_id, opinion) => {
                     let judgement = judge::judgement(&self.mind.book.ledger, *incident_id, *opinion, at);
                     judgement.iter().for_each(|one| self.mind.learn.judge(one));
+                }
+                Command::ExportModels(name) => {
+                    let parcel = self.mind.learn.parcel(name.as_deref());
+                    let bytes = Arc::new(models::encode_parcel(&parcel));
+                    let (name, entities) = (name.clone(), parcel.len());
+                    self.parcels.push(models::Exported { name, entities, bytes });
+                }
+                Command::ImportModels { source, parcel } => {
+                    self.mind.learn.take_in(parcel, source, self.mind.turn);
                 }
                 Command::Undo(_) | Command::UndoAll | Command::Change(_) => {}
             }
@@ -320,7 +333,8 @@ impl<W: World> Cycle<W> {
         let models = is_due.then(|| self.save_models());
         let ledger = Arc::new(self.mind.book.ledger.clone());
         let events = self.mind.events.clone();
-        Turn { snapshot, ledger, events, change, learnt: self.mind.learn.learnt().clone(), models }
+        let (learnt, parcels) = (self.mind.learn.learnt().clone(), std::mem::take(&mut self.parcels));
+        Turn { snapshot, ledger, events, change, learnt, models, parcels }
     }
 }
 

@@ -1,13 +1,23 @@
 //! Learnt models as bytes that can be told from damaged ones.
 //!
-//! Format, integers little-endian: the eight bytes `HOMEOMOD`, a u32 layout, the u32 CRC-32 of the rest, then
-//! [`learn::Models`] in postcard encoding.
+//! Format, integers little-endian: eight bytes that say what it is, a u32 layout, the u32 CRC-32 of the rest, then the
+//! rest in postcard encoding. `HOMEOMOD` is everything that was learnt, as it is saved ([`learn::Models`]); `HOMEOPCL` is
+//! what is known of some entities, to be taken to another machine ([`Parcel`]).
+use std::sync::Arc;
+
 use learn::Models;
+pub use learn::{Loss, Parcel};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
-const MAGIC: &[u8; 8] = b"HOMEOMOD";
+const MODELS: &[u8; 8] = b"HOMEOMOD";
+const PARCEL: &[u8; 8] = b"HOMEOPCL";
 
-/// Layout of the models; raised whenever a field changes its meaning.
-const LAYOUT: u32 = 2;
+/// Layout of the models in either; raised whenever a field changes its meaning.
+const LAYOUT: u32 = 3;
+
+/// Bytes of a parcel at most: several times what all that can be known takes.
+pub const PARCEL_BYTES_MAX: usize = 2 << 20;
 
 /// Why saved models cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,15 +31,33 @@ pub enum ModelsError {
     /// They do not match their checksum, or make no sense.
     #[error("they are damaged")]
     Damaged,
+    /// Nobody exported so much.
+    #[error("they are larger than {} MiB", PARCEL_BYTES_MAX >> 20)]
+    Large,
+    /// They are whole, but what they say cannot be.
+    #[error("{0}")]
+    Unsound(&'static str),
+}
+
+/// A parcel as a door hands it out.
+#[derive(Clone, Debug)]
+pub struct Exported {
+    /// Of whom; `None` for all.
+    pub name: Option<String>,
+    /// Entities in it.
+    pub entities: usize,
+    /// The file.
+    pub bytes: Arc<Vec<u8>>,
+}
+
+/// The parcel of this name among those of one turn.
+pub fn newest_named(parcels: &[Exported], name: Option<&str>) -> Option<Exported> {
+    parcels.iter().rev().find(|one| one.name.as_deref() == name).cloned()
 }
 
 /// The models as bytes, and their checksum.
 pub fn encode(models: &Models) -> (Vec<u8>, u32) {
-    // Plain data always serialises.
-    let payload = postcard::to_allocvec(models).unwrap_or_default();
-    let crc = crc32fast::hash(&payload);
-    let head = MAGIC.iter().copied().chain(LAYOUT.to_le_bytes()).chain(crc.to_le_bytes());
-    (head.chain(payload).collect(), crc)
+    seal(MODELS, models)
 }
 
 /// The models again.
@@ -37,7 +65,36 @@ pub fn encode(models: &Models) -> (Vec<u8>, u32) {
 /// # Errors
 /// [`ModelsError`].
 pub fn decode(bytes: &[u8]) -> Result<Models, ModelsError> {
-    let rest = bytes.strip_prefix(MAGIC).ok_or(ModelsError::Foreign)?;
+    unseal(MODELS, bytes)
+}
+
+/// A parcel as a file.
+pub fn encode_parcel(parcel: &Parcel) -> Vec<u8> {
+    seal(PARCEL, parcel).0
+}
+
+/// The parcel in a file, which may come from anywhere.
+///
+/// # Errors
+/// [`ModelsError`].
+pub fn decode_parcel(bytes: &[u8]) -> Result<Parcel, ModelsError> {
+    if bytes.len() > PARCEL_BYTES_MAX {
+        return Err(ModelsError::Large);
+    }
+    let parcel: Parcel = unseal(PARCEL, bytes)?;
+    parcel.flaw().map_or(Ok(parcel), |flaw| Err(ModelsError::Unsound(flaw)))
+}
+
+fn seal(magic: &[u8; 8], what: &impl Serialize) -> (Vec<u8>, u32) {
+    // Plain data always serialises.
+    let payload = postcard::to_allocvec(what).unwrap_or_default();
+    let crc = crc32fast::hash(&payload);
+    let head = magic.iter().copied().chain(LAYOUT.to_le_bytes()).chain(crc.to_le_bytes());
+    (head.chain(payload).collect(), crc)
+}
+
+fn unseal<T: DeserializeOwned>(magic: &[u8; 8], bytes: &[u8]) -> Result<T, ModelsError> {
+    let rest = bytes.strip_prefix(magic).ok_or(ModelsError::Foreign)?;
     let (layout, rest) = rest.split_first_chunk::<4>().ok_or(ModelsError::Damaged)?;
     let layout = u32::from_le_bytes(*layout);
     if layout != LAYOUT {
@@ -104,5 +161,73 @@ mod tests {
         assert_eq!(anew, Models::default());
         assert!(troubles[1].ends_with("learnt anew"), "{troubles:?}");
         assert_eq!(newest_sound([]), (Models::default(), Vec::new()));
+    }
+    /// A parcel of a service and the machine, with histories.
+    fn parcel() -> Parcel {
+        let mut learn = Learn::default();
+        for turn in 1..=200_u32 {
+            let mut snapshot = vocab::snapshot::Snapshot {
+                at: Timestamp::from_secs(i64::from(turn)),
+                turn: u64::from(turn),
+                interval_s: 1.0,
+                ..Default::default()
+            };
+            snapshot.machine.cpu_idle_pct = Some(f64::from(turn * turn % 97));
+            snapshot.machine.memory_available_bytes = u64::from(turn * turn % 89) << 24;
+            learn.run(&snapshot, &[], &[]);
+        }
+        learn.parcel(None)
+    }
+
+    /// Numbers in no order.
+    fn random(state: &mut u64) -> usize {
+        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*state >> 33) as usize
+    }
+
+    #[test]
+    fn a_parcel_comes_back_and_no_damage_to_it_goes_unnoticed() {
+        let bytes = encode_parcel(&parcel());
+        assert_eq!(decode_parcel(&bytes), Ok(parcel()));
+        assert!(parcel().len() == 1 && bytes.len() > 1_000);
+        for index in (0..bytes.len()).step_by(7) {
+            let mut damaged = bytes.clone();
+            damaged[index] ^= 1 << (index % 8);
+            assert!(decode_parcel(&damaged).is_err(), "byte {index}");
+            assert!(decode_parcel(&bytes[..index]).is_err(), "cut at {index}");
+        }
+        assert_eq!(decode_parcel(&encode(&Models::default()).0), Err(ModelsError::Foreign));
+        assert_eq!(decode_parcel(&vec![0; PARCEL_BYTES_MAX + 1]), Err(ModelsError::Large));
+    }
+
+    #[test]
+    fn a_hostile_parcel_with_a_right_checksum_is_refused_or_does_no_harm() {
+        let bytes = encode_parcel(&parcel());
+        let (mut state, mut refused, mut taken) = (7, 0, 0);
+        for _ in 0..600 {
+            let mut payload = bytes[16..].to_vec();
+            for _ in 0..1 + random(&mut state) % 4 {
+                let at = random(&mut state) % payload.len().min(1 << (4 + random(&mut state) % 11));
+                payload[at] = random(&mut state) as u8;
+            }
+            let crc = crc32fast::hash(&payload).to_le_bytes();
+            let hostile: Vec<u8> = bytes[..12].iter().chain(&crc).chain(&payload).copied().collect();
+            let Ok(mut parcel) = decode_parcel(&hostile) else {
+                refused += 1;
+                continue;
+            };
+            taken += 1;
+            parcel.quantize();
+            let mut learn = Learn::default();
+            learn.take_in(&parcel, "hostile", 1);
+            for turn in 2..70 {
+                let at = Timestamp::from_secs(turn);
+                let turn = turn.unsigned_abs();
+                let snapshot = vocab::snapshot::Snapshot { at, turn, interval_s: 1.0, ..Default::default() };
+                learn.run(&snapshot, &[], &[]);
+            }
+            assert!(learn.learnt().models.len() < 100 && learn.parcel(None).flaw().is_none());
+        }
+        assert!(refused > 30 && taken > 30, "{refused} {taken}");
     }
 }

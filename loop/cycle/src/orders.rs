@@ -100,6 +100,10 @@ pub(crate) fn from_command(command: &Command, ledger: &Ledger, next_action_id: &
             *next_action_id += 1;
             vec![Order::Apply(Intent { action_id, decision_id: 0, lease_s: BY_HAND_S, ..intent.clone() })]
         }
-        Command::SetMode(_) | Command::Mute(..) | Command::Judge(..) => Vec::new(),
+        Command::SetMode(_)
+        | Command::Mute(..)
+        | Command::Judge(..)
+        | Command::ExportModels(_)
+        | Command::ImportModels { .. } => Vec::new(),
     }
 }

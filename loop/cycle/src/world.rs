@@ -11,7 +11,7 @@ use vocab::sample::Sample;
 use vocab::{Entity, Timestamp};
 
 use act::Order;
-use learn::Opinion;
+use learn::{Opinion, Parcel};
 
 /// Tells whether a decision still stands on a fresh look at its entities, or why not.
 pub type Recheck<'a> = &'a mut dyn FnMut(&Decision, &Sample) -> Result<(), String>;
@@ -31,6 +31,15 @@ pub enum Command {
     Change(Intent),
     /// Whether an incident was a true one or a false alarm.
     Judge(u64, Opinion),
+    /// Hand out what is known of the entities of this name, or of all.
+    ExportModels(Option<String>),
+    /// Take in what a file of this name knows.
+    ImportModels {
+        /// Name of the file.
+        source: String,
+        /// What it knows.
+        parcel: Parcel,
+    },
 }
 
 /// What came of the orders, and what was done between two turns without one.

@@ -13,9 +13,11 @@ extern crate std;
 pub mod again;
 mod behaviour;
 mod feedback;
+mod habit;
 mod lines;
 mod model;
 pub mod outlook;
+mod parcel;
 mod quantity;
 mod running;
 #[cfg(test)]
@@ -41,6 +43,7 @@ use vocab::{Entity, Timestamp};
 
 pub use feedback::{Judgement, Opinion};
 use outlook::Outlook;
+pub use parcel::{Loss, Parcel};
 use quantity::{Key, Kind};
 
 /// Time between two samples of the same process. Unit: s.
@@ -140,6 +143,17 @@ impl Learn {
             }
         }
         self.learnt.feedback = Arc::new(self.models.feedback.rows().to_vec());
+    }
+
+    /// What is known of the entities of this name, or of all, to be taken to another machine.
+    pub fn parcel(&self, name: Option<&str>) -> Parcel {
+        Parcel::of(&self.models.watch, name)
+    }
+
+    /// Takes in what `source` knows, in place of what is known of the same entities here.
+    pub fn take_in(&mut self, parcel: &Parcel, source: &str, turn: u64) {
+        self.models.watch.take_in(parcel, source, turn);
+        self.learnt.models = Arc::new(self.model_rows());
     }
 
     /// What is normal, as learnt so far.

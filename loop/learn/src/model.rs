@@ -1,5 +1,6 @@
 //! What is known of one entity: a light model a quantity, one over all of them, and the last version that was good.
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use learning::fdr;
@@ -113,6 +114,8 @@ pub struct Model {
     /// Until which of its samples nothing is learnt after a roll-back.
     frozen_until: u64,
     good: Option<Box<Good>>,
+    /// The file it was taken in from.
+    pub source: Option<String>,
 }
 
 impl Model {
@@ -133,7 +136,32 @@ impl Model {
             told_at: None,
             frozen_until: 0,
             good: None,
+            source: None,
         }
+    }
+
+    /// The same for another machine: what was learnt, without what happened here.
+    pub fn to_go(&self) -> Self {
+        let light = |one: &Series| Series { heavy: None, suspicion: 0.0, ..one.clone() };
+        let series = self.series.iter().map(light).collect();
+        Self { series, told_at: None, frozen_until: 0, good: None, source: None, ..self.clone() }
+    }
+
+    /// Becomes what came from `source`, as a new version.
+    pub fn become_of(&mut self, other: &Self, source: &str) {
+        let version = self.version.max(other.version) + 1;
+        *self = Self { version, source: Some(String::from(source)), ..other.to_go() };
+    }
+
+    /// Whether it is of so many quantities and all its values are numbers that learning can reach.
+    pub fn is_sound(&self, quantities: usize) -> bool {
+        let series = |one: &Series| one.light.is_sound() && one.band.is_sound() && one.suspicion.is_finite();
+        let counts = [self.samples, self.version, self.frozen_until, self.told_at.unwrap_or(0)];
+        self.series.len() == quantities
+            && self.series.iter().all(series)
+            && self.joint.as_ref().is_none_or(|joint| joint.is_sound(quantities))
+            && self.tail.is_sound()
+            && counts.iter().all(|count| *count < 1 << 50)
     }
 
     /// Notes that an anomaly of it was told.
@@ -261,7 +289,8 @@ impl Heavy {
         Self::BYTES + usize::from(self.deep.is_some()) * Tier2::BYTES
     }
 
-    fn push(&mut self, value: f64, is_told: bool) -> f64 {
+    /// How surprising a value is, in floors of the quantity; 0 until it is ready.
+    pub fn push(&mut self, value: f64, is_told: bool) -> f64 {
         self.samples += 1;
         let Some(reading) = self.model.push(value) else { return 0.0 };
         if let Some(deep) = &mut self.deep {

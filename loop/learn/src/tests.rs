@@ -3,6 +3,7 @@ mod behaviour;
 mod feedback;
 mod lines;
 mod outlook;
+mod parcel;
 mod tiers;
 mod watch;
 

@@ -15,6 +15,7 @@ use vocab::rows::ModelRow;
 use vocab::snapshot::Snapshot;
 
 use crate::model::{CLAIMS_FROM, Heavy, Series};
+use crate::parcel::Entry;
 use crate::quantity::{self, Key, Kind};
 use crate::watch::Known;
 use crate::words;
@@ -153,10 +154,25 @@ impl Tiers {
         }
     }
 
-    /// The rows of `models`: those that are loaded, then those that should be.
+    /// Gives the heavy models that came with an entity, as far as there is room.
+    pub fn take_in(&mut self, known: &mut BTreeMap<Key, Known>, entry: &Entry, turn: u64) {
+        let mut room = HEAVY_MAX.saturating_sub(count(known).0);
+        let Some(one) = known.get_mut(&entry.key) else { return };
+        for history in &entry.histories {
+            let index = usize::from(history.index);
+            let Some(series) = one.model.series.get_mut(index) else { continue };
+            if series.heavy.is_some() || room > 0 {
+                room -= usize::from(series.heavy.is_none());
+                series.heavy = Some(history.heavy(turn, is_always(&entry.key, index)));
+            }
+        }
+    }
+
+    /// The rows of `models`: those that were taken in or are loaded, then those that should be.
     pub fn rows(&self, known: &BTreeMap<Key, Known>) -> Vec<ModelRow> {
         let mut rows = Vec::new();
         for (key, one) in known {
+            rows.extend(taken_in(key, one));
             for (index, series) in one.model.series.iter().enumerate() {
                 let Some(heavy) = &series.heavy else { continue };
                 let why = wanted(heavy.always, series.suspicion);
@@ -214,7 +230,7 @@ fn wishes(known: &BTreeMap<Key, Known>, turn: u64, tier: u8) -> (usize, usize, V
             all += 1;
             let has = if tier == 1 { series.heavy.is_some() } else { has_deep(series) };
             held += usize::from(has);
-            let always = key.0 == Kind::Machine && index < ALWAYS;
+            let always = is_always(key, index);
             let is_suspicious = one.model.samples >= CLAIMS_FROM && series.suspicion >= SUSPICIOUS;
             let can_bear = tier == 1 || series.heavy.as_ref().is_some_and(|heavy| heavy.is_ready());
             if !has && can_bear && (always || is_suspicious) {
@@ -238,6 +254,10 @@ fn retire(known: &mut BTreeMap<Key, Known>, turn: u64) {
             heavy.deep = None;
         }
     }
+}
+
+fn is_always(key: &Key, index: usize) -> bool {
+    key.0 == Kind::Machine && index < ALWAYS
 }
 
 fn has_deep(series: &Series) -> bool {
@@ -272,7 +292,22 @@ fn row(key: &Key, index: usize, one: &Known, series: &Series) -> ModelRow {
         checksum: None,
         low: Some(series.band.low()),
         high: Some(series.band.high()),
-        source: None,
+        source: one.model.source.clone(),
         reason: String::new(),
     }
+}
+
+/// The row of an entity that came from a file.
+fn taken_in(key: &Key, one: &Known) -> Option<ModelRow> {
+    let source = one.model.source.clone()?;
+    Some(ModelRow {
+        name: key.1.to_string(),
+        metric: None,
+        samples: one.model.samples,
+        size_bytes: one.model.bytes() as u64,
+        low: None,
+        high: None,
+        reason: format!("taken in from {source}; it goes on learning here"),
+        ..row(key, 0, one, one.model.series.first()?)
+    })
 }

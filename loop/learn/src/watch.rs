@@ -14,7 +14,9 @@ use vocab::rows::AnomalyRow;
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, Timestamp};
 
+use crate::habit::Habits;
 use crate::model::{Checked, Model, Reader, Verdict};
+use crate::parcel::Parcel;
 use crate::quantity::{self, Key, Kind, Subject};
 use crate::tiers::Tiers;
 use crate::words;
@@ -48,6 +50,10 @@ pub struct Known {
     found: u32,
     #[serde(skip)]
     pub since: Option<Timestamp>,
+    /// What it differs in since then is a habit, and not told.
+    #[serde(skip)]
+    is_habit: bool,
+    habits: Habits,
 }
 
 /// The models of all entities.
@@ -74,11 +80,12 @@ impl Watch {
         let (mut rows, mut news) = (Vec::new(), Vec::new());
         for (index, one) in scored.iter().enumerate() {
             let Some(known) = self.known.get_mut(&one.subject.key) else { continue };
-            let begins = known.note(found.contains(&index), one.verdict.is_strange_still, snapshot.at);
-            if known.since.is_some() {
-                rows.extend(row(one, known));
+            let is_news = known.note(one, found.contains(&index), snapshot.at);
+            if known.since.is_none() || known.is_habit {
+                continue;
             }
-            if begins && let Some(row) = rows.last() {
+            rows.extend(row(one, known));
+            if is_news && let Some(row) = rows.last() {
                 news.push(notice(snapshot.at, row.entity.clone(), row.sentence.clone()));
             }
         }
@@ -141,17 +148,30 @@ impl Watch {
         }
     }
 
+    /// Takes in what a parcel knows, in place of what is known here; who finds no room is left out.
+    pub fn take_in(&mut self, parcel: &Parcel, source: &str, turn: u64) {
+        for entry in &parcel.entries {
+            let Some(known) = self.known_of(&entry.key, turn) else { continue };
+            known.calm();
+            known.model.become_of(&entry.model, source);
+            self.tiers.take_in(&mut self.known, entry, turn);
+        }
+    }
+
     /// A person said that what `key` did was a false alarm: it is normal as it is.
     pub fn accept(&mut self, key: &Key) {
         if let Some(known) = self.known.get_mut(key) {
             known.model.accept();
-            (known.found, known.since) = (0, None);
+            known.calm();
         }
     }
 
     /// A person said that what `key` did was true: what was learnt meanwhile is taken back.
     pub fn distrust(&mut self, key: &Key) -> bool {
-        self.known.get_mut(key).is_some_and(|known| known.model.restore(0))
+        self.known.get_mut(key).is_some_and(|known| {
+            known.habits.forget();
+            known.model.restore(0)
+        })
     }
 }
 
@@ -160,21 +180,34 @@ impl Known {
     pub fn new(kind: Kind, turn: u64) -> Self {
         let is_joint = matches!(kind, Kind::Machine | Kind::Service);
         let model = Model::new(kind.quantities(), is_joint);
-        Self { model, last_turn: turn, found: 0, since: None }
+        Self { model, last_turn: turn, found: 0, since: None, is_habit: false, habits: Habits::default() }
     }
 
-    /// Notes whether it was found; whether it begins to differ with this turn.
-    fn note(&mut self, is_found: bool, is_strange_still: bool, at: Timestamp) -> bool {
+    fn calm(&mut self) {
+        (self.found, self.since, self.is_habit) = (0, None, false);
+    }
+
+    /// Notes whether it was found; whether it begins with this turn to differ in what is no habit.
+    fn note(&mut self, one: &Scored, is_found: bool, at: Timestamp) -> bool {
         self.found = self.found << 1 | u32::from(is_found);
-        if self.found & LAST_THIRTY == 0 && !is_strange_still {
-            self.since = None;
+        if self.found & LAST_THIRTY == 0 && !one.verdict.is_strange_still {
+            (self.since, self.is_habit) = (None, false);
         }
         let begins = self.since.is_none() && (self.found & LAST_TEN).count_ones() >= FOUND_MIN;
         if begins {
             self.since = Some(at);
             self.model.note_told();
         }
-        begins
+        if !(begins || self.is_habit && is_found) {
+            return false;
+        }
+        let index = one.verdict.foremost;
+        let quantity = one.subject.key.0.quantities().get(index);
+        let value = one.subject.values.get(index).copied().flatten();
+        let habit =
+            quantity.zip(value).map(|(quantity, value)| self.habits.note(at, index, value, quantity.floor));
+        self.is_habit = habit.unwrap_or(false);
+        !self.is_habit
     }
 }
 

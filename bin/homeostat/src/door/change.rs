@@ -24,18 +24,20 @@ use super::sql::aside;
 use super::state::{EFFECT_WAIT, Published, Shared};
 use super::{Command, json};
 
-type Body = core::result::Result<Bytes, BytesRejection>;
+/// The bytes of a request, or why they did not come.
+pub type Body = core::result::Result<Bytes, BytesRejection>;
 
 /// Reads the JSON of a request.
 pub fn parse<T: DeserializeOwned>(body: Body) -> core::result::Result<T, Refusal> {
     let bytes = body.map_err(|rejection| {
-        Refusal::new(rejection.status(), rejection.body_text().to_lowercase(), "send less than 64 KiB")
+        Refusal::new(rejection.status(), rejection.body_text().to_lowercase(), "send less")
     })?;
     let hint = "`homeostat help` shows the command that makes this request";
     serde_json::from_slice(&bytes).map_err(|error| Refusal::wrong(format!("the request: {error}"), hint))
 }
 
-fn late(what: &str) -> Refusal {
+/// The loop did not answer in time.
+pub fn late(what: &str) -> Refusal {
     let what =
         format!("the loop has not answered within {} s; {what} may still happen", EFFECT_WAIT.as_secs());
     Refusal::new(StatusCode::GATEWAY_TIMEOUT, what, "`homeostat status` tells whether the loop turns")
@@ -110,7 +112,7 @@ fn ended(now: &Published, ids: &[u64]) -> Option<Vec<ActionRow>> {
 }
 
 /// Hands `command` to the loop and waits until `seen` finds its effect; the outer `None` is a wait too long.
-async fn order_and_wait<T>(
+pub async fn order_and_wait<T>(
     shared: &Shared,
     now: &Published,
     command: Command,

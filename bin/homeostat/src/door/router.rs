@@ -9,10 +9,13 @@ use axum::routing::{get, post};
 
 use super::answer::Refusal;
 use super::state::Shared;
-use super::{change, events, guard, metrics, page, read, sql, status};
+use super::{change, events, guard, metrics, models, page, read, sql, status};
 
 /// Largest body of a request. Unit: bytes.
 const BODY_MAX: usize = 64 << 10;
+
+/// The same of one that brings models, two digits a byte.
+const MODELS_BODY_MAX: usize = 2 * cycle::models::PARCEL_BYTES_MAX + 1024;
 
 /// The router; every request passes the guard first.
 pub fn router(shared: Arc<Shared>) -> Router {
@@ -46,6 +49,7 @@ pub fn router(shared: Arc<Shared>) -> Router {
         .route("/api/mute", post(change::mute))
         .route("/api/feedback", post(change::feedback))
         .route("/api/service", post(change::service))
+        .route("/api/model", post(models::post).layer(DefaultBodyLimit::max(MODELS_BODY_MAX)))
         .fallback(unknown)
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .layer(middleware::from_fn_with_state(shared.clone(), guard::guard))

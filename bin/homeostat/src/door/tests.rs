@@ -149,7 +149,12 @@ fn carry_out(command: &Command, turn: &mut Turn, mode: &mut Mode) {
             });
             turn.learnt = learn.learnt().clone();
         }
-        Command::UndoAll | Command::Change(_) => {}
+        Command::ExportModels(name) => {
+            let bytes = Arc::new(cycle::models::encode_parcel(&cycle::models::Parcel::default()));
+            let entities = usize::from(name.as_deref() != Some("nobody"));
+            turn.parcels.push(cycle::models::Exported { name: name.clone(), entities, bytes });
+        }
+        Command::ImportModels { .. } | Command::UndoAll | Command::Change(_) => {}
     }
 }
 
@@ -222,6 +227,35 @@ fn an_incident_is_dismissed_and_what_follows_is_said() {
     );
     assert_eq!(judge(99).0, 404);
     assert_eq!(house.post("/api/feedback", &json!({"incident": 12, "opinion": "maybe"})).0, 400);
+}
+
+#[test]
+fn models_go_out_and_what_comes_in_is_checked() {
+    let house = House::new();
+    let (status, answer) = house.obey(|| house.post("/api/model", &json!({"export": null})));
+    assert!(
+        status == 200 && answer["models"].as_str().is_some_and(|hex| hex.starts_with("484f4d45")),
+        "{answer}"
+    );
+    assert_eq!(house.obey(|| house.post("/api/model", &json!({"export": "nobody"}))).0, 404);
+    let import = |models: &str, source: &str| {
+        let (status, answer) =
+            house.post("/api/model", &json!({"import": {"source": source, "models": models}}));
+        (status, answer["error"].as_str().unwrap_or_default().to_owned())
+    };
+    let empty = answer["models"].as_str().unwrap_or_default();
+    for (models, source, what) in [
+        ("xyz", "a", "not in hexadecimal"),
+        ("00ff", "a", "no models of Homeostat"),
+        (&empty[..empty.len() - 2], "a", "damaged"),
+        (empty, "a", "nothing is in them"),
+        (empty, "", "a source is a name"),
+    ] {
+        let (status, error) = import(models, source);
+        assert!(status == 400 && error.contains(what), "{status} {error}");
+    }
+    let huge = "0".repeat(2 * cycle::models::PARCEL_BYTES_MAX + 4096);
+    assert_eq!(import(&huge, "a").0, 413);
 }
 
 #[test]

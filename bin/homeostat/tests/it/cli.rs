@@ -284,6 +284,45 @@ fn a_change_by_hand_is_told_with_its_undo_and_taken_back() {
 }
 
 #[test]
+fn models_leave_become_smaller_and_come_back_and_other_files_are_refused() {
+    let home = Home::new();
+    let file = |name: &str| home.0.join(name).display().to_string();
+    let (all, small, light) = (file("all.models"), file("small.models"), file("light.models"));
+    let foreign = home.write("foreign.models", "no models at all");
+    let no_daemon = home.run(&["model", "export", &all]);
+    assert!(no_daemon.0 == 3 && no_daemon.2.contains("no daemon answers"), "{no_daemon:?}");
+    let daemon = Daemon::start(&home);
+    let nobody = home.run(&["model", "export", &all, "no-such-service"]);
+    assert!(nobody.0 == 2 && nobody.2.contains("nothing is known of `no-such-service`"), "{nobody:?}");
+    let size = |file: &str| std::fs::metadata(file).expect("written").len();
+    wait("the machine has a heavy model that remembers something", || {
+        assert_eq!(home.run(&["model", "export", &all]).0, 0);
+        let (exit, out, err) = home.run(&["--json", "model", "quantize", &all, &small]);
+        assert_eq!(exit, 0, "{err}");
+        out.contains("machine cpu_busy_pct") && size(&small) < size(&all)
+    });
+    let (exit, out, _) = home.run(&["model", "distill", &small, &light]);
+    assert!(exit == 0 && out.contains("machine memory_available_bytes"), "{out}");
+    assert!(size(&light) < size(&small), "each is smaller");
+    let (exit, out, err) = home.run(&["model", "import", &small]);
+    assert!(exit == 0 && out.starts_with("taken in: what `small.models` knows of "), "{out}{err}");
+    let sql = "SELECT reason FROM models WHERE source = 'small.models' AND name = 'machine'";
+    let row = home.run(&["sql", "--plain", sql]).1;
+    assert_eq!(row, "taken in from small.models; it goes on learning here\n");
+    for words in [&["import", &foreign][..], &["quantize", &foreign, &light], &["distill", &foreign, &light]]
+    {
+        let (exit, out, err) = home.run(&[&["model"], words].concat());
+        let why =
+            "error: the models in `[HOME]/foreign.models` cannot be used: they are no models of Homeostat\n";
+        assert!(
+            exit == 2 && out.is_empty() && err.starts_with(why) && err.contains("hint: "),
+            "{exit}: {err}"
+        );
+    }
+    drop(daemon);
+}
+
+#[test]
 fn whoever_stops_reading_is_no_error() {
     let home = Home::new();
     let mut child = home

@@ -107,7 +107,12 @@ fn reads_no_log_and_changes_nothing(place: &Homeostat) {
     let lines = "SELECT count(*) FROM events WHERE kind = 'service_log'";
     wait("root reads the line", || row(place, 0, lines) != ["0"]);
     assert_eq!(row(place, NOBODY, lines), ["0"]);
+    let models = place.folder.join("known.models").display().to_string();
+    assert_eq!(ask(place, 0, &["model", "export", &models]).code, 0);
+    fs::set_permissions(&models, Permissions::from_mode(0o644)).expect("ours");
     for words in [
+        &["model", "export", "/dev/null"],
+        &["model", "import", &models],
         &["mode", "heal"][..],
         &["undo", "--all"],
         &["service", "stop", "talker"],
@@ -118,6 +123,7 @@ fn reads_no_log_and_changes_nothing(place: &Homeostat) {
         let is_kept = said.code == 4 && !said.out.contains("for root only");
         assert!(is_kept, "{words:?}: {}: {}", said.code, said.out);
     }
+    fs::remove_file(&models).expect("ours");
     assert_eq!(ask(place, 0, &["mode"]).out, "advise");
     assert!(!readable_files(&place.folder).iter().any(|name| name != "homeostat" && name != "talker.toml"));
 }

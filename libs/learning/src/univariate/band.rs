@@ -57,6 +57,12 @@ impl Band {
         self.seen
     }
 
+    /// Whether every value is a number and its ends are in order.
+    pub fn is_sound(&self) -> bool {
+        let values = [self.center, self.spread, self.low, self.high];
+        values.iter().all(|value| value.is_finite()) && self.low <= self.high && self.seen < 1 << 50
+    }
+
     /// How far its ends lie beyond those of `before`, in widths of that one (at least `floor`).
     pub fn crept_from(&self, before: &Self, floor: f64) -> f64 {
         let width = (before.high - before.low).max(floor);

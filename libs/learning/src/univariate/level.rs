@@ -42,6 +42,12 @@ impl Level {
         ((value - self.mean) / self.spread()).abs().min(CEILING)
     }
 
+    /// Whether every value is a number and none below what it can be.
+    pub fn is_sound(&self) -> bool {
+        self.mean.is_finite()
+            && [self.seen, self.variance, self.floor].iter().all(|value| value.is_finite() && *value >= 0.0)
+    }
+
     /// Slow mean, in the unit of the series.
     pub fn mean(&self) -> f64 {
         self.mean

@@ -96,6 +96,12 @@ impl Tier0 {
         }
     }
 
+    /// Whether it can be of a detector that learnt.
+    pub fn is_sound(&self) -> bool {
+        let values = [self.range, self.alarm_surprise];
+        self.level.is_sound() && self.tail.is_sound() && values.iter().all(|value| value.is_finite())
+    }
+
     /// Slow mean and standard deviation.
     pub fn level(&self) -> &Level {
         &self.level

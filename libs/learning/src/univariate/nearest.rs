@@ -84,6 +84,11 @@ impl Nearest {
         self.seen.min(COMBS * DEPTH)
     }
 
+    /// The first value, which the others are relative to.
+    pub fn origin(&self) -> f64 {
+        self.origin
+    }
+
     /// The value of `lag` samples ago, relative to the first one; 1 is the newest.
     pub fn past(&self, lag: usize) -> Option<f32> {
         if lag == 0 || lag > self.reach() {

@@ -69,6 +69,14 @@ impl Tail {
         self.seen
     }
 
+    /// Whether it can be of a tail that learnt: every value a number, its counts no less than nothing.
+    pub fn is_sound(&self) -> bool {
+        let values = [self.spread, self.lower, self.excess, self.upper, self.upper_excess];
+        (1e-6..0.5).contains(&self.rate)
+            && values.iter().all(|value| value.is_finite())
+            && [self.seen, self.above].iter().all(|count| (0.0..1e15).contains(count))
+    }
+
     fn learn(&mut self, score: f64) {
         self.seen += 1.0;
         if self.seen == 1.0 {

@@ -186,3 +186,22 @@ fn entities_are_bounded() {
     let heavy = all.values().flat_map(|one| &one.model.series).filter(|one| one.heavy.is_some()).count();
     assert!(heavy <= crate::tiers::HEAVY_MAX, "{heavy}");
 }
+
+#[test]
+fn what_recurs_becomes_a_habit_but_for_what_is_new_in_it() {
+    let (mut learn, mut machine) = (Learn::default(), Machine::new(2));
+    // News in each of ten spans of two hours, at whose end a service is busy for twenty minutes.
+    let mut told = [0; 10];
+    for turn in 0..72_000_usize {
+        let mut snapshot = machine.snapshot();
+        if turn % 7_200 >= 6_000 {
+            snapshot.services[1].cpu_pct = Some(30.0 + 5.0 * machine.rng.normal());
+            if turn / 7_200 == 8 {
+                snapshot.services[1].anon_bytes = Some(900 << 20);
+            }
+        }
+        told[turn.saturating_sub(600) / 7_200] += learn.run(&snapshot, &[], &[]).len();
+    }
+    assert!(told[0] > 0 && told[6] + told[7] == 0, "{told:?}");
+    assert!(told[8] > 0, "{told:?}");
+}

@@ -85,7 +85,7 @@ impl State {
     /// The incidents that are known: those stored, then those of the view.
     pub fn incidents(&mut self) -> Vec<Arc<dyn Cells>> {
         let stored = self.past.as_mut().and_then(|past| past.rows("incidents"));
-        let newest: Arc<dyn Cells> = Arc::new(self.view.ledger.incidents.clone());
+        let newest: Arc<dyn Cells> = self.view.ledger.incidents.clone();
         stored.into_iter().chain([newest]).collect()
     }
 }

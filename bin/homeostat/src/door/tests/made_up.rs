@@ -32,6 +32,7 @@ pub fn turn(number: u64, shift: f64) -> Turn {
         change: cycle::Change::default(),
         learnt: vocab::learnt::Learnt::default(),
         models: None,
+        parcels: Vec::new(),
     }
 }
 
