@@ -67,7 +67,7 @@ pub struct Turn {
     pub learnt: Learnt,
     /// The models as bytes, once an hour: to be kept for the next run.
     pub models: Option<Arc<Vec<u8>>>,
-    /// What somebody asked for in this turn, to be taken to another machine.
+    /// What somebody asked for of late, to be taken to another machine.
     pub parcels: Vec<models::Exported>,
 }
 
@@ -203,7 +203,7 @@ impl<W: World> Cycle<W> {
                     let parcel = self.mind.learn.parcel(name.as_deref());
                     let bytes = Arc::new(models::encode_parcel(&parcel));
                     let (name, entities) = (name.clone(), parcel.len());
-                    self.parcels.push(models::Exported { name, entities, bytes });
+                    self.parcels.push(models::Exported { turn: self.mind.turn, name, entities, bytes });
                 }
                 Command::ImportModels { source, parcel } => {
                     self.mind.learn.take_in(parcel, source, self.mind.turn);
@@ -333,7 +333,9 @@ impl<W: World> Cycle<W> {
         let models = is_due.then(|| self.save_models());
         let ledger = Arc::new(self.mind.book.ledger.clone());
         let events = self.mind.events.clone();
-        let (learnt, parcels) = (self.mind.learn.learnt().clone(), std::mem::take(&mut self.parcels));
+        let turn = self.mind.turn;
+        self.parcels.retain(|one| turn - one.turn < models::HANDED_OUT);
+        let (learnt, parcels) = (self.mind.learn.learnt().clone(), self.parcels.clone());
         Turn { snapshot, ledger, events, change, learnt, models, parcels }
     }
 }

@@ -42,6 +42,8 @@ pub enum ModelsError {
 /// A parcel as a door hands it out.
 #[derive(Clone, Debug)]
 pub struct Exported {
+    /// Turn in which it was made.
+    pub turn: u64,
     /// Of whom; `None` for all.
     pub name: Option<String>,
     /// Entities in it.
@@ -50,9 +52,12 @@ pub struct Exported {
     pub bytes: Arc<Vec<u8>>,
 }
 
-/// The parcel of this name among those of one turn.
-pub fn newest_named(parcels: &[Exported], name: Option<&str>) -> Option<Exported> {
-    parcels.iter().rev().find(|one| one.name.as_deref() == name).cloned()
+/// Turns for which a parcel is handed out: a door may look late.
+pub const HANDED_OUT: u64 = 10;
+
+/// The parcel of this name that was made after a turn.
+pub fn newest_named(parcels: &[Exported], name: Option<&str>, after: u64) -> Option<Exported> {
+    parcels.iter().rev().find(|one| one.turn > after && one.name.as_deref() == name).cloned()
 }
 
 /// The models as bytes, and their checksum.

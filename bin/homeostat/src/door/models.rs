@@ -46,7 +46,8 @@ pub async fn post(
 async fn export(shared: &Shared, name: Option<String>) -> Result {
     let now = shared.now()?;
     let wanted = name.clone();
-    let made = |now: &Published| newest_named(&now.turn.parcels, wanted.as_deref());
+    let after = now.snapshot().turn;
+    let made = |now: &Published| newest_named(&now.turn.parcels, wanted.as_deref(), after);
     let answer = order_and_wait(shared, &now, Command::ExportModels(name.clone()), made).await;
     let parcel = answer.ok_or_else(|| late("the export"))??;
     if parcel.entities == 0 {

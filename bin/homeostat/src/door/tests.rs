@@ -152,7 +152,12 @@ fn carry_out(command: &Command, turn: &mut Turn, mode: &mut Mode) {
         Command::ExportModels(name) => {
             let bytes = Arc::new(cycle::models::encode_parcel(&cycle::models::Parcel::default()));
             let entities = usize::from(name.as_deref() != Some("nobody"));
-            turn.parcels.push(cycle::models::Exported { name: name.clone(), entities, bytes });
+            turn.parcels.push(cycle::models::Exported {
+                turn: turn.snapshot.turn,
+                name: name.clone(),
+                entities,
+                bytes,
+            });
         }
         Command::ImportModels { .. } | Command::UndoAll | Command::Change(_) => {}
     }
