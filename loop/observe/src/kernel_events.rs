@@ -232,9 +232,9 @@ pub(crate) fn of_note(
             format!("{name} ({pid}) has not run for minutes and cannot be woken"),
         ),
         Kind::BlockError => {
+            let failure = block_failure(raw.code)?;
             let disk = disk(raw.value as u32);
-            let message =
-                format!("a request of disk {disk} at sector {} failed (status {})", raw.value2, raw.code);
+            let message = format!("a request of disk {disk} at sector {} failed: {failure}", raw.value2);
             (EventKind::IoError, Entity::Disk(disk.to_string()), 3, message)
         }
         Kind::MachineCheck => {
@@ -254,6 +254,22 @@ pub(crate) fn of_note(
         Kind::Exec | Kind::Exit | Kind::Signal => return None,
     };
     Some(Event { at: instant(raw, clocks), kind, entity, level: Some(level), message })
+}
+
+/// What went wrong with a request; `None` where nothing did: the device cannot do it, or not just now. Source:
+/// include/linux/blk_types.h.
+const fn block_failure(status: i32) -> Option<&'static str> {
+    match status {
+        2 => Some("no answer in time"),
+        3 => Some("no space on the device"),
+        4 => Some("the way to the device is disturbed"),
+        5 => Some("the device refuses it"),
+        7 => Some("the medium cannot be read or written there"),
+        8 => Some("its checksum is wrong"),
+        10 => Some("I/O error"),
+        16 => Some("the device is off-line"),
+        _ => None,
+    }
 }
 
 fn instant(raw: &Raw, clocks: Clocks) -> Timestamp {
@@ -317,6 +333,24 @@ mod tests {
         let event = Reading::default().of_process(&exit, CLOCKS, find).unwrap();
         assert_eq!(event.service.as_deref(), Some("boss"));
         assert_eq!(of_note(&exit, Some(&event), CLOCKS, |_| unreachable!()), None);
+    }
+
+    #[test]
+    fn a_request_that_fails_is_news_and_one_that_the_device_cannot_do_is_none() {
+        let of_status = |status| {
+            let mut failed = raw(Kind::BlockError, 0);
+            failed.code = status;
+            of_note(&failed, None, CLOCKS, |_| "sda".into())
+        };
+        let told = of_status(7).unwrap();
+        assert_eq!((told.kind, &told.entity), (EventKind::IoError, &Entity::Disk("sda".into())));
+        assert!(
+            told.message.ends_with("failed: the medium cannot be read or written there"),
+            "{}",
+            told.message
+        );
+        // BLK_STS_NOTSUPP and BLK_STS_AGAIN.
+        assert_eq!([1, 12].map(of_status), [None, None]);
     }
 
     #[test]

@@ -119,10 +119,12 @@ impl Watch {
         let case =
             self.cases.iter_mut().find(|case| is_service && case.name == name && case.injected.is_some());
         let Some(case) = case else {
-            // Trouble with ourselves accuses nobody.
+            // Trouble with ourselves, a disk that fails or is full, accuse nobody.
             let accusation = format!("{kind} of {}: {}", text("culprit"), text("sentence"));
             let is_about_us = matches!(kind.as_str(), "own_trouble" | "collector_stalled");
-            if !is_about_us && !self.accused.iter().any(|one| one.starts_with(&format!("#{id} "))) {
+            let acts = ["process:", "service:", "program:", "cgroup:"];
+            let is_accused = !is_about_us && acts.iter().any(|word| text("culprit").starts_with(word));
+            if is_accused && !self.accused.iter().any(|one| one.starts_with(&format!("#{id} "))) {
                 self.accused.push(format!("#{id} {accusation}"));
                 news.push(News { who: name, what: format!("is accused: {accusation}") });
             }
