@@ -65,6 +65,8 @@ pub(crate) fn refresh(
     }
     if extent != Extent::Usual {
         changed |= set_option(&mut info.exe, proc.exe(pid).ok());
+        let command = proc.cmdline(pid).ok().and_then(masked);
+        changed |= set_option(&mut info.command, command.as_deref().map(str::as_bytes));
     }
     if extent == Extent::Newborn {
         return changed;
@@ -73,10 +75,6 @@ pub(crate) fn refresh(
     let limits = limits.map(|one| (one.soft.unwrap_or(u64::MAX), one.hard.unwrap_or(u64::MAX)));
     changed |= info.descriptor_limits != limits;
     info.descriptor_limits = limits;
-    if extent == Extent::Whole {
-        let command = proc.cmdline(pid).ok().and_then(masked);
-        changed |= set_option(&mut info.command, command.as_deref().map(str::as_bytes));
-    }
     changed
 }
 
