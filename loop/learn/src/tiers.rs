@@ -28,6 +28,8 @@ pub const DEEP_MAX: usize = 4;
 const CHOOSE_EVERY: u64 = 60;
 /// Turns for which a heavier model is kept once it was given: it needs 512 to be worth anything.
 const KEEP: u64 = 3_600;
+/// Turns after which one that is not there any more loses it: a restart is shorter. Unit: turns.
+const GONE: u64 = 300;
 /// Mean surprise below which nobody is suspicious.
 const SUSPICIOUS: f64 = 0.1;
 /// Quantities of the machine that always have both.
@@ -225,15 +227,17 @@ impl Limits {
 /// Series there are, those that have this tier, and those that want it.
 fn wishes(known: &BTreeMap<Key, Known>, turn: u64, tier: u8) -> (usize, usize, Vec<Wish>) {
     let (mut all, mut held, mut wishes) = (0, 0, Vec::new());
-    for (key, one) in known.iter().filter(|(_, one)| one.last_turn == turn) {
+    for (key, one) in known {
+        let is_here = one.last_turn == turn;
         for (index, series) in one.model.series.iter().enumerate() {
-            all += 1;
+            all += usize::from(is_here);
             let has = if tier == 1 { series.heavy.is_some() } else { has_deep(series) };
+            // Who is gone may come back: until it is retired its model takes a place.
             held += usize::from(has);
             let always = is_always(key, index);
             let is_suspicious = one.model.samples >= CLAIMS_FROM && series.suspicion >= SUSPICIOUS;
             let can_bear = tier == 1 || series.heavy.as_ref().is_some_and(|heavy| heavy.is_ready());
-            if !has && can_bear && (always || is_suspicious) {
+            if is_here && !has && can_bear && (always || is_suspicious) {
                 wishes.push(Wish { always, suspicion: series.suspicion, key: key.clone(), index });
             }
         }
@@ -241,8 +245,10 @@ fn wishes(known: &BTreeMap<Key, Known>, turn: u64, tier: u8) -> (usize, usize, V
     (all, held, wishes)
 }
 
-/// Takes heavier models back that were kept long enough; who still wants one gets it again.
+/// Takes heavier models back that were kept long enough, and of whoever is gone; who still wants one gets it again.
 fn retire(known: &mut BTreeMap<Key, Known>, turn: u64) {
+    let gone = known.values_mut().filter(|one| turn.saturating_sub(one.last_turn) > GONE);
+    gone.flat_map(|one| &mut one.model.series).for_each(|series| series.heavy = None);
     for series in known.values_mut().flat_map(|one| &mut one.model.series) {
         let is_old = |since: u64| turn.saturating_sub(since) > KEEP;
         if series.heavy.as_ref().is_some_and(|heavy| !heavy.always && is_old(heavy.since_turn)) {

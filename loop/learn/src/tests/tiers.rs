@@ -100,6 +100,30 @@ fn however_many_are_suspicious_few_get_one_and_memory_is_bounded() {
 }
 
 #[test]
+fn whoever_is_gone_keeps_its_place_for_a_while_and_nobody_has_one_beyond_the_bound() {
+    let (mut learn, mut machine) = restless(130);
+    let is_full = |learn: &Learn| of_tier(learn, 1, "loaded").len() == HEAVY_MAX;
+    assert!(is_full(&learn));
+    let had: Vec<_> = of_tier(&learn, 1, "loaded").into_iter().map(|row| row.entity).collect();
+    // Those who had one are gone; others would like it.
+    let mut without = |learn: &mut Learn, turns| {
+        let is_gone = |name: &str| had.contains(&Entity::Service(name.to_string()));
+        run(learn, &mut machine, turns, |snapshot| snapshot.services.retain(|one| !is_gone(&one.name)));
+    };
+    let suspect = |learn: &mut Learn| {
+        learn.models.watch.known.values_mut().for_each(|one| one.model.series[0].suspicion = 5.0);
+    };
+    suspect(&mut learn);
+    without(&mut learn, 61);
+    assert!(is_full(&learn), "{}", of_tier(&learn, 1, "loaded").len());
+    without(&mut learn, 300);
+    suspect(&mut learn);
+    without(&mut learn, 61);
+    let has: Vec<_> = of_tier(&learn, 1, "loaded").into_iter().map(|row| row.entity).collect();
+    assert!(is_full(&learn) && has.iter().any(|one| !had.contains(one)), "{has:?}");
+}
+
+#[test]
 fn when_memory_is_very_short_only_the_machine_keeps_a_model_beyond_the_light_one() {
     let (mut learn, mut machine) = restless(60);
     assert!(of_tier(&learn, 1, "loaded").len() > 2);
