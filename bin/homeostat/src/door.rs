@@ -138,7 +138,7 @@ fn cannot_start(error: &std::io::Error) -> UserError {
 fn token() -> std::io::Result<String> {
     let mut bytes = [0; 32];
     fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(crate::hex::encode(&bytes))
 }
 
 /// Whether /proc is mounted so that users do not see each other's processes.

@@ -1,6 +1,4 @@
 //! Flame graphs of profiles: which rows belong to an incident, and how their weights are said.
-use std::collections::BTreeMap;
-
 use vocab::Entity;
 use vocab::finding::FindingKind;
 use vocab::ledger::Ledger;
@@ -39,12 +37,9 @@ fn last<'a>(rows: &[&'a ProfileRow], kind: &str) -> Vec<&'a ProfileRow> {
 }
 
 fn is_sure(rows: &[&ProfileRow]) -> bool {
-    let mut shares = BTreeMap::<&str, f64>::new();
-    for row in rows {
-        *shares.entry(row.function.as_deref().unwrap_or_default()).or_default() += row.share;
-    }
-    shares.remove("");
-    rows.iter().any(|row| shares.values().any(|share| ProfileKind::is_sure(row.watched_s, *share)))
+    let watched_s = rows.first().map_or(0.0, |row| row.watched_s);
+    let heaviest = ProfileKind::heaviest(rows.iter().map(|row| (row.function.as_deref(), row.share)));
+    heaviest.is_some_and(|(_, share)| ProfileKind::is_sure(watched_s, share))
 }
 
 /// The stacks of an incident, drawn, or what to say where it has none.

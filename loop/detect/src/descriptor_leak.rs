@@ -313,8 +313,9 @@ fn explains(suspect: &Suspect, (before, established): (u32, u32), growth: &Growt
         // Looks that do not cover the growth yet tell what it holds, not what grew.
         let covered = LOOK_GROWN_MIN.max(LOAD_RATIO * growth.grown);
         if look.all_grown < covered {
-            let held = by_looks(suspect, &[WATCHED]).map_or(0.0, |watched| watched.now);
-            held.max(if established == 0 { look.now } else { 0.0 }) >= LOAD_RATIO * growth.grown
+            // Whoever serves connections may hold many and leak: of those only files of processes tell.
+            let names: &[&str] = if established == 0 { &[ESTABLISHED, WATCHED] } else { &[WATCHED] };
+            by_looks(suspect, names).is_some_and(|held| held.now >= LOAD_RATIO * growth.grown)
         } else {
             look.grown >= LOAD_RATIO * look.all_grown.max(1.0)
         }

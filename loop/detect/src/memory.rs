@@ -105,21 +105,16 @@ impl Track {
         let count = points.clone().count();
         mean(points, of).map(|value| (value, count))
     }
-}
 
-impl Track {
     /// Mean CPU use before `until_s`: of the last minute, or of the troughs where that is longer ago. Unit: 100 a core.
     pub fn cpu_before(&self, until_s: f64) -> Option<f64> {
         let fine = self.mean_before(until_s, |point| f64::from(point.cpu_pct));
         let troughs = self.coarse.iter().filter(|trough| trough.end_s < until_s);
-        let coarse = troughs
-            .map(|trough| (f64::from(trough.cpu_pct), 1.0))
-            .reduce(|one, next| (one.0 + next.0, one.1 + next.1));
-        fine.map(|(cpu, _)| cpu).or(coarse.map(|(sum, count)| sum / count))
+        fine.map(|(cpu, _)| cpu).or_else(|| mean(troughs, |trough| f64::from(trough.cpu_pct)))
     }
 }
 
-fn mean<'a>(points: impl Iterator<Item = &'a Point>, of: impl Fn(&Point) -> f64) -> Option<f64> {
+fn mean<'a, T: 'a>(points: impl Iterator<Item = &'a T>, of: impl Fn(&T) -> f64) -> Option<f64> {
     let (sum, count) = points.fold((0.0, 0u32), |(sum, count), point| (sum + of(point), count + 1));
     (count > 0).then(|| sum / f64::from(count))
 }

@@ -1,6 +1,5 @@
 //! What escalation found, beside the incident it belongs to: the function in which memory grows, CPU time goes or
 //! threads wait.
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -153,14 +152,8 @@ fn sentence(kind: ProfileKind, profile: &ProfileProbe, stack: &StackProbe) -> St
 
 /// The function with the most of a profile, and its share.
 fn heaviest(profile: &ProfileProbe) -> Option<(&str, f64)> {
-    let mut sums: BTreeMap<&str, u64> = BTreeMap::new();
-    for stack in &profile.stacks {
-        if let Some(function) = stack.function.as_deref() {
-            *sums.entry(function).or_insert(0) += stack.weight;
-        }
-    }
-    let (function, weight) = sums.into_iter().max_by_key(|(_, weight)| *weight)?;
-    Some((function, profile.share(weight)))
+    let stacks = profile.stacks.iter();
+    ProfileKind::heaviest(stacks.map(|one| (one.function.as_deref(), profile.share(one.weight))))
 }
 
 /// Who calls that function, where it is always the same: the function may serve the whole program.

@@ -47,13 +47,12 @@ impl Habits {
         }
         // One that goes on is one.
         let goes_on = self.0.iter().filter(alike).any(|one| at.seconds_since(one.at) < APART_S);
-        if goes_on {
-            return before >= HABIT;
+        if !goes_on {
+            if self.0.len() >= KEPT {
+                self.0.pop_front();
+            }
+            self.0.push_back(Oddity { at, index: index as u8, value: value as f32 });
         }
-        if self.0.len() >= KEPT {
-            self.0.pop_front();
-        }
-        self.0.push_back(Oddity { at, index: index as u8, value: value as f32 });
         before >= HABIT
     }
 

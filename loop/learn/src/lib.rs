@@ -226,7 +226,19 @@ impl Learn {
                 words::bytes(held as f64)
             ),
         };
-        core::iter::once(all).chain(self.models.watch.tiers.rows(known)).chain(behaviours.models()).collect()
+        let onnx = ModelRow {
+            name: "onnx".to_string(),
+            tier: 3,
+            state: "unloaded".to_string(),
+            samples: 0,
+            size_bytes: 0,
+            checksum: None,
+            reason: "this build has no run-time for models in the ONNX format; its own learn on this machine"
+                .to_string(),
+            ..all.clone()
+        };
+        let tiers = self.models.watch.tiers.rows(known);
+        core::iter::once(all).chain(tiers).chain(behaviours.models()).chain([onnx]).collect()
     }
 
     /// Takes a sample of every settled process that is in no trouble into the baselines.

@@ -274,9 +274,12 @@ impl Heavy {
         Box::new(Self { model: Tier1::new(ALARM_SURPRISE), since_turn: turn, samples: 0, always, deep: None })
     }
 
+    /// Samples after which it is listened to.
+    pub const READY_AFTER: usize = 2 * WARM_UP;
+
     /// Whether it has seen enough to be listened to, and to bear a heavier one.
     pub const fn is_ready(&self) -> bool {
-        self.samples > 2 * WARM_UP as u64
+        self.samples > Self::READY_AFTER as u64
     }
 
     /// Puts the heaviest model on top.

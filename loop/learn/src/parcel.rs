@@ -7,6 +7,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use learning::univariate::Tier0;
+use learning::univariate::nearest::REACH;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Heavy, Model};
@@ -14,10 +15,6 @@ use crate::quantity::{Key, Kind};
 use crate::tiers::HEAVY_MAX;
 use crate::watch::{ENTITIES_MAX, Watch};
 
-/// Values of one history at most: as many as tier 1 remembers.
-const VALUES_MAX: usize = 3_000;
-/// Values with which a heavy model is not yet compared: it has just begun.
-const WARM_UP: usize = 512;
 /// Surprise from which on a sample is strange: one in a hundred.
 const STRANGE: f64 = 2.0;
 /// Steps of a history in a byte.
@@ -222,7 +219,7 @@ impl History {
             Values::Plain(values) => values.iter().all(|one| is_number(*one)),
             Values::Int8 { center, step, .. } => is_number(*center) && is_number(*step),
         };
-        values && self.origin.abs() < 1e30 && self.values.len() <= VALUES_MAX
+        values && self.origin.abs() < 1e30 && self.values.len() <= REACH
     }
 }
 
@@ -263,7 +260,7 @@ impl Values {
 
 impl Loss {
     fn between(name: String, before: &[f64], after: &[f64], bytes: (usize, usize)) -> Self {
-        let pairs = || before.iter().zip(after).skip(WARM_UP);
+        let pairs = || before.iter().zip(after).skip(Heavy::READY_AFTER);
         let samples = pairs().count();
         let difference: f64 = pairs().map(|(a, b)| (a - b).abs()).sum();
         let count =

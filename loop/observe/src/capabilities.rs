@@ -30,19 +30,7 @@ pub(crate) fn list(proc: &mut ProcFs, found: &Found) -> Vec<Capability> {
     rows.extend(others(&reach));
     rows.push(journal(&reach));
     rows.extend(probes(&reach));
-    rows.push(onnx());
     rows
-}
-
-/// Models of others: what is learnt here needs no run-time library, and this build carries none.
-fn onnx() -> Capability {
-    row(
-        ("model", "onnx"),
-        false,
-        "models in the ONNX format",
-        "this build has no run-time for them; all its models are its own and learn on this machine",
-        Some("a build with such a run-time; Homeostat's own models travel with `homeostat model export`"),
-    )
 }
 
 /// How far this process may look into others.

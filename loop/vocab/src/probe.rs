@@ -1,4 +1,5 @@
 //! A closer look that a thinking stage asks for, and its answer.
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -60,6 +61,17 @@ impl ProfileKind {
             FindingKind::Deadlock | FindingKind::Stalled => &[Self::Waiting],
             _ => &[],
         }
+    }
+
+    /// The function with the largest share of a profile, and that share; `stacks` are their functions and shares.
+    pub fn heaviest<'a>(stacks: impl Iterator<Item = (Option<&'a str>, f64)>) -> Option<(&'a str, f64)> {
+        let mut shares: BTreeMap<&str, f64> = BTreeMap::new();
+        for (function, share) in stacks {
+            if let Some(function) = function {
+                *shares.entry(function).or_default() += share;
+            }
+        }
+        shares.into_iter().max_by(|one, next| one.1.total_cmp(&next.1))
     }
 
     /// Whether a profile tells the place by itself: it took that long, and the heaviest function has that share.

@@ -38,6 +38,9 @@ pub const SCALE_COUNT: usize = SCALES.len();
 /// Samples before every scale has something to compare with: four windows of the slowest.
 pub const WARM_UP: usize = 4 * SCALES[SCALE_COUNT - 1].window;
 
+/// Values that are remembered.
+pub const REACH: usize = COMBS * DEPTH;
+
 /// History of one series and its distances by lag.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Nearest {
@@ -81,7 +84,7 @@ impl Nearest {
 
     /// How many of the last values are still known, the newest included.
     pub fn reach(&self) -> usize {
-        self.seen.min(COMBS * DEPTH)
+        self.seen.min(REACH)
     }
 
     /// The first value, which the others are relative to.

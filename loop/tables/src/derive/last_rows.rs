@@ -10,27 +10,25 @@ pub const ROWS_MAX: usize = 512;
 pub fn push<R: Clone>(rows: &mut Recent<R>, row: R, name: impl Fn(&R) -> &str) {
     rows.push(row);
     if rows.len() > 2 * ROWS_MAX {
-        let mut all = rows.iter().cloned().collect();
-        forget(&mut all, name);
-        *rows = all.into_iter().collect();
+        *rows = newest(rows, name);
     }
 }
 
-/// Leaves each program its newest rows, as many as fit if all were left the same number at most.
-fn forget<R>(rows: &mut Vec<R>, name: impl Fn(&R) -> &str) {
-    let mut rows_of = BTreeMap::<String, usize>::new();
-    for row in &*rows {
-        *rows_of.entry(name(row).to_owned()).or_default() += 1;
-    }
+/// Of each program its newest rows, as many as fit if all have the same number at most.
+fn newest<R: Clone>(rows: &Recent<R>, name: impl Fn(&R) -> &str) -> Recent<R> {
+    let mut rows_of = BTreeMap::<&str, usize>::new();
+    rows.iter().for_each(|row| *rows_of.entry(name(row)).or_default() += 1);
     let share = fair_share(rows_of.values().copied().collect()).max(1);
-    rows.retain(|row| {
-        let left = rows_of.get_mut(name(row)).expect("counted above");
-        *left -= 1;
+    let mut left = rows_of;
+    let kept = rows.iter().filter(|row| {
+        let left = left.entry(name(row)).or_default();
+        *left = left.saturating_sub(1);
         *left < share
     });
+    let kept = kept.collect::<Vec<_>>();
     // So many programs that one row each is too much.
-    let beyond = rows.len().saturating_sub(ROWS_MAX);
-    rows.drain(..beyond);
+    let beyond = kept.len().saturating_sub(ROWS_MAX);
+    kept.into_iter().skip(beyond).cloned().collect()
 }
 
 /// The most that each may have, so that all have [`ROWS_MAX`] together; what one does not use is for the others.

@@ -100,7 +100,7 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 }
 
 fn metric_columns() -> Vec<PastColumn> {
-    let role = |column: &Column| match column.name {
+    columns(MetricRow::SPEC.columns, |name| match name {
         "at" => Role::At,
         "entity" => Role::Entity,
         "series" => Role::Series,
@@ -110,27 +110,24 @@ fn metric_columns() -> Vec<PastColumn> {
         "last" => Role::Value(3),
         "samples" => Role::Value(4),
         _ => Role::Hidden,
-    };
-    let column = |column: &'static Column| PastColumn {
-        name: column.name,
-        column_type: column.column_type,
-        role: role(column),
-    };
-    MetricRow::SPEC.columns.iter().map(column).collect()
+    })
 }
 
 fn score_columns() -> Vec<PastColumn> {
-    let role = |column: &Column| match column.name {
+    columns(ScoreRow::SPEC.columns, |name| match name {
         "at" => Role::At,
         "entity" => Role::Entity,
         _ => Role::Unknown,
-    };
-    let column = |column: &'static Column| PastColumn {
+    })
+}
+
+fn columns(all: &'static [Column], role: fn(&str) -> Role) -> Vec<PastColumn> {
+    let of = |column: &Column| PastColumn {
         name: column.name,
         column_type: column.column_type,
-        role: role(column),
+        role: role(column.name),
     };
-    ScoreRow::SPEC.columns.iter().map(column).collect()
+    all.iter().map(of).collect()
 }
 
 fn columns_of(kept: &'static Kept, hidden: &'static str) -> Vec<PastColumn> {
