@@ -11,8 +11,7 @@ use vocab::rule::{Mode, Stimulus};
 use vocab::sample::Sample;
 use vocab::snapshot::Snapshot;
 
-use crate::daemon::cannot;
-use crate::error::UserError;
+use crate::error::{UserError, cannot};
 use crate::numbers::Numbers;
 use crate::reflex::Reflexes;
 use crate::rescue::Rescue;

@@ -1,6 +1,5 @@
 //! The command line: what can be said, and who answers. One file a subcommand.
 mod actions;
-mod client;
 mod completions;
 mod context;
 mod doctor;
@@ -28,7 +27,6 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::error::{Exit, UserError};
 use crate::output::{Color, Format};
-pub use client::Client;
 use context::Context;
 
 const EXAMPLES: &str = "\

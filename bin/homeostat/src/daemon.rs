@@ -30,11 +30,10 @@ use crate::between::Between;
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::door::{Addresses, Doors, DoorsConfig, Readers};
-use crate::error::{UserError, without_number, words};
+use crate::error::{UserError, cannot, without_number, words};
 use crate::film::Films;
 use crate::history::History;
 use crate::journal::{self, Journal, Past};
-use crate::keeper::{RING_ENV, SOCKET_ENV};
 use crate::keeper_lost::{self, Parent};
 use crate::link::{Link, Source, descriptor, identity};
 use crate::live::Live;
@@ -42,7 +41,7 @@ use crate::oneshot::OneShot;
 use crate::options::RunOptions;
 use crate::paths::Paths;
 use crate::signals::Signals;
-use crate::wire::Request;
+use crate::wire::{RING_ENV, Request, SOCKET_ENV};
 use crate::{banner, clock};
 
 /// Turns between two writes of what was learnt.
@@ -409,10 +408,4 @@ fn open_doors(
     let config = DoorsConfig { port, socket: settings.paths.socket(), readers };
     let (doors, addresses) = Doors::start(config, Arc::new(link.clone()))?;
     Ok((Arc::new(doors), addresses))
-}
-
-/// An error in words.
-pub fn cannot(what: &str, error: &dyn std::fmt::Display) -> UserError {
-    let error = without_number(&error.to_string());
-    UserError::new(format!("cannot {what}: {error}"), "`homeostat doctor` shows what this machine allows")
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use crate::error::UserError;
+use crate::error::{UserError, cannot};
 use crate::signals::Signals;
 use plan::Plan;
 use report::Report;
@@ -51,7 +51,7 @@ pub fn run(arguments: &Demo, is_json: bool) -> Result<ExitCode, UserError> {
     let seed = arguments.seed.unwrap_or_else(|| u64::from(std::process::id()) ^ act::boot_ns());
     let cpus = std::thread::available_parallelism().map_or(1, usize::from);
     let plan = plan::draw(seed, cpus);
-    let signals = Signals::take().map_err(|error| crate::daemon::cannot("receive signals", &error))?;
+    let signals = Signals::take().map_err(|error| cannot("receive signals", &error))?;
     let teller = report::Teller::new(is_json);
     let mut sandbox = Sandbox::open(&plan)?;
     let played = play(&plan, &mut sandbox, &signals, &teller);

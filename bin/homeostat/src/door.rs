@@ -3,6 +3,8 @@
 //! Read [`Doors`] first. Every request passes `guard`, then finds its handler in `router`.
 mod answer;
 mod change;
+mod desk;
+mod entry;
 mod events;
 mod guard;
 pub mod json;
@@ -11,6 +13,7 @@ mod metrics;
 mod models;
 mod page;
 mod read;
+mod request;
 mod router;
 mod scope;
 pub mod service;
@@ -30,11 +33,12 @@ use tokio::sync::oneshot;
 use vocab::rule::Mode;
 
 pub use cycle::{Command, Turn};
+pub use desk::{Readers, error_and_hint};
 pub use service::{ServiceControl, ServiceFile, ServiceOp, ServiceStatus};
-pub use sql::{Readers, error_and_hint, is_update, rows};
+pub use sql::{is_update, rows};
 
 use crate::error::{UserError, words};
-use guard::Entry;
+use entry::Entry;
 use state::Shared;
 
 /// Which doors to open.
@@ -80,7 +84,7 @@ impl Doors {
         let token = token().map_err(|error| cannot_start(&error))?;
         let entry = Entry { token, port: Some(port), daemon_uid, proc_hides: proc_hides() };
         let url = entry.url().unwrap_or_default();
-        let shared = Arc::new(Shared::new(services, sql::SqlDesk::new(config.readers), entry));
+        let shared = Arc::new(Shared::new(services, desk::SqlDesk::new(config.readers), entry));
         let router = router::router(shared.clone());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()

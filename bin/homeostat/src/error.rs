@@ -58,6 +58,12 @@ impl fmt::Display for UserError {
 
 impl std::error::Error for UserError {}
 
+/// What could not be done on this machine, and why: an error of the system in words.
+pub fn cannot(what: &str, error: &dyn std::fmt::Display) -> UserError {
+    let error = without_number(&error.to_string());
+    UserError::new(format!("cannot {what}: {error}"), "`homeostat doctor` shows what this machine allows")
+}
+
 impl From<io::Error> for UserError {
     /// An error of our own output: the only thing that is written without a path.
     fn from(error: io::Error) -> Self {

@@ -21,16 +21,7 @@ use crate::legacy::Legacy;
 use crate::link::descriptor;
 use crate::paths::Paths;
 use crate::signals::Signals;
-use crate::wire::{self, Answer, Request, Told, ToldKind};
-
-/// Descriptor of the daemon's end of the socket, in its environment.
-pub const SOCKET_ENV: &str = "HOMEOSTAT_KEEPER_SOCKET";
-
-/// Descriptor of the intent ring, in the daemon's environment.
-pub const RING_ENV: &str = "HOMEOSTAT_RING";
-
-/// Descriptor of a counter, in the daemon's environment: it is readable when there is something to ask for.
-pub const NEWS_ENV: &str = "HOMEOSTAT_KEEPER_NEWS";
+use crate::wire::{self, Answer, RING_ENV, Request, Told, ToldKind};
 
 /// A daemon that ran for so long is forgiven its earlier deaths.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(60);

@@ -7,9 +7,8 @@ use std::process::Command;
 
 use rustix::process::{Pid, getppid};
 
-use crate::daemon::cannot;
-use crate::error::UserError;
-use crate::keeper::{NEWS_ENV, RING_ENV, SOCKET_ENV};
+use crate::error::{UserError, cannot};
+use crate::wire::{NEWS_ENV, RING_ENV, SOCKET_ENV};
 
 /// The keeper as it was at the start.
 #[derive(Clone, Copy, Debug)]

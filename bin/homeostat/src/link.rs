@@ -11,8 +11,7 @@ use vocab::sample::{ServiceExit, ServiceSample, ServiceState};
 use vocab::{Entity, ProcessId, Timestamp};
 
 use crate::door::{self, ServiceControl, ServiceOp};
-use crate::keeper::NEWS_ENV;
-use crate::wire::{self, Answer, Request, Told, ToldKind};
+use crate::wire::{self, Answer, NEWS_ENV, Request, Told, ToldKind};
 
 /// An answer later than this is none: the keeper waits for nothing, so it is dead or stopped.
 const TIMEOUT_MS: i32 = 500;

@@ -4,6 +4,7 @@ mod banner;
 mod between;
 mod budget;
 mod cli;
+mod client;
 mod clock;
 mod config;
 mod daemon;

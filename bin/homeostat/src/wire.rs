@@ -8,6 +8,15 @@ use serde::{Deserialize, Serialize};
 use supervisor::{ServiceConfig, Status};
 use vocab::Timestamp;
 
+/// Descriptor of the daemon's end of the socket, in its environment.
+pub const SOCKET_ENV: &str = "HOMEOSTAT_KEEPER_SOCKET";
+
+/// Descriptor of the intent ring, in the daemon's environment.
+pub const RING_ENV: &str = "HOMEOSTAT_RING";
+
+/// Descriptor of a counter, in the daemon's environment: it is readable when there is something to ask for.
+pub const NEWS_ENV: &str = "HOMEOSTAT_KEEPER_NEWS";
+
 /// Largest packet: below the kernel's default socket buffer.
 const PACKET_MAX: usize = 128 << 10;
 

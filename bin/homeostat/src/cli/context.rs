@@ -1,6 +1,6 @@
 //! What every command needs: folders, configuration, printer, daemon.
 use super::Global;
-use super::client::Client;
+use crate::client::Client;
 use crate::config::Config;
 use crate::error::UserError;
 use crate::output::Printer;

@@ -3,8 +3,8 @@
 use clap::{Args, Subcommand};
 use serde_json::{Value as Json, json};
 
-use super::client::Client;
 use super::context::Context;
+use crate::client::Client;
 use crate::error::{Exit, UserError};
 use crate::output::{Column, Format, Style, span};
 

@@ -11,6 +11,7 @@ use crate::daemon::{self, Settings};
 use crate::error::UserError;
 use crate::keeper;
 use crate::options::RunOptions;
+use crate::wire::SOCKET_ENV;
 
 /// Options of `run`.
 #[derive(Args, Clone, Default)]
@@ -43,7 +44,7 @@ pub fn run(args: &Run, global: &Global) -> Result<ExitCode, UserError> {
         record: args.record.clone(),
     };
     let settings = Settings { options, config: config?, paths };
-    if std::env::var_os(keeper::SOCKET_ENV).is_some() {
+    if std::env::var_os(SOCKET_ENV).is_some() {
         return daemon::run(&settings);
     }
     keeper::run(&settings.paths)

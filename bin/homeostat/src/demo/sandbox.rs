@@ -13,9 +13,8 @@ use serde_json::{Value as Json, json};
 use super::SERVICE_WORD;
 use super::client::Client;
 use super::plan::{Plan, Runtime, Victim};
-use crate::cli::Client as Door;
-use crate::daemon::cannot;
-use crate::error::UserError;
+use crate::client::Client as Door;
+use crate::error::{UserError, cannot};
 use crate::paths::{Paths, Surroundings};
 
 /// Open descriptors a service may have, softly: what a cautious unit file sets.

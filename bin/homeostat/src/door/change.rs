@@ -2,13 +2,10 @@
 use std::sync::Arc;
 
 use axum::Extension;
-use axum::body::Bytes;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::StatusCode;
 use cycle::Opinion;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 use tables::Write;
 use vocab::action::Intent;
@@ -18,23 +15,11 @@ use vocab::snapshot::Snapshot;
 use vocab::{Entity, Value};
 
 use super::answer::{Answer, Refusal, Result};
-use super::guard::Caller;
+use super::entry::Caller;
+use super::request::{Body, aside, parse};
 use super::service::ServiceOp;
-use super::sql::aside;
 use super::state::{EFFECT_WAIT, Published, Shared};
 use super::{Command, json};
-
-/// The bytes of a request, or why they did not come.
-pub type Body = core::result::Result<Bytes, BytesRejection>;
-
-/// Reads the JSON of a request.
-pub fn parse<T: DeserializeOwned>(body: Body) -> core::result::Result<T, Refusal> {
-    let bytes = body.map_err(|rejection| {
-        Refusal::new(rejection.status(), rejection.body_text().to_lowercase(), "send less")
-    })?;
-    let hint = "`homeostat help` shows the command that makes this request";
-    serde_json::from_slice(&bytes).map_err(|error| Refusal::wrong(format!("the request: {error}"), hint))
-}
 
 /// The loop did not answer in time.
 pub fn late(what: &str) -> Refusal {

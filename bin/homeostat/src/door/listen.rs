@@ -17,7 +17,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tower::Service;
 
-use super::guard::Peer;
+use super::entry::Peer;
 use crate::error::{Exit, UserError, words};
 
 /// Connections at one time, of one door; further ones wait in the kernel's queue.

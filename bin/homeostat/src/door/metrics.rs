@@ -10,7 +10,7 @@ use axum::response::IntoResponse;
 use vocab::table::{Row, Unit};
 
 use super::answer::Refusal;
-use super::guard::Caller;
+use super::entry::Caller;
 use super::state::Shared;
 use super::{scope, status};
 

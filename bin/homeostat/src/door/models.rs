@@ -10,8 +10,9 @@ use serde_json::json;
 use vocab::rows::ModelRow;
 
 use super::answer::{Answer, Refusal, Result};
-use super::change::{Body, late, order_and_wait, parse};
-use super::guard::Caller;
+use super::change::{late, order_and_wait};
+use super::entry::Caller;
+use super::request::{Body, parse};
 use super::state::{Published, Shared};
 use super::{Command, json};
 use crate::hex;

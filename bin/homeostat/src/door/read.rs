@@ -11,9 +11,10 @@ use vocab::ledger::Ledger;
 use vocab::rows::{EvidenceRow, IncidentRow, TABLES};
 
 use super::answer::{Answer, Refusal, Result};
-use super::guard::Caller;
+use super::entry::Caller;
+use super::request::aside;
 use super::state::Shared;
-use super::{json, scope, sql, status};
+use super::{json, scope, status};
 use crate::flame;
 
 /// Which incidents are asked for.
@@ -76,7 +77,7 @@ pub async fn incident(
         return Ok(whole(now.ledger(), row, caller, json::array(stacks)));
     }
     let past = match id.parse() {
-        Ok(wanted) => sql::aside(move || Ok(shared.sql.past_incident(caller, wanted))).await?,
+        Ok(wanted) => aside(move || Ok(shared.sql.past_incident(caller, wanted))).await?,
         Err(_) => None,
     };
     let none = || Json::Array(Vec::new());

@@ -11,8 +11,7 @@ use vocab::learnt::Learnt;
 use vocab::rows::{EventRow, EvidenceRow, Process, Service};
 use vocab::snapshot::Snapshot;
 
-use super::guard::{Caller, Entry};
-use super::sql;
+use super::entry::{Caller, Entry};
 use super::state::Published;
 
 /// Tables and columns whose cells come from files that only the owner of a process may read.
@@ -34,9 +33,15 @@ const OWNER_ONLY: [&str; 15] = [
     "call_surprise",
 ];
 
+/// The tables of one turn.
+pub fn view(now: &Published) -> View {
+    let view = View::new(now.snapshot().clone(), now.ledger().clone(), now.events().clone());
+    view.with_learnt(now.turn.learnt.clone())
+}
+
 /// The tables as `caller` may see them.
 pub fn view_for(caller: Caller, entry: &Entry, now: &Published) -> View {
-    let Caller::Stranger { uid } = caller else { return sql::view(now) };
+    let Caller::Stranger { uid } = caller else { return view(now) };
     let mut ledger = (**now.ledger()).clone();
     Arc::make_mut(&mut ledger.evidence).retain(is_public_evidence);
     let events = now.events().iter().filter(|row| is_public_event(row)).cloned().collect();

@@ -11,8 +11,9 @@ use vocab::rule::Mode;
 use vocab::snapshot::Snapshot;
 
 use super::answer::Refusal;
+use super::desk::SqlDesk;
+use super::entry::Entry;
 use super::service::ServiceControl;
-use super::sql::SqlDesk;
 use crate::door::{Command, Turn};
 use crate::shared::lock;
 
@@ -76,14 +77,14 @@ pub struct Shared {
     /// Streams that may still be opened.
     pub streams: Arc<Semaphore>,
     /// Who may come in, and how.
-    pub entry: super::guard::Entry,
+    pub entry: Entry,
     commands: Mutex<Vec<Command>>,
     history: Mutex<VecDeque<Point>>,
 }
 
 impl Shared {
     /// Nothing published, nothing waiting.
-    pub fn new(services: Arc<dyn ServiceControl>, sql: SqlDesk, entry: super::guard::Entry) -> Self {
+    pub fn new(services: Arc<dyn ServiceControl>, sql: SqlDesk, entry: Entry) -> Self {
         Self {
             last: watch::Sender::new(None),
             services,

@@ -11,7 +11,7 @@ use vocab::ledger::Ledger;
 use vocab::rows::{IncidentRow, ModelRow};
 
 use super::answer::{Answer, Result};
-use super::guard::Caller;
+use super::entry::Caller;
 use super::json;
 use super::state::{Published, Shared};
 

@@ -424,7 +424,7 @@ fn a_stranger_sees_what_proc_shows_and_no_more() {
     let published = state::Published { turn: Arc::new(turn), mode: Mode::Advise, published: Instant::now() };
     let view = |uid, hides| {
         let entry = Entry { proc_hides: hides, ..entry.clone() };
-        scope::view_for(guard::Caller::Stranger { uid }, &entry, &published)
+        scope::view_for(entry::Caller::Stranger { uid }, &entry, &published)
     };
     let seen = view(1000, false);
     let descriptors = seen.snapshot.processes.iter().map(|one| one.descriptors).collect::<Vec<_>>();
@@ -440,7 +440,7 @@ fn a_stranger_sees_what_proc_shows_and_no_more() {
         assert!(!seen.ledger.evidence.iter().any(|row| row.source_table.as_deref() == Some(table)));
     }
     assert_eq!(view(1000, true).snapshot.processes.len(), 1);
-    assert!(guard::Caller::Stranger { uid: 1000 }.may_change().is_err());
+    assert!(entry::Caller::Stranger { uid: 1000 }.may_change().is_err());
 }
 
 #[test]

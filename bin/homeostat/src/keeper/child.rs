@@ -8,7 +8,7 @@ use std::time::Instant;
 use act::Ring;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
 
-use super::{NEWS_ENV, RING_ENV, SOCKET_ENV};
+use crate::wire::{NEWS_ENV, RING_ENV, SOCKET_ENV};
 
 /// A daemon that is alive.
 pub(super) struct Daemon {

@@ -1,5 +1,6 @@
 //! A Homeostat with a state folder of its own: started, asked, killed, and removed at the end.
 use std::fs;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -153,7 +154,9 @@ impl Homeostat {
         kill(self.keeper(), libc::SIGKILL);
         kill(daemon, libc::SIGKILL);
         self.wait_for_keeper();
-        wait("the daemon is gone", || !is_alive(daemon));
+        // Its threads end after its first one, and its socket with the last of them.
+        let socket = self.folder.join("homeostat.sock");
+        wait("the daemon is gone", || !is_alive(daemon) && UnixStream::connect(&socket).is_err());
     }
 
     /// Ends it as a person would, and waits for the end.
