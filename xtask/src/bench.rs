@@ -3,6 +3,7 @@
 mod apt;
 mod faults;
 mod figures;
+mod folder;
 mod http;
 mod observe;
 mod peers;
@@ -15,7 +16,7 @@ mod subjects;
 use crate::ci::cargo;
 
 pub(crate) use figures::{Figure, median, report};
-pub(crate) use peers::Folder;
+pub(crate) use folder::Folder;
 pub(crate) use sampler::watch;
 pub(crate) use started::{Started, end_tree};
 

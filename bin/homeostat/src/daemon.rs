@@ -16,7 +16,7 @@ use cycle::replay::Recorder;
 use cycle::{Cycle, Models, Start, World, rules};
 use decide::LoadedRule;
 use observe::{EventReader, KernelSide, Observe, ObserveConfig};
-use tables::engine::event_row;
+use tables::event_row;
 use tables::{Store, StoreError, View};
 use vocab::Timestamp;
 use vocab::baseline::Baselines;

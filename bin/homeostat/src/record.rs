@@ -66,7 +66,7 @@ pub fn record(arguments: &Record, policies: Option<&Path>, format: Format) -> Re
     while let Some(turn) = cycle.turn() {
         cycle.world.keep(&turn).map_err(|error| cannot("go on recording", &error))?;
         turns = turn.snapshot.turn;
-        teller.tell(turns, &Thought::of(&turn));
+        teller.tell(turns, &Thought::of(&turn.change));
     }
     eprintln!("{turns} turns recorded in {}", arguments.file.display());
     Ok(Exit::Ok)

@@ -9,6 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use aya::maps::{Map, MapData, PerCpuArray};
 
 use crate::Error;
+use crate::drainer::SOFTIRQS;
 use crate::hist::Hist;
 use crate::intf::{BlockKey, BlockStat, FsStat, NetStat, Plain, ReclaimStat, SchedStat};
 use crate::load::{Kernel, Loaded};
@@ -18,8 +19,6 @@ use crate::sys::{BatchBuffer, program_info, take_batch};
 /// Entries a call takes at first; doubled when one bucket of the map holds more.
 const BATCH: u32 = 64;
 const BATCH_MAX: u32 = 4096;
-/// Kinds of software interrupts.
-pub(crate) const SOFTIRQS: usize = 10;
 /// Reasons for a loss, in the order of `bpf/intf.h`.
 const LOST_KINDS: usize = 4;
 
@@ -57,15 +56,6 @@ pub struct Tick {
     /// By kind: HI, TIMER, NET_TX, NET_RX, BLOCK, IRQ_POLL, TASKLET, SCHED, HRTIMER, RCU.
     /// One in eight is timed: `SOFTIRQ_SAMPLE` in `bpf/intf.h`; /proc/softirqs counts them all.
     pub softirq: [Hist; SOFTIRQS],
-}
-
-/// What the drain keeps from tick to tick.
-#[derive(Default)]
-pub(crate) struct Drainer {
-    buffer: BatchBuffer,
-    softirq: [Hist; SOFTIRQS],
-    /// Whether software interrupts were timed when it was drained last.
-    timed_softirqs: bool,
 }
 
 impl Kernel {

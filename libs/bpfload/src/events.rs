@@ -5,8 +5,8 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use aya::Ebpf;
 use aya::maps::{MapData, RingBuf};
 
+use crate::fdinfo::memory_of;
 use crate::intf::{Event, Plain};
-use crate::stats::memory_of;
 use crate::{Error, sys};
 
 /// The reading end of the ring buffer. It may live on a thread of its own.

@@ -8,7 +8,9 @@
 mod allocations;
 mod calls;
 mod drain;
+mod drainer;
 mod events;
+mod fdinfo;
 mod functions;
 mod hist;
 mod intf;

@@ -5,7 +5,7 @@ use aya::programs::tp_btf::BtfTracePointLink;
 use aya::programs::{BtfTracePoint, Program as AyaProgram, ProgramError, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
 
-use crate::drain::Drainer;
+use crate::drainer::Drainer;
 use crate::events::Events;
 use crate::intf::Kind;
 use crate::missing::{Lack, has_capabilities};

@@ -15,7 +15,7 @@ use crate::arch::Registers;
 use crate::counts::Counts;
 use crate::functions::{code, exports, no_answer, no_probes};
 use crate::profile::{Kind, Profile};
-use crate::sampler::{Request, thread_cpu_us};
+use crate::request::{Request, thread_cpu_us};
 use crate::space::{Space, name_of, refused};
 use crate::unwind::{StackCopy, Walker};
 

@@ -18,6 +18,7 @@ mod names;
 mod perf;
 mod profile;
 mod region;
+mod request;
 mod ring;
 mod sampler;
 mod sleeping;
@@ -28,7 +29,8 @@ mod unwind;
 
 pub use names::is_runtime;
 pub use profile::{Frame, Function, Kind, Profile, Stack, Unit};
-pub use sampler::{Request, profile};
+pub use request::Request;
+pub use sampler::profile;
 pub use sleeping::Sleeping;
 
 /// Why there is no profile.

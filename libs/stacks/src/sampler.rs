@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use kernfs::ProcFs;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::counts::Counts;
 use crate::perf::Event;
 use crate::profile::{Kind, Profile};
+use crate::request::{Request, thread_cpu_us};
 use crate::ring::{Ring, Sample};
 use crate::sleeping::{self, Sleeping};
 use crate::space::{Space, refused};
@@ -41,19 +41,6 @@ const REMAP: Duration = Duration::from_millis(500);
 /// Places of memory whose first touch is kept.
 const TOUCHES_MAX: usize = 1 << 14;
 
-/// What to look at.
-#[derive(Clone, Copy, Debug)]
-pub struct Request {
-    /// Whose.
-    pub pid: u32,
-    /// What is asked.
-    pub kind: Kind,
-    /// For how long. Unit: s.
-    pub seconds: f64,
-    /// CPU time that this process may spend on it: used up, the profile ends early. Unit: us.
-    pub budget_us: u64,
-}
-
 /// Watches a process for the time asked and names where its weight lies. Waits for that time.
 ///
 /// # Errors
@@ -68,13 +55,6 @@ pub fn profile(request: &Request) -> Result<Profile, Refusal> {
         Kind::MemoryKept => kept::profile(request),
         Kind::OnCpu | Kind::MemoryGrowth => Sampling::start(request)?.run(request),
     }
-}
-
-/// CPU time of the calling thread. Unit: us.
-pub(crate) fn thread_cpu_us() -> u64 {
-    let now = clock_gettime(ClockId::ThreadCPUTime);
-    let micros = now.tv_sec.saturating_mul(1_000_000).saturating_add(now.tv_nsec / 1_000);
-    u64::try_from(micros).unwrap_or(0)
 }
 
 /// A thread that is watched.

@@ -12,7 +12,7 @@ use crate::Refusal;
 use crate::arch::{self, Registers};
 use crate::counts::Counts;
 use crate::profile::{Kind, Profile};
-use crate::sampler::{Request, thread_cpu_us};
+use crate::request::{Request, thread_cpu_us};
 use crate::space::{Space, refused};
 use crate::symbols;
 use crate::unwind::{StackCopy, Walker};

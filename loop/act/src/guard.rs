@@ -12,8 +12,8 @@ use std::collections::BTreeSet;
 use vocab::ProcessId;
 use vocab::Timestamp;
 
-use crate::actuators::Touches;
 use crate::machine::Machine;
+use crate::step::Touches;
 pub(crate) use facts::Facts;
 pub(crate) use pace::Pace;
 

@@ -17,11 +17,13 @@ mod record;
 mod recover;
 pub mod ring;
 mod services;
+mod step;
 mod strike;
 mod systemd;
 mod take_back;
 #[cfg(test)]
 mod testing;
+mod trouble;
 mod turn;
 
 pub use capabilities::capabilities;

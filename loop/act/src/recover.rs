@@ -11,10 +11,10 @@
 //! | Undoing | any | undone |
 //! | Ended | any | reported once more, for the journal may not have heard of it |
 //! | other boot, broken | any | freed; a broken one is reported |
-use crate::actuators::Standing;
 use crate::machine::Machine;
 use crate::record::Record;
 use crate::ring::{Content, End, Ring, Slot, Stage};
+use crate::step::Standing;
 use crate::take_back::{Ended, end_slot, is_expired};
 
 /// What recovery found.

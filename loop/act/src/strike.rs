@@ -20,6 +20,7 @@ use crate::engine::Act;
 use crate::record::Record;
 use crate::ring::{End, Lock, Slot, Stage};
 use crate::take_back::Ended;
+use crate::trouble::Trouble;
 use crate::turn::is_free;
 
 /// Age from which what was prepared says nothing any more: a turn, and one that was missed.
@@ -59,9 +60,8 @@ impl Act {
     /// one write.
     pub fn prepare(&mut self, intent: Intent) -> Result<Prepared, String> {
         let (mut turn, _) = self.turn(Timestamp::default())?;
-        turn.is_offered(&intent).map_err(actuators::Trouble::into_sentence)?;
-        let change =
-            actuators::plan(&intent, &mut turn.machine).map_err(actuators::Trouble::into_sentence)?;
+        turn.is_offered(&intent).map_err(Trouble::into_sentence)?;
+        let change = actuators::plan(&intent, &mut turn.machine).map_err(Trouble::into_sentence)?;
         turn.guard.check(&change.step().touches(), &mut turn.machine)?;
         let Change::CgroupFile(one) = &change else {
             return Err("it has no cgroup of its own, so no single write changes it".to_owned());
@@ -98,7 +98,7 @@ impl Act {
         prepared.record.lease_until_ns = boot_ns().saturating_add(lease_ns);
         let Self { ring, guard, .. } = self;
         let lock = ring.lock().map_err(|error| error.to_string())?;
-        is_free(ring, &prepared.record.intent, false).map_err(actuators::Trouble::into_sentence)?;
+        is_free(ring, &prepared.record.intent, false).map_err(Trouble::into_sentence)?;
         are_still(prepared)?;
         guard.pace(now)?;
         let slot = ring.intend(&prepared.record).map_err(|error| error.to_string())?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::actuators::Trouble;
+use crate::trouble::Trouble;
 
 /// systemctl answers within milliseconds unless systemd itself is stuck.
 const DEADLINE: Duration = Duration::from_secs(5);

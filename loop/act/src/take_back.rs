@@ -1,10 +1,10 @@
 //! Taking effects back: by the daemon each turn, by the keeper or a person when there is no daemon.
-use crate::actuators::Standing;
 use crate::boot_ns;
 use crate::machine::Machine;
 use crate::record::Record;
 use crate::ring::{Content, End, Ring, RingError, Slot, Stage};
 use crate::services::Services;
+use crate::step::Standing;
 
 /// Which effects [`undo_all`] takes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use vocab::capability::Capability;
 use vocab::rule::ActuatorKind;
 use vocab::{Entity, Timestamp};
 
-use crate::actuators::{self, Change, Standing, Step, Trouble};
+use crate::actuators::{self, Change};
 use crate::boot_ns;
 use crate::effects::{bare_effect, effect_of};
 use crate::guard::Guard;
@@ -13,7 +13,9 @@ use crate::order::Order;
 use crate::record::Record;
 use crate::ring::{Content, End, Ring, Slot, Stage};
 use crate::services::Durable;
+use crate::step::{Standing, Step};
 use crate::take_back::{Ended, end_slot, hold_until_s, is_expired};
+use crate::trouble::Trouble;
 
 /// One call of [`Act::run`].
 pub(crate) struct Turn<'a> {

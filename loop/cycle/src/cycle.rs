@@ -2,11 +2,10 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use decide::{Decide, LoadedRule};
+use decide::Decide;
 use detect::Detect;
 use explain::Explain;
-use learn::{Learn, Models};
-use serde::{Deserialize, Serialize};
+use learn::Learn;
 use tables::{Deriver, Engine, View};
 use verify::{Verified, Verify};
 use vocab::Entity;
@@ -25,6 +24,7 @@ use vocab::snapshot::Snapshot;
 use crate::book::{Book, Change};
 use crate::mind::Mind;
 use crate::shield::shielded;
+use crate::start::Start;
 use crate::world::{Command, Deeds, World};
 use crate::{judge, models, orders, recheck};
 
@@ -32,25 +32,6 @@ use crate::{judge, models, orders, recheck};
 const KEEP_EVERY: u64 = 60;
 /// Turns between two savings of the models.
 const SAVE_EVERY: u64 = 3_600;
-
-/// All that a run depends on besides the machine: a recording begins with it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Start {
-    /// The rules in force.
-    pub rules: Vec<LoadedRule>,
-    /// The mode that bounds them.
-    pub mode: Mode,
-    /// Whether only services of our own supervisor are acted on.
-    pub own_services_only: bool,
-    /// What was learnt before.
-    pub baselines: Baselines,
-    /// The same beyond baselines.
-    pub models: Models,
-    /// Numbers of the next incident, decision and action.
-    pub next_ids: [u64; 3],
-    /// The newest rows of the store.
-    pub ledger: Ledger,
-}
 
 /// What one turn gives to the doors, the store and whoever listens.
 #[derive(Clone, Debug)]

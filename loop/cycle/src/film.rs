@@ -113,7 +113,7 @@ impl<W: World> Filmed<W> {
 
     /// Ends the turn that was just thought; what is to be written of it.
     pub fn keep(&mut self, turn: &Turn) -> Vec<Reel> {
-        encode(&mut self.record, &Thought::of(turn));
+        encode(&mut self.record, &Thought::of(&turn.change));
         encode(&mut self.record, &Some(Told::between(&self.learnt, &turn.learnt)));
         self.learnt.clone_from(&turn.learnt);
         let mut frame = Vec::new();

@@ -16,10 +16,12 @@ pub mod replay;
 pub mod rules;
 pub mod scores;
 mod shield;
+mod start;
 pub mod world;
 
 pub use book::Change;
-pub use cycle::{Cycle, Start, Turn};
+pub use cycle::{Cycle, Turn};
 pub use learn::{Models, Opinion};
 pub use mind::Mind;
+pub use start::Start;
 pub use world::{Command, Deeds, World};

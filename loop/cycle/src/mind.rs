@@ -7,7 +7,7 @@ use explain::Explain;
 use learn::Learn;
 use serde::{Deserialize, Serialize};
 use tables::Deriver;
-use tables::engine::event_row;
+use tables::event_row;
 use verify::{Verified, Verify};
 use vocab::decision::Decision;
 use vocab::event::Event;
@@ -17,7 +17,7 @@ use vocab::recent::Recent;
 use vocab::rows::EventRow;
 
 use crate::book::Book;
-use crate::cycle::Start;
+use crate::start::Start;
 
 /// The stages with what they remember.
 ///

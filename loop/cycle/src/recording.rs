@@ -19,7 +19,8 @@ use vocab::outcome::Outcome;
 use vocab::probe::Probe;
 use vocab::sample::Sample;
 
-use crate::cycle::{Start, Turn};
+use crate::book::Change;
+use crate::start::Start;
 use crate::world::{Command, Deeds, Recheck, World};
 use act::Order;
 
@@ -93,9 +94,8 @@ pub struct Thought {
 }
 
 impl Thought {
-    /// What the stages said in `turn`.
-    pub fn of(turn: &Turn) -> Self {
-        let change = &turn.change;
+    /// What the stages said, of all that is new in a turn.
+    pub fn of(change: &Change) -> Self {
         Self {
             incidents: change.incidents.clone(),
             decisions: change.decisions.clone(),

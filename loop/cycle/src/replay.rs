@@ -8,9 +8,10 @@ use vocab::decision::Decision;
 use vocab::probe::Probe;
 use vocab::sample::Sample;
 
-use crate::cycle::{Cycle, Start, Turn};
+use crate::cycle::{Cycle, Turn};
 use crate::mind::Mind;
 use crate::recording::{Header, Reader, Record, Recorded, RecordingError, Thought, Writer};
+use crate::start::Start;
 use crate::world::{Command, Deeds, Recheck, World};
 use act::Order;
 
@@ -38,7 +39,7 @@ impl<W: World, T: Write> Recorder<W, T> {
     /// # Errors
     /// The file cannot be written.
     pub fn keep(&mut self, turn: &Turn) -> Result<(), RecordingError> {
-        self.now.thought = Thought::of(turn);
+        self.now.thought = Thought::of(&turn.change);
         self.writer.write(&self.now)
     }
 }
@@ -117,7 +118,7 @@ pub fn replay<R: Read>(from: R, rules: Option<Vec<LoadedRule>>) -> Result<Replay
         replayed.turns += 1;
         let first = *first.get_or_insert(turn.snapshot.at);
         replayed.recorded_s = turn.snapshot.at.seconds_since(first);
-        let (then, now) = (cycle.world.thought().clone(), Thought::of(&turn));
+        let (then, now) = (cycle.world.thought().clone(), Thought::of(&turn.change));
         if then != Thought::default() || now != Thought::default() {
             replayed.thoughts.push((turn.snapshot.turn, then, now));
         }

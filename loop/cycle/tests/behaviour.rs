@@ -91,7 +91,7 @@ fn run(turns_odd: bool, leaks: bool) -> (Vec<(u64, String)>, Vec<Incident>, Beha
     let mut cycle = Cycle::new(recorder, start).expect("SQL can be set up");
     while let Some(turn) = cycle.turn() {
         cycle.world.keep(&turn).expect("memory can be written");
-        let thought = Thought::of(&turn);
+        let thought = Thought::of(&turn.change);
         let events = thought.events.into_iter().filter(|one| one.kind == EventKind::Anomaly);
         let calls = events.filter(|one| one.message.contains("calls the kernel"));
         told.extend(calls.map(|one| (turn.snapshot.turn, one.message)));

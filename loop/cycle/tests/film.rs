@@ -121,7 +121,7 @@ fn live() -> (Vec<(u64, Thought)>, Vec<Film>) {
     loop {
         cycle.world.begin(&cycle.mind);
         let Some(turn) = cycle.turn() else { break };
-        thoughts.push((turn.snapshot.turn, Thought::of(&turn)));
+        thoughts.push((turn.snapshot.turn, Thought::of(&turn.change)));
         for reel in cycle.world.keep(&turn) {
             match reel {
                 Reel::Begin(begin) => {

@@ -121,7 +121,7 @@ fn run(world: Leaky, mode: Mode) -> (Vec<(u64, Thought)>, Vec<u8>) {
     let mut cycle = Cycle::new(recorder, start).expect("SQL can be set up");
     while let Some(turn) = cycle.turn() {
         cycle.world.keep(&turn).expect("memory can be written");
-        let thought = Thought::of(&turn);
+        let thought = Thought::of(&turn.change);
         if thought != Thought::default() {
             thoughts.push((turn.snapshot.turn, thought));
         }

@@ -12,7 +12,7 @@ use vocab::kernel::{
 use vocab::{ProcessId, Timestamp};
 
 use crate::call_order::{cycle, order};
-use crate::kernel_events::{EventReader, Queue};
+use crate::kernel_events::{EventReader, Queue, process_id};
 use crate::ledger::Report;
 
 /// Software interrupts are timed for one tick in so many seconds: always would cost a busy network too much. Unit: s.
@@ -339,12 +339,6 @@ fn available(name: &str, is_available: bool) -> Capability {
 fn lost_of(lost: &Lost) -> u64 {
     // Requests without a start time and skipped calls are no fault of a bound.
     lost.map_full + lost.task_state + lost.ring_full
-}
-
-/// The identity of a process as /proc has it. The kernel writes start times in clock ticks, cut.
-pub(crate) fn process_id(pid: u32, start_ns: u64, ticks_per_s: u64) -> ProcessId {
-    let ns_a_tick = 1_000_000_000 / ticks_per_s.max(1);
-    ProcessId { pid, start_ticks: start_ns / ns_a_tick.max(1) }
 }
 
 fn hist(from: &Hist) -> kernel::Hist {

@@ -11,8 +11,6 @@ use vocab::event::{Event, EventKind};
 use vocab::kernel::{Happened, KernelEvent, signal_name};
 use vocab::{Entity, ProcessId, Timestamp};
 
-use crate::kernel::process_id;
-
 /// Events of each class kept between two ticks: those that matter one by one, and starts and clean ends.
 const QUEUE_MAX: usize = 256;
 /// Executables remembered of processes that did not end yet.
@@ -270,6 +268,12 @@ const fn block_failure(status: i32) -> Option<&'static str> {
         16 => Some("the device is off-line"),
         _ => None,
     }
+}
+
+/// The identity of a process as /proc has it. The kernel writes start times in clock ticks, cut.
+pub(crate) fn process_id(pid: u32, start_ns: u64, ticks_per_s: u64) -> ProcessId {
+    let ns_a_tick = 1_000_000_000 / ticks_per_s.max(1);
+    ProcessId { pid, start_ticks: start_ns / ns_a_tick.max(1) }
 }
 
 fn instant(raw: &Raw, clocks: Clocks) -> Timestamp {

@@ -7,12 +7,11 @@ mod functions;
 mod guard;
 mod live;
 mod past;
-pub(crate) mod source;
 mod state;
 #[cfg(test)]
 pub(crate) mod tests;
-mod view;
 mod vtab;
+mod writable;
 mod write;
 
 use std::sync::Arc;
@@ -28,10 +27,10 @@ pub use functions::human_bytes;
 pub use guard::heap_bytes;
 pub use live::{Cells, Live, Past, Scorer, Scoring};
 pub use past::names as past_tables;
-pub use view::{View, event_row};
-pub use write::{WRITABLE, Writable, Write, writable};
+pub use writable::{WRITABLE, Writable, Write, writable};
 
 use crate::history::Reader;
+use crate::view::View;
 use state::{Mode, Shared};
 
 /// What one statement may take.

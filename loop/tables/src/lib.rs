@@ -8,10 +8,13 @@ pub mod derive;
 pub mod docs;
 pub mod engine;
 pub mod history;
+mod source;
 pub mod store;
+mod view;
 
 pub use derive::Deriver;
-pub use engine::{Engine, Live, ResultSet, View, Write};
+pub use engine::{Engine, Live, ResultSet, Write};
 pub use store::{Store, StoreError};
+pub use view::{View, event_row};
 /// Why a statement gave no rows.
 pub use vocab::query::QueryError as EngineError;

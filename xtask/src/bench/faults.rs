@@ -9,7 +9,7 @@ mod round;
 use self::case::Case;
 use self::round::{Outcome, Place, Verdict};
 use super::figures::{Figure, median, report};
-use super::peers::Folder;
+use super::folder::Folder;
 use super::{Options, release_binary};
 
 /// The service that runs beside everything, as a case of its own.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::figures::{Figure, median, report};
-use super::peers::Folder;
+use super::folder::Folder;
 use super::processes;
 use super::{Options, started::Started};
 use crate::root;

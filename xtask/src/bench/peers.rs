@@ -1,9 +1,9 @@
 //! Ourselves beside the tools people run: same machine, same seconds, same sampler.
-use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::figures::{Figure, report};
+use super::folder::Folder;
 use super::sampler::{self, Used};
 use super::subjects::{self, Count, Subject};
 use super::{Options, apt, http, observe, release_binary};
@@ -100,26 +100,5 @@ fn scraped_port(count: &Count) -> Option<u16> {
     match count {
         Count::Scraped(port) => Some(*port),
         _ => None,
-    }
-}
-
-/// A folder of this run, removed at its end.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    pub(crate) fn make() -> Result<Self, String> {
-        let path = std::env::temp_dir().join(format!("homeostat-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&path).map_err(|error| format!("cannot make {}: {error}", path.display()))?;
-        Ok(Self(path))
-    }
-
-    pub(crate) fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

@@ -4,7 +4,7 @@ use std::process::Command;
 use std::time::Instant;
 
 use super::figures::{Figure, median, report};
-use super::peers::Folder;
+use super::folder::Folder;
 use super::{Options, release_binary};
 
 /// Length of the recording without `--seconds`. Unit: s.

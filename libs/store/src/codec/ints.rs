@@ -105,7 +105,7 @@ pub(super) fn decode(codec: u8, mut bytes: &[u8], out: &mut [u64]) -> Option<()>
 }
 
 /// The state of decoding: where the series is and how it moves.
-pub(super) struct Run {
+struct Run {
     value: i64,
     step: i64,
     factor: i64,

@@ -4,7 +4,6 @@
 //! `C0..EF` two bytes, 160 to 12,447. `F0..F6` three bytes, 12,448 to 471,199. `F7+n` a value in `n` little-endian
 //! bytes, 1 to 8. The length is known from the first byte, so decoding has one branch a value.
 
-use super::ints::Run;
 use crate::bytes::{push_varint, take, take_varint};
 
 const ONE: u64 = 160;
@@ -68,13 +67,13 @@ fn push(value: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// Fills `out` by applying `next` to every folded value; all bytes must be used up.
+/// Fills `out` by applying `next` to every folded value, from where `run` stands; all bytes must be used up.
 #[inline(always)]
-pub(super) fn decode(
+pub(super) fn decode<R>(
     mut bytes: &[u8],
     out: &mut [u64],
-    run: &mut Run,
-    next: impl Fn(&mut Run, u64) -> u64,
+    run: &mut R,
+    next: impl Fn(&mut R, u64) -> u64,
 ) -> Option<()> {
     let mut at = 0;
     while at < out.len() {

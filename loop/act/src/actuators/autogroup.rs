@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 use vocab::ProcessId;
 use vocab::action::Intent;
 
-use super::{Change, Standing, Step, Touches, Trouble, cgroup};
+use super::{Change, cgroup};
 use crate::machine::Machine;
+use crate::step::{Standing, Step, Touches};
+use crate::trouble::Trouble;
 
 /// The kernel lets users without CAP_SYS_ADMIN write one such value every 100 ms, all of them together.
 const TRIES: u32 = 8;

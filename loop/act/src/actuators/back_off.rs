@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use vocab::Entity;
 use vocab::action::Intent;
 
-use super::{Change, Standing, Step, Touches, Trouble, drop_in};
+use super::{Change, drop_in};
 use crate::machine::Machine;
+use crate::step::{Standing, Step, Touches};
+use crate::trouble::Trouble;
 
 /// The least wait before the next start of one of our own services.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use vocab::action::Intent;
 use vocab::{Entity, ProcessId};
 
-use super::Trouble;
 use crate::machine::Machine;
+use crate::trouble::Trouble;
 
 /// Deepest nesting looked at; deeper cgroups are refused.
 const DEPTH_MAX: u32 = 16;

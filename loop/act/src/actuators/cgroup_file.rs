@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::cgroup::CgroupRef;
 use super::unit_property::UnitProperty;
-use super::{Standing, Step, Touches};
 use crate::machine::Machine;
+use crate::step::{Standing, Step, Touches};
 
 /// The file, what it said, and what it is made to say.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

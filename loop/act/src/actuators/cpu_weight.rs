@@ -8,8 +8,9 @@ use vocab::action::Intent;
 
 use super::cgroup::own_cgroup;
 use super::cgroup_file::CgroupFile;
-use super::{Change, Trouble, autogroup};
+use super::{Change, autogroup};
 use crate::machine::Machine;
+use crate::trouble::Trouble;
 
 /// Shares that stand for weight 100. Source: Documentation/admin-guide/cgroup-v1, cpu.shares.
 const SHARES_OF_100: f64 = 1024.0;

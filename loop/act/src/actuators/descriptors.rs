@@ -4,9 +4,11 @@ use serde::{Deserialize, Serialize};
 use vocab::ProcessId;
 use vocab::action::Intent;
 
-use super::{Change, Standing, Step, Touches, Trouble};
+use super::Change;
 use crate::limits;
 use crate::machine::Machine;
+use crate::step::{Standing, Step, Touches};
+use crate::trouble::Trouble;
 
 /// The soft limit of one process.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use vocab::action::Intent;
 
+use super::Change;
 use super::cgroup::{self, CgroupRef};
-use super::{Change, Standing, Step, Touches, Trouble};
 use crate::machine::Machine;
+use crate::step::{Standing, Step, Touches};
 use crate::systemd;
+use crate::trouble::Trouble;
 
 const UNITS: &str = "/run/systemd/system";
 

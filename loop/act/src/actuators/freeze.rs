@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use vocab::ProcessId;
 use vocab::action::Intent;
 
+use super::Change;
 use super::cgroup::own_cgroup;
 use super::cgroup_file::CgroupFile;
-use super::{Change, Standing, Step, Touches, Trouble};
 use crate::machine::Machine;
+use crate::step::{Standing, Step, Touches};
+use crate::trouble::Trouble;
 
 /// Time given to a process to stop or go on after its signal. Unit: ms. A thread in an uninterruptible sleep takes longer;
 /// it stops when it wakes.

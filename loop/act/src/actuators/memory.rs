@@ -2,10 +2,11 @@
 //! killed. Amount: times what it uses now, 0.5 to 4; default 1.05. v2 only: v1 has no such limit.
 use vocab::action::Intent;
 
+use super::Change;
 use super::cgroup::own_cgroup;
 use super::cgroup_file::CgroupFile;
-use super::{Change, Trouble};
 use crate::machine::Machine;
+use crate::trouble::Trouble;
 
 pub(super) fn plan(intent: &Intent, machine: &mut Machine<'_>) -> Result<Change, Trouble> {
     let factor = super::amount(intent, 1.05, 0.5..=4.0)?;

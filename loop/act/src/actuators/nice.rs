@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 use vocab::ProcessId;
 use vocab::action::Intent;
 
-use super::{Change, Standing, Step, Touches, Trouble};
+use super::Change;
 use crate::machine::{Machine, raw_pid};
+use crate::step::{Standing, Step, Touches};
+use crate::trouble::Trouble;
 
 /// Times the threads are listed again because new ones may have been made by one not changed yet.
 const ROUNDS_MAX: usize = 8;

@@ -5,9 +5,11 @@ use serde::{Deserialize, Serialize};
 use vocab::action::Intent;
 use vocab::{Entity, ProcessId};
 
-use super::{Change, Standing, Step, Touches, Trouble};
+use super::Change;
 use crate::machine::Machine;
+use crate::step::{Standing, Step, Touches};
 use crate::systemd;
+use crate::trouble::Trouble;
 
 /// Who restarts it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

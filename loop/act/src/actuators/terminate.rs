@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use vocab::action::Intent;
 use vocab::{Entity, ProcessId};
 
-use super::{Change, Standing, Step, Touches, Trouble};
+use super::Change;
 use crate::machine::Machine;
+use crate::step::{Standing, Step, Touches};
+use crate::trouble::Trouble;
 
 /// Time for a killed process to be gone. Unit: ms.
 const KILL_MS: u32 = 1_000;

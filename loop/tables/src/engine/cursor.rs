@@ -8,9 +8,9 @@ use rusqlite::vtab::{Context, Filters, VTabCursor, sqlite3_vtab_cursor};
 use vocab::Value;
 
 use super::live::Cells;
-use super::source::{LiveTable, Origin, Source};
 use super::state::{Mode, Shared, State};
-use super::view::View;
+use crate::source::{LiveTable, Origin, Source};
+use crate::view::View;
 
 /// Rows from one place.
 enum Part {

@@ -10,9 +10,9 @@ use rusqlite::limits::Limit;
 use rusqlite::{Connection, Result};
 
 use super::past::is_past;
-use super::source::{Source, source};
 use super::state::{Mode, Shared, Stop};
-use super::write::{writable, writable_list};
+use super::writable::{writable, writable_list};
+use crate::source::{Source, source};
 
 /// Steps of SQLite's machine between two looks at the bounds. A step makes at most one value of
 /// [`VALUE_BYTES_MAX`], so memory overshoots by at most 12.5 MiB.

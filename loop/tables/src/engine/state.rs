@@ -7,10 +7,10 @@ use std::time::Instant;
 use rusqlite::Error;
 
 use super::live::{Cells, Live, Past, Scorer};
-use super::source::{LiveTable, Source};
-use super::view::View;
-use super::write::Write;
+use super::writable::Write;
 use crate::history::Reader;
+use crate::source::{LiveTable, Source};
+use crate::view::View;
 
 /// Live reads in one statement.
 const LIVE_READS_MAX: usize = 2_000;

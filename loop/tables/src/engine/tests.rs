@@ -12,8 +12,9 @@ use vocab::sample::{CgroupSample, MachineSample, ProcessInfo, ProcessStat, Sampl
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, ProcessId, Timestamp, Value};
 
-use super::{Cells, Engine, Live, Past, View};
+use super::{Cells, Engine, Live, Past};
 use crate::Deriver;
+use crate::View;
 
 /// A machine with processes 1 to `count`, of which 7 is nice, and two cgroups.
 pub fn machine(count: u32) -> Arc<Snapshot> {

@@ -12,9 +12,9 @@ use rusqlite::{Connection, Error, Result};
 use vocab::table::{ColumnType, TableSpec};
 
 use super::cursor::TableCursor;
-use super::source::{Origin, SOURCES, Source};
 use super::state::Shared;
 use super::write;
+use crate::source::{Origin, SOURCES, Source};
 
 /// Rows guessed for a whole table; only the ratio to [`ROWS_OF_KEY`] matters to the planner.
 const ROWS_OF_TABLE: i64 = 500;

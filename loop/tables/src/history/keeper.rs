@@ -11,7 +11,7 @@ use vocab::Value;
 use super::kept::{KEPT, Kept};
 use super::place::{self, FOLDER};
 use super::{Reader, key};
-use crate::engine::View;
+use crate::view::View;
 
 /// Turns between two looks for rows that are gone.
 const FORGET_EVERY: u64 = 64;

@@ -7,8 +7,8 @@ use vocab::table::{ColumnType, TableSpec};
 
 use super::key::{self, id_of};
 use super::rounding::{rounded, two_digits};
-use crate::engine::View;
-use crate::engine::source::{Origin, SOURCES, Source};
+use crate::source::{Origin, SOURCES, Source};
+use crate::view::View;
 
 /// Columns that only count the time since an instant: the instants are kept.
 const COUNTING: &[&str] = &["age_s", "up_s", "exit_age_s"];

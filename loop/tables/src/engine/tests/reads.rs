@@ -9,7 +9,7 @@ use vocab::query::Query;
 use vocab::rows::TABLES;
 
 use super::{Counted, Stored, engine, incident, machine, refused, select};
-use crate::engine::{Engine, View};
+use crate::{Engine, View};
 
 #[test]
 fn every_table_can_be_read_by_every_column() {

@@ -4,7 +4,7 @@ use vocab::capability::Capability;
 use vocab::rows::*;
 use vocab::table::{Row, TableSpec};
 
-use super::view::View;
+use crate::view::View;
 
 /// One table and its rows.
 pub struct Source {
