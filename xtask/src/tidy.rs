@@ -1,4 +1,5 @@
 //! The rules of the house, checked. A rule that is broken names the place and the way out.
+mod documents;
 mod files;
 mod layers;
 
@@ -10,7 +11,9 @@ use crate::root;
 /// All that is broken, a line each.
 pub(crate) fn run() -> Result<(), String> {
     let mut broken = layers::check(&layers::Workspace::read()?);
-    broken.extend(files::check(&files::Tree::read(root())?));
+    let tree = files::Tree::read(root())?;
+    broken.extend(files::check(&tree));
+    broken.extend(documents::check(&tree));
     if broken.is_empty() { Ok(()) } else { Err(broken.join("\n")) }
 }
 
