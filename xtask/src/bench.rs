@@ -39,6 +39,7 @@ const PACKAGES: &[(&str, &str)] = &[
 pub(crate) fn run(name: &str, arguments: &[&str]) -> Result<(), String> {
     match name {
         "faults" => return faults::run(arguments),
+        "heal" => return faults::heal::run(arguments),
         "observe" => return observe::run(arguments),
         "peers" => return peers::run(arguments),
         "replay" => return replay::run(arguments),

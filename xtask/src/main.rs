@@ -12,9 +12,9 @@ usage: cargo xtask NAME
 
   tidy                        check the rules of the house
   ci                          all that must hold before a change lands: format, lints, tests, tidy
-  bench NAME [--json FILE]    measure: peers, observe, replay, faults, or a bench of bench/ (log, history, detect, bpf);
+  bench NAME [--json FILE]    measure: peers, observe, replay, faults, heal, or a bench of bench/ (log, history, detect, bpf);
                               [--seconds N] [--binary FILE]; peers [--install] gets netdata and node_exporter;
-                              faults [--only PART,...] [--record FILE] runs scenarios/programs
+                              faults [--only PART,...] [--record FILE] runs scenarios/programs, heal its services
   vm [SCENE]...               the scenes of scenarios/vm in the machine that HOMEOSTAT_VMCTL drives
   soak [demos|idle|compile]   what takes longer than ci: demos of many seeds under load, quiet machines
 ";

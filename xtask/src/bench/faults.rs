@@ -2,9 +2,11 @@
 //! who is accused without guilt. Everything runs under a Homeostat of the bench's own that only advises.
 mod case;
 mod client;
+pub(super) mod heal;
 mod own;
 mod program;
 mod round;
+mod served;
 
 use self::case::Case;
 use self::round::{Outcome, Place, Verdict};

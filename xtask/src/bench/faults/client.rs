@@ -51,13 +51,13 @@ impl Drop for Crowd {
     }
 }
 
-fn connect(address: SocketAddr) -> Option<TcpStream> {
+pub(super) fn connect(address: SocketAddr) -> Option<TcpStream> {
     let stream = TcpStream::connect_timeout(&address, TIMEOUT).ok()?;
     stream.set_read_timeout(Some(TIMEOUT)).ok()?;
     Some(stream)
 }
 
-fn ask(stream: &TcpStream) -> Option<()> {
+pub(super) fn ask(stream: &TcpStream) -> Option<()> {
     let mut writer = stream;
     writer.write_all(b"ping\n").ok()?;
     let mut line = String::new();

@@ -1,4 +1,4 @@
-//! A Homeostat of the bench's own, in `advise`: it watches, it is asked, it changes nothing.
+//! A Homeostat of the bench's own: started, asked, ended.
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -11,10 +11,11 @@ use super::super::started::Started;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What it says of one trouble.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Incident {
     pub(super) id: i64,
     pub(super) kind: String,
+    pub(super) state: String,
     pub(super) culprit: String,
     pub(super) pids: Vec<u32>,
     /// More than a notice: something to be acted on.
@@ -30,14 +31,12 @@ pub(super) struct Own {
 }
 
 impl Own {
-    pub(super) fn start(binary: &Path, dir: &Path, record: Option<&Path>) -> Result<Self, String> {
+    /// Starts it with these further words, its files below `dir`.
+    pub(super) fn start(binary: &Path, dir: &Path, words: &[&str]) -> Result<Self, String> {
         let (state, config) = (dir.join("state"), dir.join("config.toml"));
         std::fs::write(&config, "").map_err(|error| error.to_string())?;
         let mut command = Command::new(binary);
-        command.args(["run", "--mode", "advise", "--state-dir"]).arg(&state).arg("--config").arg(config);
-        if let Some(file) = record {
-            command.arg("--record").arg(file);
-        }
+        command.args(["run", "--state-dir"]).arg(&state).arg("--config").arg(config).args(words);
         let running = Started::start(&mut command, &dir.join("homeostat.log"))?;
         let own = Self { binary: binary.to_owned(), state, _running: running };
         let end = Instant::now() + PATIENCE;
@@ -54,7 +53,7 @@ impl Own {
     /// Every incident so far.
     pub(super) fn incidents(&self) -> Vec<Incident> {
         // A program that nobody supervises is known by the process that starts it.
-        let sql = "SELECT id, kind, culprit, pid, severity, sentence, \
+        let sql = "SELECT id, kind, state, culprit, pid, severity, sentence, \
             (SELECT value FROM evidence WHERE incident_id = id AND source_column = 'ppid') AS parent \
             FROM incidents ORDER BY id";
         let text = self.ask(&["sql", "--json", sql]).unwrap_or_default();
@@ -63,6 +62,7 @@ impl Own {
         let incident = |row: &Value| Incident {
             id: row["id"].as_i64().unwrap_or(0),
             kind: text(row, "kind"),
+            state: text(row, "state"),
             culprit: text(row, "culprit"),
             pids: [row["pid"].as_u64(), row["parent"].as_str().and_then(|pid| pid.parse().ok())]
                 .into_iter()

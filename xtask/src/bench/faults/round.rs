@@ -62,7 +62,9 @@ impl Place<'_> {
         std::fs::create_dir_all(&self.dir).map_err(|error| error.to_string())?;
         let ports = cases.iter().map(|case| Ok((case.name.as_str(), free_port()?)));
         let ports = ports.collect::<Result<BTreeMap<_, _>, String>>()?;
-        let own = Own::start(self.binary, &self.dir, self.record.as_deref())?;
+        let record = self.record.as_deref().map(|file| file.display().to_string());
+        let words = ["--mode", "advise"].into_iter().chain(record.iter().flat_map(|file| ["--record", file]));
+        let own = Own::start(self.binary, &self.dir, &words.collect::<Vec<_>>())?;
         // The last one is the neighbour: it is there before, as a victim whose healthy days are known.
         let (neighbour, members) = cases.split_last().ok_or("a round without cases")?;
         let beside = self.start(&own, &[*neighbour], &ports)?;
