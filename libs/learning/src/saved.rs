@@ -2,7 +2,7 @@
 use serde::{Deserialize, Serialize};
 
 /// Layout of all models of this crate; raised whenever a field changes its meaning.
-pub const LAYOUT: u32 = 1;
+pub const LAYOUT: u32 = 2;
 
 /// A model with what is needed to refuse it later.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -18,3 +18,9 @@ pub fn all(dir: &Path) -> Result<Report, DataError> {
     logs::run(dir, &mut report)?;
     Ok(report)
 }
+
+/// Time that this thread has had on a processor: what others do beside it counts little. Unit: s.
+fn processor_s() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}

@@ -1,6 +1,5 @@
 //! NAB and VUS-PR on the univariate series.
 use std::path::Path;
-use std::time::Instant;
 
 use learning::univariate::{ALARM_SURPRISE, Reading, Tier0, Tier1, Tier2};
 
@@ -8,6 +7,7 @@ use crate::baseline::{ewma, forest, mutant, tail};
 use crate::data::DataError;
 use crate::data::nab::{Series, load};
 use crate::report::{OURS, Report, add_published};
+use crate::run::processor_s;
 use crate::score::nab::{LOW_FN, LOW_FP, Profile, STANDARD, Tally, tally};
 use crate::score::vus::{edge_width, vus_pr};
 
@@ -68,16 +68,16 @@ fn tier2(values: &[f64]) -> Vec<Reading> {
     values.iter().map(|v| read(v).unwrap_or_default()).collect()
 }
 
-/// Readings of every series, and microseconds a sample on this machine.
+/// Readings of every series, and microseconds of CPU a sample on this machine.
 fn timed<'a>(
     name: &'a str,
     all: &[Series],
     rows: usize,
     detect: impl Fn(&[f64]) -> Vec<Reading>,
 ) -> (&'a str, Vec<Vec<Reading>>, f64) {
-    let start = Instant::now();
+    let start = processor_s();
     let readings = all.iter().map(|s| detect(&s.values)).collect();
-    (name, readings, start.elapsed().as_secs_f64() * 1e6 / rows.max(1) as f64)
+    (name, readings, (processor_s() - start) * 1e6 / rows.max(1) as f64)
 }
 
 fn simple_scores(all: &[Series]) -> Vec<(&'static str, Vec<Vec<f64>>)> {

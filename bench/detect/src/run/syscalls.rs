@@ -1,6 +1,5 @@
 //! ADFA-LD: trained on the normal training traces only.
 use std::path::Path;
-use std::time::Instant;
 
 use learning::sequence::Behaviour;
 use learning::sequence::ngram::Ngrams;
@@ -9,6 +8,7 @@ use crate::baseline::{mutant, naive::Unseen};
 use crate::data::DataError;
 use crate::data::adfa::{Traces, load};
 use crate::report::{OURS, Report, add_published};
+use crate::run::processor_s;
 use crate::score::roc::{auc, detected_at, share};
 
 const RATE: f64 = 0.05;
@@ -17,10 +17,10 @@ const RATE: f64 = 0.05;
 pub fn run(dir: &Path, report: &mut Report) -> Result<(), DataError> {
     let traces = load(dir)?;
     let model = Behaviour::train(&traces.train);
-    let start = Instant::now();
+    let start = processor_s();
     let (normal, attack) = score_all(&traces, |t| model.score(t));
     let calls: usize = traces.normal.iter().chain(&traces.attack).map(Vec::len).sum();
-    let nanos = start.elapsed().as_secs_f64() * 1e9 / calls.max(1) as f64;
+    let nanos = (processor_s() - start) * 1e9 / calls.max(1) as f64;
 
     let mut ngrams: Ngrams = Ngrams::new();
     traces.train.iter().for_each(|t| ngrams.learn(t));

@@ -1,26 +1,33 @@
 //! Forecasts of one series a few steps ahead, with intervals whose coverage is corrected as the answers come in.
 //!
-//! Experts (the last value, medians of four memories, two medians of the same phase) are weighted by their own past
-//! absolute errors (Hedge); the forecast is the value seen lately that is nearest to their combination, as the median of a
+//! Experts (the last value, a mean, medians of four memories, two medians of the same phase) are weighted by their own past
+//! absolute errors, and by which side of the outcome they pulled the combination to (exponentiated gradient), both slowly
+//! forgotten; the forecast is the value seen lately that is nearest to their combination, as the median of a
 //! quantity that takes few values is one of them. An interval is the combination plus quantiles of its own past errors, at levels that adaptive
 //! conformal inference moves until the promised share is covered.
 pub mod exhaustion;
-pub mod recency;
-pub mod sorted;
+mod phases;
+mod recency;
+mod sorted;
 
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use phases::Phases;
 use recency::{MEMORIES, Recency};
 use sorted::Sorted;
 
-/// Experts: last value, one median a memory, two seasonal medians.
-const EXPERTS: usize = MEMORIES.len() + 3;
-/// Periods that the two seasonal medians look back.
-const PHASES: [usize; 2] = [3, 12];
-/// Learning rate of the expert weights, per typical error.
-const LEARNING: f64 = 0.1;
+/// Experts: last value, one median a memory, two medians of the same phase, mean.
+const EXPERTS: usize = MEMORIES + 4;
+/// The expert whose error is the unit of all: the median of the second memory.
+const USUAL: usize = 2;
+/// Weight of the newest value in the mean.
+const MEAN: f32 = 0.1;
+/// What an expert loses for its error, and gains or loses for the side it pulled to, per typical error.
+const LEARNING: [f32; 2] = [0.1, 0.05];
+/// Share of a loss that is kept from one answer to the next.
+const KEPT: f32 = 0.995;
 /// How far one answer moves an interval's level.
 const LEVEL_STEP: f64 = 0.01;
 /// Errors that an interval is made of.
@@ -41,14 +48,16 @@ pub struct Forecast {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Forecaster {
     steps: usize,
-    period: usize,
     window: Recency,
+    phases: Phases,
+    mean: f32,
     errors: Sorted,
-    history: Vec<f32>,
-    seen: usize,
+    is_started: bool,
+    /// Forecasts that wait for their outcome, in a ring.
     pending: Vec<Pending>,
-    losses: [f64; EXPERTS],
-    scale: f64,
+    oldest: usize,
+    losses: [f32; EXPERTS],
+    scale: f32,
     levels: [f64; QUANTILES.len()],
 }
 
@@ -56,23 +65,22 @@ pub struct Forecaster {
 struct Pending {
     experts: [f32; EXPERTS],
     /// What the experts say together, before the nearest value is taken.
-    center: f64,
+    center: f32,
     quantiles: [f64; QUANTILES.len()],
 }
 
 impl Forecaster {
     /// Forecasts `steps` samples ahead; `period` is the number of samples after which things tend to repeat (an hour).
     pub fn new(steps: usize, period: usize) -> Self {
-        let (steps, period) = (steps.max(1), period.max(1));
-        let longest = PHASES[1] * period + 1;
         Forecaster {
-            steps,
-            period,
+            steps: steps.max(1),
             window: Recency::new(),
+            phases: Phases::new(period),
+            mean: 0.0,
             errors: Sorted::new(ERRORS),
-            history: alloc::vec![0.0; longest],
-            seen: 0,
-            pending: alloc::vec![Pending::default(); steps],
+            is_started: false,
+            pending: Vec::with_capacity(steps.max(1)),
+            oldest: 0,
             losses: [0.0; EXPERTS],
             scale: 0.0,
             levels: QUANTILES,
@@ -81,75 +89,70 @@ impl Forecaster {
 
     /// Takes one sample in and forecasts the one `steps` later; `None` where it is not finite.
     pub fn push(&mut self, value: f64) -> Option<Forecast> {
+        let value = value as f32;
         if !value.is_finite() {
             return None;
         }
-        if self.seen >= self.steps {
+        let is_due = self.pending.len() == self.steps;
+        if is_due {
             self.answer(value);
         }
-        self.window.push(value as f32);
-        let slot = self.seen % self.history.len();
-        self.history[slot] = value as f32;
-        self.seen += 1;
-        let experts = self.experts(value as f32);
+        self.window.push(value);
+        self.phases.push(value);
+        self.mean = if self.is_started { self.mean + MEAN * (value - self.mean) } else { value };
+        self.is_started = true;
+        let experts = self.experts(value);
         let center = self.combine(&experts);
-        let value = f64::from(self.window.nearest(center as f32));
-        let forecast = Forecast { value, quantiles: self.quantiles(center) };
+        let forecast = Forecast {
+            value: f64::from(self.window.nearest(center)),
+            quantiles: self.quantiles(f64::from(center)),
+        };
         let pending = Pending { experts, center, quantiles: forecast.quantiles };
-        let slot = (self.seen - 1) % self.steps;
-        self.pending[slot] = pending;
+        if is_due {
+            self.pending[self.oldest] = pending;
+            self.oldest = if self.oldest + 1 == self.steps { 0 } else { self.oldest + 1 };
+        } else {
+            self.pending.push(pending);
+        }
         Some(forecast)
     }
 
     /// Learns from the outcome of the forecast made `steps` ago.
-    fn answer(&mut self, value: f64) {
-        let past = self.pending[self.seen % self.steps];
-        let usual = (value - f64::from(past.experts[2])).abs();
+    fn answer(&mut self, value: f32) {
+        let past = self.pending[self.oldest];
+        let usual = (value - past.experts[USUAL]).abs();
         self.scale += if self.scale == 0.0 { usual } else { 0.02 * (usual - self.scale) };
-        let unit = self.scale.max(1e-6 * value.abs()).max(1e-12);
+        let unit = self.scale.max(1e-6 * value.abs()).max(f32::MIN_POSITIVE);
+        let error = value - past.center;
+        let side = if error == 0.0 { 0.0 } else { LEARNING[1].copysign(-error) };
+        let (by_error, by_side) = (LEARNING[0] / unit, side / unit);
         for (loss, expert) in self.losses.iter_mut().zip(past.experts) {
-            *loss += LEARNING * (value - f64::from(expert)).abs() / unit;
+            *loss = KEPT * *loss + by_error * (value - expert).abs() + by_side * (expert - past.center);
         }
-        self.errors.push((value - past.center) as f32);
+        let least = least(&self.losses);
+        self.losses.iter_mut().for_each(|loss| *loss -= least);
+        self.errors.push(error);
         for (i, target) in QUANTILES.into_iter().enumerate().filter(|q| past.quantiles[q.0].is_finite()) {
-            let below = f64::from(u8::from(value <= past.quantiles[i]));
+            let below = f64::from(u8::from(f64::from(value) <= past.quantiles[i]));
             self.levels[i] = (self.levels[i] + LEVEL_STEP * (target - below)).clamp(-0.5, 1.5);
         }
     }
 
     fn experts(&self, last: f32) -> [f32; EXPERTS] {
         let mut out = [last; EXPERTS];
-        out[1..=MEMORIES.len()].copy_from_slice(&self.window.medians());
-        for (i, count) in PHASES.into_iter().enumerate() {
-            out[MEMORIES.len() + 1 + i] = self.same_phase(count).unwrap_or(last);
-        }
+        out[1..=MEMORIES].copy_from_slice(&self.window.medians());
+        let [raw, smooth] = self.phases.ahead(self.steps);
+        out[MEMORIES + 1] = raw.unwrap_or(last);
+        out[MEMORIES + 2] = smooth.unwrap_or(last);
+        out[MEMORIES + 3] = self.mean;
         out
     }
 
-    /// Median of the values one to `count` periods before the time that is forecast.
-    fn same_phase(&self, count: usize) -> Option<f32> {
-        let mut found = [0.0; PHASES[1]];
-        let mut filled = 0;
-        for back in (1..=count).map(|j| j * self.period).filter(|b| *b >= self.steps) {
-            let Some(at) = (self.seen + self.steps - 1).checked_sub(back) else { break };
-            if self.seen > at + self.history.len() {
-                break;
-            }
-            let value = self.history[at % self.history.len()];
-            let place = found[..filled].partition_point(|f| *f < value);
-            found[place..=filled].rotate_right(1);
-            found[place] = value;
-            filled += 1;
-        }
-        (filled > 0).then(|| found[(filled - 1) / 2])
-    }
-
     /// Half way between the weighted mean and the weighted median of the experts.
-    fn combine(&self, experts: &[f32; EXPERTS]) -> f64 {
-        let least = self.losses.iter().copied().fold(f64::INFINITY, f64::min);
-        let weights = self.losses.map(|l| libm::exp(least - l));
-        let total: f64 = weights.iter().sum();
-        let mean = experts.iter().zip(&weights).map(|(e, w)| f64::from(*e) * w).sum::<f64>() / total;
+    fn combine(&self, experts: &[f32; EXPERTS]) -> f32 {
+        let weights = self.losses.map(weight);
+        let total: f32 = weights.iter().sum();
+        let mean = experts.iter().zip(&weights).map(|(e, w)| e * w).sum::<f32>() / total;
         0.5 * (mean + weighted_median(experts, &weights, total))
     }
 
@@ -164,17 +167,28 @@ impl Forecaster {
     }
 }
 
-fn weighted_median(values: &[f32; EXPERTS], weights: &[f64; EXPERTS], total: f64) -> f64 {
-    let mut order: [usize; EXPERTS] = core::array::from_fn(|i| i);
-    order.sort_unstable_by(|a, b| values[*a].total_cmp(&values[*b]));
-    let mut sum = 0.0;
-    for i in order {
-        sum += weights[i];
-        if sum >= 0.5 * total {
-            return f64::from(values[i]);
+/// `(1 + loss / 16)^-16`, close to `e^-loss` and the same on every machine.
+fn weight(loss: f32) -> f32 {
+    let once = 1.0 / (1.0 + loss / 16.0);
+    let fourth = (once * once) * (once * once);
+    (fourth * fourth) * (fourth * fourth)
+}
+
+/// The least value at which half of the weight is reached; without an order, as there are few.
+fn weighted_median(values: &[f32; EXPERTS], weights: &[f32; EXPERTS], total: f32) -> f32 {
+    let mut sums = [0.0; EXPERTS];
+    for (one, weight) in values.iter().zip(weights) {
+        for (sum, value) in sums.iter_mut().zip(values) {
+            *sum += *weight * f32::from(u8::from(one <= value));
         }
     }
-    f64::from(values[order[EXPERTS - 1]])
+    let half = 0.5 * total;
+    least(&core::array::from_fn(|i| if sums[i] >= half { values[i] } else { f32::INFINITY }))
+}
+
+/// The least of values that are numbers.
+fn least(values: &[f32; EXPERTS]) -> f32 {
+    values.iter().fold(f32::INFINITY, |least, value| if *value < least { *value } else { least })
 }
 
 #[cfg(test)]

@@ -3,29 +3,37 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::sorted::{count, replace};
+
 /// Values held.
 pub const WINDOW: usize = 128;
-/// Samples after which a value's weight has fallen to 1/e, one memory each; the last forgets nothing in the window.
-pub const MEMORIES: [f64; 4] = [4.0, 12.0, 36.0, f64::INFINITY];
-/// Weights are scaled back before they reach this.
-const HEAVY: f32 = 1e30;
+/// Samples after which a value's weight has fallen to 1/e, for the memories that forget.
+pub const FADING: [f64; 3] = [4.0, 12.0, 36.0];
+/// Memories: those that forget, and one that weighs all of the window alike.
+pub const MEMORIES: usize = FADING.len() + 1;
 
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-struct Entry {
-    value: f32,
-    born: u32,
-    weights: [f32; MEMORIES.len()],
+/// Where the median of one memory lies. A sample moves it by a few places.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Cursor {
+    /// Place among the sorted values.
+    at: usize,
+    /// Weight of the values before that place.
+    below: f64,
+    /// Weight of all values.
+    total: f64,
 }
 
-/// Sorted window. Weights grow with time instead of the old ones shrinking, so a sample costs one insertion.
+/// Window in order of size, with the cursors of the medians.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Recency {
-    entries: Vec<Entry>,
-    values: Vec<f32>,
-    seen: u32,
-    next: [f32; MEMORIES.len()],
-    growth: [f32; MEMORIES.len()],
-    totals: [f32; MEMORIES.len()],
+    sorted: Vec<f32>,
+    /// Slot in the order of arrival of each sorted value; of equal ones the older comes first.
+    slots: Vec<u8>,
+    arrived: Vec<f32>,
+    seen: usize,
+    /// Weights by age, one row an age.
+    weights: Vec<[f64; FADING.len()]>,
+    cursors: [Cursor; FADING.len()],
 }
 
 impl Default for Recency {
@@ -37,83 +45,94 @@ impl Default for Recency {
 impl Recency {
     /// An empty window.
     pub fn new() -> Self {
-        let growth = MEMORIES.map(|m| libm::exp(1.0 / m) as f32);
-        let (entries, values) = (Vec::with_capacity(WINDOW), Vec::with_capacity(WINDOW));
+        let keep = FADING.map(|memory| libm::exp(-1.0 / memory));
+        let fade = |row: &[f64; FADING.len()]| Some(core::array::from_fn(|i| row[i] * keep[i]));
         Recency {
-            entries,
-            values,
+            sorted: Vec::with_capacity(WINDOW),
+            slots: Vec::with_capacity(WINDOW),
+            arrived: Vec::with_capacity(WINDOW),
             seen: 0,
-            next: [1.0; MEMORIES.len()],
-            growth,
-            totals: [0.0; MEMORIES.len()],
+            weights: core::iter::successors(Some([1.0; FADING.len()]), fade).take(WINDOW + 1).collect(),
+            cursors: [Cursor::default(); FADING.len()],
         }
     }
 
     /// Takes one finite value in, and lets the oldest go.
     pub fn push(&mut self, value: f32) {
-        let slot = self.seen as usize % WINDOW;
-        if self.values.len() < WINDOW {
-            self.values.push(value);
+        let slot = self.seen % WINDOW;
+        for (cursor, keep) in self.cursors.iter_mut().zip(self.weights[1]) {
+            cursor.below *= keep;
+            cursor.total *= keep;
+        }
+        let place = count(&self.sorted, |v| v <= value);
+        let place = if self.arrived.len() < WINDOW {
+            self.arrived.push(value);
+            self.sorted.insert(place, value);
+            self.slots.insert(place, slot as u8);
+            place
         } else {
-            let old = core::mem::replace(&mut self.values[slot], value);
-            self.forget(old, self.seen - WINDOW as u32);
+            let oldest = core::mem::replace(&mut self.arrived[slot], value);
+            self.exchange(oldest, place, value, slot as u8)
+        };
+        self.seen += 1;
+        for i in 0..FADING.len() {
+            let cursor = &mut self.cursors[i];
+            let is_before = place <= cursor.at && self.sorted.len() > 1;
+            cursor.at += usize::from(is_before);
+            cursor.below += f64::from(u8::from(is_before));
+            cursor.total += 1.0;
+            self.settle(i);
         }
-        let at = self.entries.partition_point(|e| e.value < value);
-        self.entries.insert(at, Entry { value, born: self.seen, weights: self.next });
-        for i in 0..MEMORIES.len() {
-            self.totals[i] += self.next[i];
-            self.next[i] *= self.growth[i];
-            if self.next[i] > HEAVY {
-                self.rescale(i);
-            }
-        }
-        self.seen = self.seen.wrapping_add(1);
     }
 
-    /// Medians in all memories, in one pass.
-    pub fn medians(&self) -> [f32; MEMORIES.len()] {
-        let half = self.totals.map(|t| 0.5 * t);
-        let mut sums = [0.0; MEMORIES.len()];
-        let mut out = [self.entries.last().map_or(0.0, |e| e.value); MEMORIES.len()];
-        for block in self.entries.chunks(8) {
-            for entry in block {
-                for i in 0..MEMORIES.len() {
-                    out[i] = if sums[i] < half[i] { entry.value } else { out[i] };
-                    sums[i] += entry.weights[i];
-                }
-            }
-            if (0..MEMORIES.len()).all(|i| sums[i] >= half[i]) {
-                break;
-            }
-        }
+    /// Medians in all memories, that of the whole window last; 0 of nothing.
+    pub fn medians(&self) -> [f32; MEMORIES] {
+        let value = |at: usize| self.sorted.get(at).copied().unwrap_or(0.0);
+        let mut out = [value(self.sorted.len().saturating_sub(1) / 2); MEMORIES];
+        out.iter_mut().zip(&self.cursors).for_each(|(median, cursor)| *median = value(cursor.at));
         out
     }
 
     /// The value in the window that is nearest to this one; this one itself while the window is empty.
     pub fn nearest(&self, value: f32) -> f32 {
-        let at = self.entries.partition_point(|e| e.value < value);
-        let Some(upper) = self.entries.get(at) else { return self.entries.last().map_or(value, |e| e.value) };
-        match at.checked_sub(1).map(|below| self.entries[below].value) {
-            Some(lower) if value - lower < upper.value - value => lower,
-            _ => upper.value,
+        let at = count(&self.sorted, |v| v < value);
+        let Some(&upper) = self.sorted.get(at) else { return self.sorted.last().copied().unwrap_or(value) };
+        match at.checked_sub(1).map(|below| self.sorted[below]) {
+            Some(lower) if value - lower < upper - value => lower,
+            _ => upper,
         }
     }
 
-    fn forget(&mut self, value: f32, born: u32) {
-        let from = self.entries.partition_point(|e| e.value < value);
-        let found = self.entries[from..].iter().position(|e| e.born == born);
-        if let Some(at) = found {
-            let gone = self.entries.remove(from + at);
-            (0..MEMORIES.len()).for_each(|i| self.totals[i] -= gone.weights[i]);
+    /// Takes the oldest value out, the first of its equals, and puts a new one before `place`; where it comes to lie.
+    fn exchange(&mut self, oldest: f32, place: usize, value: f32, slot: u8) -> usize {
+        let gone = count(&self.sorted, |v| v < oldest);
+        for (cursor, weight) in self.cursors.iter_mut().zip(self.weights[WINDOW]) {
+            cursor.total -= weight;
+            let was_before = gone < cursor.at;
+            cursor.at -= usize::from(was_before);
+            cursor.below -= weight * f64::from(u8::from(was_before));
         }
+        replace(&mut self.slots, gone, place, slot);
+        replace(&mut self.sorted, gone, place, value)
     }
 
-    /// Divides one memory by its newest weight and sums again, which also clears rounding errors.
-    fn rescale(&mut self, memory: usize) {
-        let by = 1.0 / self.next[memory];
-        self.entries.iter_mut().for_each(|e| e.weights[memory] *= by);
-        self.totals[memory] = self.entries.iter().map(|e| e.weights[memory]).sum();
-        self.next[memory] = 1.0;
+    /// Moves a cursor to the first value at which half of the weight is reached.
+    fn settle(&mut self, memory: usize) {
+        let Cursor { mut at, mut below, total } = self.cursors[memory];
+        let newest = self.seen - 1;
+        let weight = |at: usize| {
+            let age = newest.wrapping_sub(usize::from(self.slots[at])) % WINDOW;
+            self.weights[age][memory]
+        };
+        while at + 1 < self.sorted.len() && below + weight(at) < 0.5 * total {
+            below += weight(at);
+            at += 1;
+        }
+        while at > 0 && below >= 0.5 * total {
+            at -= 1;
+            below -= weight(at);
+        }
+        self.cursors[memory] = Cursor { at, below, total };
     }
 }
 
@@ -137,20 +156,20 @@ mod tests {
     }
 
     #[test]
-    fn medians_equal_a_sorted_copy_and_survive_rescaling() {
+    fn medians_equal_a_sorted_copy() {
         let (mut rng, mut window, mut all) = (crate::rng::Rng::new(3), Recency::new(), Vec::new());
         for i in 0..3000usize {
+            // Few different values at first, so that many are equal.
             let value = (rng.unit() * 50.0) as f32;
+            let value = if i < 1500 { libm::floorf(value / 8.0) } else { value };
             window.push(value);
             all.push(value);
-            if i % 301 == 300 {
-                let mut tail = all[all.len().saturating_sub(WINDOW)..].to_vec();
-                tail.sort_by(f32::total_cmp);
-                assert_eq!(window.medians()[3], tail[tail.len().div_ceil(2) - 1], "row {i}");
-                assert_eq!(window.medians()[0], slow_median(&all, MEMORIES[0]), "row {i}");
+            if i < 40 || i % 7 == 0 {
+                let slow = [FADING[0], FADING[1], FADING[2], f64::INFINITY].map(|m| slow_median(&all, m));
+                assert_eq!(window.medians(), slow, "row {i}");
             }
         }
-        assert_eq!(window.entries.len(), WINDOW);
+        assert_eq!(window.sorted.len(), WINDOW);
     }
 
     #[test]
