@@ -36,6 +36,17 @@ pub fn count_distances(train: &[Vec<u32>], tested: &[Vec<u32>]) -> Vec<f64> {
     tested.iter().map(|s| known.iter().map(|k| distance(k, &counts(s))).min().unwrap_or(0) as f64).collect()
 }
 
+/// The same distance of every sequence of training to the nearest of the others: what a threshold can be set by without
+/// labels.
+pub fn left_out_distances(train: &[Vec<u32>]) -> Vec<f64> {
+    let known: Vec<BTreeMap<u32, i64>> = train.iter().map(|s| counts(s)).collect();
+    let nearest = |(i, own): (usize, &BTreeMap<u32, i64>)| {
+        let others = known.iter().enumerate().filter(|(j, _)| *j != i);
+        others.map(|(_, k)| distance(k, own)).min().unwrap_or(0) as f64
+    };
+    known.iter().enumerate().map(nearest).collect()
+}
+
 fn counts(sequence: &[u32]) -> BTreeMap<u32, i64> {
     let mut out = BTreeMap::new();
     sequence.iter().for_each(|e| *out.entry(*e).or_insert(0) += 1);

@@ -3,7 +3,7 @@
 //! Three surprises are added: how unlikely the run is as a whole under the n-gram model, its beginning and end included,
 //! how far its counts of templates lie from the nearest counts of a normal run, and how much they break the relations
 //! that hold between counts in normal runs. The first two know only what was seen: together they claim no less than one
-//! in the runs seen, so that a new mixture of known parts is not condemned by them.
+//! in the runs seen, and little beyond, so that a new mixture of known parts is not condemned by them.
 use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
@@ -16,6 +16,8 @@ use crate::sequence::ngram::Ngrams;
 const FOLDS: usize = 5;
 /// Different count vectors kept.
 const MAX_COUNTS: usize = 1024;
+/// Weight of the logarithm of a surprise beyond what the runs seen can tell.
+const BEYOND: f64 = 0.2;
 /// Marks around a run.
 const START: u32 = u32::MAX - 1;
 const END: u32 = u32::MAX - 2;
@@ -50,8 +52,8 @@ impl Flow {
         let broken = held_out_relations(&all);
         let relation = Ranks::new(broken.clone());
         let known_max = libm::log(runs.len() as f64 + 1.0);
-        let known = surprises.iter().zip(&distances).map(|(s, d)| order.surprise(*s) + amount.surprise(*d));
-        let sums = known.zip(&broken).map(|(k, b)| k.min(known_max) + relation.surprise(*b));
+        let sums = surprises.iter().zip(&distances).map(|(s, d)| order.surprise(*s) + amount.surprise(*d));
+        let sums = sums.zip(&broken).map(|(k, b)| known(k, known_max) + relation.surprise(*b));
         let joint = Ranks::new(sums.collect());
         Flow { ngrams, counts, order, amount, relations: Relations::train(&all), relation, known_max, joint }
     }
@@ -60,14 +62,19 @@ impl Flow {
     pub fn score(&self, run: &[u32]) -> f64 {
         let order = self.order.surprise(total_surprise(&self.ngrams, &mark(run)));
         let counts = count(run);
-        let known = order + self.amount.surprise(nearest(&self.counts, &counts, false));
-        known.min(self.known_max) + self.relation.surprise(self.relations.score(&counts))
+        let sum = order + self.amount.surprise(nearest(&self.counts, &counts, false));
+        known(sum, self.known_max) + self.relation.surprise(self.relations.score(&counts))
     }
 
     /// The score that a share `rate` of the normal runs exceeds.
     pub fn threshold(&self, rate: f64) -> f64 {
         self.joint.quantile(rate)
     }
+}
+
+/// What order and counts say together: beyond the least chance that can be known, hardly more.
+fn known(sum: f64, most: f64) -> f64 {
+    sum.min(most) + BEYOND * libm::log(1.0 + (sum - most).max(0.0))
 }
 
 fn mark(run: &[u32]) -> Vec<u32> {
@@ -79,7 +86,7 @@ fn mark(run: &[u32]) -> Vec<u32> {
 }
 
 fn total_surprise(ngrams: &Ngrams, marked: &[u32]) -> f64 {
-    (1..marked.len()).map(|i| -libm::log(ngrams.probability(marked, i))).sum()
+    ngrams.surprise(marked, 1)
 }
 
 fn held_out(marked: &[Vec<u32>]) -> Vec<f64> {
@@ -136,13 +143,19 @@ fn distinct(runs: &[Vec<u32>]) -> Vec<(Counts, u32)> {
 
 /// Sum of absolute differences to the nearest known counts; with `own`, a vector seen once is not its own neighbour.
 fn nearest(known: &[(Counts, u32)], counts: &Counts, own: bool) -> f64 {
-    let others = known.iter().filter(|k| !own || k.1 > 1 || k.0 != *counts);
-    others.map(|k| distance(&k.0, counts)).min().map_or(0.0, f64::from)
+    let same = known.binary_search_by(|k| k.0.cmp(counts)).ok();
+    if same.is_some_and(|at| !own || known[at].1 > 1) {
+        return 0.0;
+    }
+    let others = known.iter().enumerate().filter(|(i, _)| Some(*i) != same);
+    let least = others.fold(u32::MAX, |least, (_, k)| least.min(distance(&k.0, counts, least)));
+    if least == u32::MAX { 0.0 } else { f64::from(least) }
 }
 
-fn distance(a: &Counts, b: &Counts) -> u32 {
+/// Sum of absolute differences, or any sum not below `enough`.
+fn distance(a: &Counts, b: &Counts, enough: u32) -> u32 {
     let (mut i, mut j, mut sum) = (0, 0, 0);
-    while i < a.len() || j < b.len() {
+    while (i < a.len() || j < b.len()) && sum < enough {
         let (left, right) = (a.get(i).map_or(u32::MAX, |x| x.0), b.get(j).map_or(u32::MAX, |x| x.0));
         sum += match left.cmp(&right) {
             core::cmp::Ordering::Less => a[i].1,
@@ -162,8 +175,8 @@ mod tests {
     #[test]
     fn count_distances_by_hand() {
         assert_eq!(count(&[7, 3, 7]), [(3, 1), (7, 2)]);
-        assert_eq!(distance(&count(&[7, 3, 7]), &count(&[3, 9])), 3);
-        assert_eq!(distance(&count(&[]), &count(&[1, 1])), 2);
+        assert_eq!(distance(&count(&[7, 3, 7]), &count(&[3, 9]), u32::MAX), 3);
+        assert_eq!(distance(&count(&[]), &count(&[1, 1]), u32::MAX), 2);
     }
 
     #[test]

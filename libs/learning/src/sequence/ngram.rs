@@ -75,8 +75,20 @@ impl<const MAX: usize> Ngrams<MAX> {
 
     /// Mean surprise of the events, in nats; 0 for an empty sequence.
     pub fn mean_surprise(&self, events: &[u32]) -> f64 {
-        let sum: f64 = (0..events.len()).map(|i| -libm::log(self.probability(events, i))).sum();
-        sum / events.len().max(1) as f64
+        self.surprise(events, 0) / events.len().max(1) as f64
+    }
+
+    /// Surprise of the events from `first` on, in nats. One logarithm for many: it costs more than a probability.
+    pub fn surprise(&self, events: &[u32], first: usize) -> f64 {
+        let (mut sum, mut product) = (0.0, 1.0);
+        for at in first..events.len() {
+            product *= self.probability(events, at);
+            if product < 1e-200 {
+                sum -= libm::log(product);
+                product = 1.0;
+            }
+        }
+        sum - libm::log(product)
     }
 
     /// Keys that found no room; more than a few mean that the model is too small for its program.
