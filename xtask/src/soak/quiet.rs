@@ -1,4 +1,4 @@
-//! A Homeostat beside nothing, or beside a build: no incident at all, and what it cost meanwhile.
+//! A Homeostat beside nothing, a build, or a mixed load without a fault: no incident at all, and what it cost meanwhile.
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -7,11 +7,28 @@ use serde_json::Value as Json;
 
 use super::Done;
 use super::load::Load;
+use super::mixed::Mixed;
 use crate::bench::{Figure, Folder, Started, watch};
 
-/// Runs for `minutes`, beside a build if `is_compiling`.
-pub(super) fn run(binary: &Path, minutes: u64, is_compiling: bool) -> Result<Done, String> {
-    let case = if is_compiling { "compile" } else { "idle" };
+/// What goes on beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Beside {
+    Nothing,
+    Build,
+    Mixed,
+}
+
+/// Who was told to differ, each time anew.
+const ANOMALIES: &str = "SELECT utc(since) AS since, min(sentence) AS sentence, min(probability) AS probability \
+     FROM anomalies_history GROUP BY since, name, metric ORDER BY since";
+
+/// Runs for `minutes`.
+pub(super) fn run(binary: &Path, minutes: u64, beside: Beside) -> Result<Done, String> {
+    let case = match beside {
+        Beside::Nothing => "idle",
+        Beside::Build => "compile",
+        Beside::Mixed => "mixed",
+    };
     eprintln!("{case}: {minutes} minutes");
     let folder = Folder::make()?;
     let state = folder.path().join("state");
@@ -19,18 +36,23 @@ pub(super) fn run(binary: &Path, minutes: u64, is_compiling: bool) -> Result<Don
     command.arg("run").arg("--state-dir").arg(&state);
     let running = Started::start(&mut command, &folder.path().join("log"))?;
     wait_until_it_answers(binary, &state)?;
-    let load = is_compiling.then(Load::start);
+    let load = (beside == Beside::Build).then(Load::start);
+    let mixed = match beside {
+        Beside::Mixed => Some(Mixed::start(binary, &state, folder.path())?),
+        _ => None,
+    };
     let used = watch(&[running.pid()], minutes * 60).pop().flatten();
-    let builds = load.map(Load::end);
-    let incidents =
-        ask(binary, &state, &["sql", "--json", "SELECT id, kind, culprit, sentence FROM incidents"])?;
-    let incidents = incidents.as_array().cloned().unwrap_or_default();
+    let builds = load.map(Load::end).or(mixed.map(Mixed::end));
+    let incidents = rows(binary, &state, "SELECT id, kind, culprit, sentence FROM incidents")?;
+    let anomalies = rows(binary, &state, ANOMALIES)?;
+    anomalies.iter().for_each(|row| eprintln!("{case}: told, no trouble: {row}"));
     let mut done = Done::default();
     let mut figure = |figure, value, unit| {
         let (case, subject) = (format!("{case}/{minutes} min"), "homeostat".to_owned());
         done.figures.push(Figure { figure, case, subject, value, unit });
     };
     figure("incidents", incidents.len() as f64, "");
+    figure("anomalies", anomalies.len() as f64, "");
     if let Some(used) = used {
         figure("cpu_percent", used.cpu_percent, "% of a core");
         figure("pss_mib", used.pss_mib, "MiB");
@@ -38,11 +60,16 @@ pub(super) fn run(binary: &Path, minutes: u64, is_compiling: bool) -> Result<Don
     if let Some(builds) = builds {
         figure("builds", f64::from(builds), "");
     }
-    done.broken.extend(incidents.iter().map(|row| format!("{case}: an incident on a quiet machine: {row}")));
+    done.broken.extend(incidents.iter().map(|row| format!("{case}: an incident without a fault: {row}")));
     if used.is_none() {
         done.broken.push(format!("{case}: homeostat ended by itself"));
     }
     Ok(done)
+}
+
+/// The rows of a query.
+fn rows(binary: &Path, state: &Path, query: &str) -> Result<Vec<Json>, String> {
+    Ok(ask(binary, state, &["sql", "--json", query])?.as_array().cloned().unwrap_or_default())
 }
 
 fn wait_until_it_answers(binary: &Path, state: &Path) -> Result<(), String> {

@@ -1,5 +1,6 @@
 //! Behaviour of a program: how its event sequences run on, and which kinds of events they use.
 pub mod kinds;
+pub mod levels;
 pub mod ngram;
 pub mod stream;
 pub mod threshold;
