@@ -55,9 +55,8 @@ fn run<'a>(name: &str, normal: impl Iterator<Item = &'a Bout>, from: usize, atta
         model.events()
     );
     for promised in [0.1, 0.05, 0.02, 0.01] {
-        let share = |all: &[f64]| {
-            all.iter().filter(|one| **one <= promised).count() as f64 / all.len().max(1) as f64
-        };
+        let share =
+            |all: &[f64]| all.iter().filter(|one| **one <= promised).count() as f64 / all.len().max(1) as f64;
         println!(
             "  promised {promised}: normal {:.3} (halves {:.3}, {:.3}), attacks {:.3}",
             share(counted),

@@ -181,10 +181,8 @@ impl<W: World> Cycle<W> {
                     judgement.iter().for_each(|one| self.mind.learn.judge(one));
                 }
                 Command::ExportModels(name) => {
-                    let parcel = self.mind.learn.parcel(name.as_deref());
-                    let bytes = Arc::new(models::encode_parcel(&parcel));
-                    let (name, entities) = (name.clone(), parcel.len());
-                    self.parcels.push(models::Exported { turn: self.mind.turn, name, entities, bytes });
+                    let parcel = self.mind.learn.parcel(name.as_deref(), std::env::consts::ARCH);
+                    self.parcels.push(models::Exported::of(&parcel, name.clone(), self.mind.turn));
                 }
                 Command::ImportModels { source, parcel } => {
                     self.mind.learn.take_in(parcel, source, self.mind.turn);

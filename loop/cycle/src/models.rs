@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use learn::Models;
-pub use learn::{Loss, Parcel};
+pub use learn::{CALLS, Loss, Parcel};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -14,7 +14,7 @@ const MODELS: &[u8; 8] = b"HOMEOMOD";
 const PARCEL: &[u8; 8] = b"HOMEOPCL";
 
 /// Layout of the models in either; raised whenever a field changes its meaning.
-const LAYOUT: u32 = 3;
+const LAYOUT: u32 = 4;
 
 /// Bytes of a parcel at most: several times what all that can be known takes.
 pub const PARCEL_BYTES_MAX: usize = 2 << 20;
@@ -48,8 +48,18 @@ pub struct Exported {
     pub name: Option<String>,
     /// Entities in it.
     pub entities: usize,
+    /// Programs whose calls are in it.
+    pub programs: usize,
     /// The file.
     pub bytes: Arc<Vec<u8>>,
+}
+
+impl Exported {
+    /// This parcel, asked for by that name.
+    pub(crate) fn of(parcel: &Parcel, name: Option<String>, turn: u64) -> Self {
+        let (entities, programs) = (parcel.len(), parcel.programs());
+        Self { turn, name, entities, programs, bytes: Arc::new(encode_parcel(parcel)) }
+    }
 }
 
 /// Turns for which a parcel is handed out: a door may look late.
@@ -167,7 +177,25 @@ mod tests {
         assert!(troubles[1].ends_with("learnt anew"), "{troubles:?}");
         assert_eq!(newest_sound([]), (Models::default(), Vec::new()));
     }
-    /// A parcel of a service and the machine, with histories.
+    /// A look at the calls of the one process.
+    fn look(turn: u32) -> vocab::probe::ProbeAnswer {
+        let id = vocab::ProcessId { pid: 7, start_ticks: 7 };
+        let calls = vocab::kernel::CallsSample {
+            id,
+            watched_s: 1.0,
+            names: ["read", "write", "poll"].map(Arc::from).to_vec(),
+            sequences: vec![(0..20).map(|at| (turn * at % 7 % 3) as u16).collect()],
+            ..Default::default()
+        };
+        let result = Ok(vocab::probe::ProbeResult::Calls(calls));
+        vocab::probe::ProbeAnswer {
+            probe: vocab::probe::Probe::calls(id),
+            at: Timestamp::from_secs(1),
+            result,
+        }
+    }
+
+    /// A parcel of the machine, with histories, and of the calls of a program.
     fn parcel() -> Parcel {
         let mut learn = Learn::default();
         for turn in 1..=200_u32 {
@@ -175,13 +203,15 @@ mod tests {
                 at: Timestamp::from_secs(i64::from(turn)),
                 turn: u64::from(turn),
                 interval_s: 1.0,
+                answers: if turn % 5 == 0 { vec![look(turn)] } else { Vec::new() },
                 ..Default::default()
             };
+            snapshot.processes = vec![vocab::kit::process(7, "web")];
             snapshot.machine.cpu_idle_pct = Some(f64::from(turn * turn % 97));
             snapshot.machine.memory_available_bytes = u64::from(turn * turn % 89) << 24;
             learn.run(&snapshot, &[], &[]);
         }
-        learn.parcel(None)
+        learn.parcel(None, "x86_64")
     }
 
     /// Numbers in no order.
@@ -194,7 +224,7 @@ mod tests {
     fn a_parcel_comes_back_and_no_damage_to_it_goes_unnoticed() {
         let bytes = encode_parcel(&parcel());
         assert_eq!(decode_parcel(&bytes), Ok(parcel()));
-        assert!(parcel().len() == 1 && bytes.len() > 1_000);
+        assert!((parcel().len(), parcel().programs()) == (2, 1) && bytes.len() > 1_000);
         for index in (0..bytes.len()).step_by(7) {
             let mut damaged = bytes.clone();
             damaged[index] ^= 1 << (index % 8);
@@ -225,13 +255,21 @@ mod tests {
             parcel.quantize();
             let mut learn = Learn::default();
             learn.take_in(&parcel, "hostile", 1);
-            for turn in 2..70 {
-                let at = Timestamp::from_secs(turn);
-                let turn = turn.unsigned_abs();
-                let snapshot = vocab::snapshot::Snapshot { at, turn, interval_s: 1.0, ..Default::default() };
+            for turn in 2..70_u32 {
+                let at = Timestamp::from_secs(i64::from(turn));
+                let (processes, answers) = (vec![vocab::kit::process(7, "web")], vec![look(turn)]);
+                let snapshot = vocab::snapshot::Snapshot {
+                    at,
+                    turn: u64::from(turn),
+                    interval_s: 1.0,
+                    processes,
+                    answers,
+                    ..Default::default()
+                };
                 learn.run(&snapshot, &[], &[]);
             }
-            assert!(learn.learnt().models.len() < 100 && learn.parcel(None).flaw().is_none());
+            assert!(learn.learnt().models.len() < 100);
+            assert_eq!(learn.parcel(None, "").flaw(), None);
         }
         assert!(refused > 30 && taken > 30, "{refused} {taken}");
     }

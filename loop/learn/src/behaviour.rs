@@ -35,8 +35,6 @@ const OVER: u32 = 1;
 const LAST_FIVE: u8 = 0x1F;
 /// How long a program is strange before it is learnt anew as it is. Unit: s.
 const STRANGE_S: f64 = 86_400.0;
-/// Names of calls known; the kernel has fewer.
-const NAMES_MAX: usize = 512;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
@@ -62,12 +60,13 @@ struct Last {
     chance: f64,
 }
 
-/// The calls of one look, by thread.
+/// The calls of one look, by thread: each call is the number that its name gives.
 type Bout = Vec<Vec<u32>>;
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Known {
     model: Stream,
+    origin: Origin,
     last: Last,
     state: State,
     since: Timestamp,
@@ -77,11 +76,36 @@ struct Known {
     aside: Vec<(Bout, f64)>,
 }
 
+/// Where a model comes from.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Origin {
+    /// The file it was taken in from.
+    source: Option<String>,
+    /// Raised whenever it is.
+    version: u64,
+}
+
+/// What is known of the calls of one program, to be taken to another machine.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calls {
+    pub program: Arc<str>,
+    /// Its service, else the program.
+    entity: Entity,
+    pub model: Stream,
+}
+
+/// What was taken in of a program at which no look was taken here since.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Brought {
+    calls: Calls,
+    origin: Origin,
+}
+
 /// The models of all programs.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Behaviours {
-    names: Vec<Arc<str>>,
     programs: BTreeMap<Arc<str>, Known>,
+    brought: BTreeMap<Arc<str>, Brought>,
 }
 
 impl Behaviours {
@@ -93,14 +117,18 @@ impl Behaviours {
         is_troubled: impl Fn(&Process) -> bool,
     ) -> (bool, Option<Event>) {
         let Some((look, process)) = snapshot.watched_calls() else { return (false, None) };
-        let bout = self.bout(look);
+        let (numbers, bout) = numbered(look);
         if bout.iter().map(Vec::len).sum::<usize>() < CALLS_MIN {
             return (false, None);
         }
+        let brought = self.brought.remove(&process.program);
         let before = self.programs.remove(&process.program);
-        let mut known = before.unwrap_or_else(|| Known::new(process, snapshot.at));
+        let mut known = before.unwrap_or_else(|| Known::new(process, snapshot.at, brought));
         let Some(verdict) = known.model.judge(&bout) else { return (false, None) };
-        let name = |number: &u32| self.names.get(*number as usize).cloned();
+        let name = |number: &u32| {
+            let place = numbers.iter().position(|one| one == number)?;
+            look.names.get(place).cloned()
+        };
         known.last = Last {
             surprise: verdict.surprise,
             probability: (known.model.bouts() > 0).then_some(verdict.probability),
@@ -116,27 +144,9 @@ impl Behaviours {
         (true, news)
     }
 
-    /// The look in the numbers under which calls are known here.
-    fn bout(&mut self, look: &CallsSample) -> Bout {
-        let mut number = |name: &Arc<str>| {
-            let known = self.names.iter().position(|one| one == name);
-            let place = known.unwrap_or_else(|| {
-                if self.names.len() < NAMES_MAX {
-                    self.names.push(name.clone());
-                }
-                self.names.len() - 1
-            });
-            u32::try_from(place).unwrap_or_default()
-        };
-        let numbers: Vec<u32> = look.names.iter().map(&mut number).collect();
-        let numbered = |calls: &Vec<u16>| -> Vec<u32> {
-            calls.iter().filter_map(|place| numbers.get(usize::from(*place)).copied()).collect()
-        };
-        look.sequences.iter().map(numbered).collect()
-    }
-
     /// Drops the models of whoever was looked at longest ago until the others have room.
     fn make_room(&mut self) {
+        while self.bytes() > MEMORY_MAX && self.brought.pop_first().is_some() {}
         while self.bytes() > MEMORY_MAX && self.programs.len() > 1 {
             let oldest = self.programs.iter().min_by_key(|(_, one)| one.last.at).map(|(key, _)| key.clone());
             oldest.iter().for_each(|key| drop(self.programs.remove(key)));
@@ -153,9 +163,33 @@ impl Behaviours {
         }
     }
 
+    /// What is known of the programs of this name, or of the service of this name, or of all.
+    pub fn parcel(&self, name: Option<&str>) -> Vec<Calls> {
+        let is_wanted = |(program, one): &(&Arc<str>, &Known)| {
+            name.is_none_or(|name| name == &***program || name == &*one.last.name)
+        };
+        let calls = |(program, one): (&Arc<str>, &Known)| Calls {
+            program: program.clone(),
+            entity: one.last.entity.clone(),
+            model: one.model.clone(),
+        };
+        self.programs.iter().filter(is_wanted).map(calls).collect()
+    }
+
+    /// Takes in what `source` knows of the calls of a program, in place of what is known here.
+    pub fn take_in(&mut self, calls: &Calls, source: &str) {
+        let before = self.programs.remove(&calls.program).map(|one| one.origin);
+        let before = self.brought.remove(&calls.program).map(|one| one.origin).or(before);
+        let version = before.unwrap_or_default().version + 1;
+        let origin = Origin { source: Some(String::from(source)), version };
+        self.brought.insert(calls.program.clone(), Brought { calls: calls.clone(), origin });
+        self.make_room();
+    }
+
     /// Memory of all models. Unit: bytes.
     pub fn bytes(&self) -> usize {
-        self.programs.values().map(Known::bytes).sum()
+        let brought = self.brought.values().map(|one| one.calls.model.bytes());
+        self.programs.values().map(Known::bytes).chain(brought).sum()
     }
 
     /// Programs that are known.
@@ -179,7 +213,62 @@ impl Behaviours {
 
     /// The rows of `models`.
     pub fn models(&self) -> impl Iterator<Item = ModelRow> {
-        self.programs.iter().map(|(program, one)| one.model_row(program))
+        let known = self.programs.iter().map(|(program, one)| one.model_row(program));
+        known.chain(self.brought.values().map(Brought::model_row))
+    }
+}
+
+/// The numbers of the names of a look, and the look in them. A number is made of the name alone, so it means the same
+/// on every machine.
+fn numbered(look: &CallsSample) -> (Vec<u32>, Bout) {
+    let fold = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    let numbers: Vec<u32> = look.names.iter().map(|name| name.bytes().fold(0x811c_9dc5, fold)).collect();
+    let number = |calls: &Vec<u16>| -> Vec<u32> {
+        calls.iter().filter_map(|place| numbers.get(usize::from(*place)).copied()).collect()
+    };
+    let bout = look.sequences.iter().map(number).collect();
+    (numbers, bout)
+}
+
+impl Calls {
+    /// Whether it can have been learnt.
+    pub fn is_sound(&self) -> bool {
+        let is_name = |name: &str| !name.is_empty() && name.len() <= 512;
+        let is_entity = match &self.entity {
+            Entity::Service(name) | Entity::Program(name) => is_name(name),
+            _ => false,
+        };
+        is_entity && is_name(&self.program) && self.model.is_sound()
+    }
+}
+
+impl Brought {
+    fn model_row(&self) -> ModelRow {
+        let source = self.origin.source.clone().unwrap_or_default();
+        let reason = alloc::format!(
+            "the order of {} system calls, taken in from {source}; no look at it here since",
+            self.calls.model.events()
+        );
+        model_row(&self.calls.program, self.calls.entity.clone(), &self.calls.model, &self.origin, reason)
+    }
+}
+
+/// A row of `models`.
+fn model_row(program: &str, entity: Entity, model: &Stream, origin: &Origin, reason: String) -> ModelRow {
+    ModelRow {
+        name: alloc::format!("{program} {METRIC}"),
+        entity,
+        metric: Some(String::from(METRIC)),
+        tier: 0,
+        state: String::from("loaded"),
+        version: origin.version,
+        samples: model.bouts(),
+        size_bytes: model.bytes() as u64,
+        checksum: None,
+        low: Some(model.usual(0.995)),
+        high: Some(model.usual(0.005)),
+        source: origin.source.clone(),
+        reason,
     }
 }
 
@@ -196,9 +285,11 @@ impl Last {
 }
 
 impl Known {
-    fn new(process: &Process, at: Timestamp) -> Self {
-        let (model, last, state) = (Stream::default(), Last::of(process, at), State::Learning);
-        Self { model, last, state, since: at, recent: 0, aside: Vec::new() }
+    /// Knows nothing, or what was brought.
+    fn new(process: &Process, at: Timestamp, brought: Option<Brought>) -> Self {
+        let (model, origin) = brought.map(|one| (one.calls.model, one.origin)).unwrap_or_default();
+        let (last, state) = (Last::of(process, at), State::Learning);
+        Self { model, origin, last, state, since: at, recent: 0, aside: Vec::new() }
     }
 
     /// Takes one look in; whether it begins to be strange with it.
@@ -240,7 +331,7 @@ impl Known {
     }
 
     fn begin_anew(&mut self) {
-        self.model = Stream::default();
+        (self.model, self.origin.source) = (Stream::default(), None);
         (self.state, self.since, self.recent) = (State::Learning, self.last.at, 0);
         self.aside.clear();
     }
@@ -293,25 +384,10 @@ impl Known {
     }
 
     fn model_row(&self, program: &Arc<str>) -> ModelRow {
-        ModelRow {
-            name: alloc::format!("{program} {METRIC}"),
-            entity: self.last.entity.clone(),
-            metric: Some(String::from(METRIC)),
-            tier: 0,
-            state: String::from("loaded"),
-            version: 0,
-            samples: self.model.bouts(),
-            size_bytes: self.bytes() as u64,
-            checksum: None,
-            low: Some(self.model.usual(0.995)),
-            high: Some(self.model.usual(0.005)),
-            source: None,
-            reason: alloc::format!(
-                "the order of {} system calls in {} looks",
-                self.model.events(),
-                self.model.bouts()
-            ),
-        }
+        let (events, looks) = (self.model.events(), self.model.bouts());
+        let reason = alloc::format!("the order of {events} system calls in {looks} looks");
+        let row = model_row(program, self.last.entity.clone(), &self.model, &self.origin, reason);
+        ModelRow { size_bytes: self.bytes() as u64, ..row }
     }
 }
 

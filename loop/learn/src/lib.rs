@@ -41,6 +41,7 @@ use vocab::rows::{ModelRow, Process};
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, Timestamp};
 
+pub use behaviour::METRIC as CALLS;
 pub use feedback::{Judgement, Opinion};
 use outlook::Outlook;
 pub use parcel::{Loss, Parcel};
@@ -145,14 +146,17 @@ impl Learn {
         self.learnt.feedback = Arc::new(self.models.feedback.rows().to_vec());
     }
 
-    /// What is known of the entities of this name, or of all, to be taken to another machine.
-    pub fn parcel(&self, name: Option<&str>) -> Parcel {
-        Parcel::of(&self.models.watch, name)
+    /// What is known of the entities of this name, or of all, to be taken to another machine; calls to one of this
+    /// architecture.
+    pub fn parcel(&self, name: Option<&str>, architecture: &str) -> Parcel {
+        Parcel::of(&self.models.watch, &self.models.behaviours, name, architecture)
     }
 
     /// Takes in what `source` knows, in place of what is known of the same entities here.
     pub fn take_in(&mut self, parcel: &Parcel, source: &str, turn: u64) {
         self.models.watch.take_in(parcel, source, turn);
+        parcel.calls.iter().for_each(|calls| self.models.behaviours.take_in(calls, source));
+        self.learnt.behaviour = Arc::new(self.models.behaviours.rows());
         self.learnt.models = Arc::new(self.model_rows());
     }
 

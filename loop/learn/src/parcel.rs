@@ -1,7 +1,8 @@
 //! What is known of some entities, to be taken to another machine.
 //!
 //! A heavier model travels as the history it remembers and is learnt again from that, so a file cannot bring a state that
-//! no history makes. [`Parcel::quantize`] holds histories in a byte a value; [`Parcel::distill`] leaves them behind and
+//! no history makes. Calls travel as the counts of their order, by name, and only within one architecture: another one has
+//! other calls for the same work. [`Parcel::quantize`] holds histories in a byte a value; [`Parcel::distill`] leaves them behind and
 //! teaches the light model what the heavy one holds for usual. Both say what that loses, on that history.
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,6 +11,7 @@ use learning::univariate::Tier0;
 use learning::univariate::nearest::REACH;
 use serde::{Deserialize, Serialize};
 
+use crate::behaviour::{Behaviours, Calls};
 use crate::model::{Heavy, Model};
 use crate::quantity::{Key, Kind};
 use crate::tiers::HEAVY_MAX;
@@ -24,6 +26,9 @@ const STEPS: f32 = 254.0;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Parcel {
     pub(crate) entries: Vec<Entry>,
+    pub(crate) calls: Vec<Calls>,
+    /// Of the machine on which the calls were made, as Rust names it.
+    architecture: String,
 }
 
 /// One entity.
@@ -69,8 +74,8 @@ pub struct Loss {
 }
 
 impl Parcel {
-    /// Everything known of the entities of this name, or of all of them.
-    pub(crate) fn of(watch: &Watch, name: Option<&str>) -> Self {
+    /// Everything known of the entities of this name, or of all of them, and of their calls.
+    pub(crate) fn of(watch: &Watch, behaviours: &Behaviours, name: Option<&str>, architecture: &str) -> Self {
         let wanted = watch.known.iter().filter(|(key, _)| name.is_none_or(|name| *key.1 == *name));
         let entry = |(key, one): (&Key, &crate::watch::Known)| {
             let heavy = one.model.series.iter().enumerate();
@@ -78,7 +83,8 @@ impl Parcel {
             let histories = heavy.map(|(index, heavy)| History::of(index, heavy)).collect();
             Entry { key: key.clone(), model: one.model.to_go(), histories }
         };
-        Self { entries: wanted.map(entry).collect() }
+        let (entries, calls) = (wanted.map(entry).collect(), behaviours.parcel(name));
+        Self { entries, calls, architecture: String::from(architecture) }
     }
 
     /// Entities in it.
@@ -86,14 +92,19 @@ impl Parcel {
         self.entries.len()
     }
 
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+    /// Programs whose calls are in it.
+    pub fn programs(&self) -> usize {
+        self.calls.len()
     }
 
-    /// Names of its entities.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.entries.iter().map(|one| &*one.key.1)
+    /// Whether nothing is in it.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty() && self.calls.is_empty()
+    }
+
+    /// Leaves out the calls of another architecture than this one; of how many programs.
+    pub fn leave_foreign_calls(&mut self, architecture: &str) -> usize {
+        if self.architecture == architecture { 0 } else { core::mem::take(&mut self.calls).len() }
     }
 
     /// What of it makes no sense, in words; a file may say anything.
@@ -106,6 +117,12 @@ impl Parcel {
         }
         if self.entries.iter().map(|one| one.histories.len()).sum::<usize>() > HEAVY_MAX {
             return Some("there are more histories than heavy models can be");
+        }
+        let mut programs: Vec<&str> = self.calls.iter().map(|one| &*one.program).collect();
+        programs.sort_unstable();
+        programs.dedup();
+        if programs.len() != self.calls.len() || self.calls.iter().any(|one| !one.is_sound()) {
+            return Some("the calls of a program cannot have been learnt, or are there twice");
         }
         self.entries.iter().find_map(Entry::flaw)
     }

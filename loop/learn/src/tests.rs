@@ -21,43 +21,7 @@ use vocab::{Entity, ProcessId, Timestamp};
 use crate::{BASELINES_MAX, Learn, Models};
 
 fn process(pid: u32, program: &str, anon_bytes: u64) -> Process {
-    Process {
-        pid,
-        start_ticks: 7,
-        ppid: 1,
-        name: program.into(),
-        program: program.into(),
-        command: None,
-        user_id: None,
-        service: None,
-        cgroup: None,
-        state: "S".to_string(),
-        is_kernel: false,
-        age_s: 1_000.0,
-        cpu_pct: Some(1.0),
-        cpu_time_s: 1.0,
-        nice: 0,
-        policy: "other".to_string(),
-        threads: 1,
-        run_delay_pct: None,
-        voluntary_switches_per_s: None,
-        rss_bytes: 0,
-        anon_bytes: Some(anon_bytes),
-        swap_bytes: None,
-        minor_faults_per_s: None,
-        major_faults_per_s: None,
-        descriptors: None,
-        descriptor_limit: None,
-        read_bytes_per_s: None,
-        write_bytes_per_s: None,
-        io_chars_per_s: None,
-        io_calls_per_s: None,
-        listen_port: None,
-        accept_backlog: None,
-        established: None,
-        unread_connections: None,
-        close_wait: None,
-    }
+    Process { anon_bytes: Some(anon_bytes), ..vocab::kit::process(pid, program) }
 }
 
 fn snapshot(turn: i64, processes: Vec<Process>) -> Snapshot {

@@ -7,7 +7,7 @@ use crate::action::Intent;
 use crate::decision::{Decision, Verdict};
 use crate::finding::{Finding, FindingKind, Severity};
 use crate::incident::{Incident, IncidentState};
-use crate::rows::{ActionRow, Service};
+use crate::rows::{ActionRow, Process, Service};
 use crate::rule::{ActuatorKind, Proves, Rung};
 use crate::{Entity, Timestamp};
 
@@ -145,5 +145,46 @@ pub fn service(name: &str, state: &str) -> Service {
         exit_ran_s: None,
         back_off_s: None,
         is_healthy: None,
+    }
+}
+
+/// A row of `processes`: one that is old enough to be known, sleeps and does little.
+pub fn process(pid: u32, program: &str) -> Process {
+    Process {
+        pid,
+        start_ticks: 7,
+        ppid: 1,
+        name: program.into(),
+        program: program.into(),
+        command: None,
+        user_id: None,
+        service: None,
+        cgroup: None,
+        state: "S".into(),
+        is_kernel: false,
+        age_s: 1_000.0,
+        cpu_pct: Some(1.0),
+        cpu_time_s: 1.0,
+        nice: 0,
+        policy: "other".into(),
+        threads: 1,
+        run_delay_pct: None,
+        voluntary_switches_per_s: None,
+        rss_bytes: 0,
+        anon_bytes: None,
+        swap_bytes: None,
+        minor_faults_per_s: None,
+        major_faults_per_s: None,
+        descriptors: None,
+        descriptor_limit: None,
+        read_bytes_per_s: None,
+        write_bytes_per_s: None,
+        io_chars_per_s: None,
+        io_calls_per_s: None,
+        listen_port: None,
+        accept_backlog: None,
+        established: None,
+        unread_connections: None,
+        close_wait: None,
     }
 }

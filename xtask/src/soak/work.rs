@@ -134,7 +134,8 @@ fn clients(folder: &Path) -> Io {
     let mut answer = vec![0; 1 << 16];
     loop {
         pace(25);
-        let Ok(Ok(port)) = std::fs::read_to_string(folder.join("port")).map(|text| text.parse::<u16>()) else {
+        let Ok(Ok(port)) = std::fs::read_to_string(folder.join("port")).map(|text| text.parse::<u16>())
+        else {
             continue;
         };
         // A server that is not there yet is asked again.

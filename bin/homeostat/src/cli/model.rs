@@ -82,13 +82,16 @@ fn export(args: &Export, context: &mut Context) -> Result<(), UserError> {
         )
     })?;
     write(&args.file, &bytes)?;
-    let entities = answer["entities"].as_u64().unwrap_or_default();
+    let count = |of: &str| answer[of].as_u64().unwrap_or_default();
+    let (entities, programs) = (count("entities"), count("programs"));
     match context.out.format() {
         Format::Json => {
-            context.out.object(&json!({"file": args.file, "entities": entities, "bytes": bytes.len()}))?
+            let size = bytes.len();
+            let said = json!({"file": args.file, "entities": entities, "programs": programs, "bytes": size});
+            context.out.object(&said)?
         }
         _ => context.out.line(&format!(
-            "`{}` holds what is known of {entities} entities in {} bytes",
+            "`{}` holds what is known of {entities} entities and of the calls of {programs} programs in {} bytes",
             args.file.display(),
             bytes.len()
         ))?,
@@ -104,9 +107,13 @@ fn import(file: &Path, context: &mut Context) -> Result<(), UserError> {
     match context.out.format() {
         Format::Json => context.out.object(&answer)?,
         _ => context.out.line(&format!(
-            "taken in: what `{source}` knows of {} entities; `homeostat sql \"SELECT * FROM models\"` shows it",
-            answer["entities"]
+            "taken in: what `{source}` knows of {} entities and of the calls of {} programs; `homeostat sql \"SELECT * FROM models\"` shows it",
+            answer["entities"], answer["programs"]
         ))?,
+    }
+    if let Some(left_out @ 1..) = answer["left_out"].as_u64() {
+        context
+            .remark(&format!("the calls of {left_out} programs are of another kind of processor: left out"));
     }
     Ok(())
 }

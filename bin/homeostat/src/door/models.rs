@@ -4,7 +4,7 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
-use cycle::models::{decode_parcel, newest_named};
+use cycle::models::{CALLS, decode_parcel, newest_named};
 use serde::Deserialize;
 use serde_json::json;
 use vocab::rows::ModelRow;
@@ -17,6 +17,7 @@ use super::state::{Published, Shared};
 use super::{Command, json};
 use crate::hex;
 
+/// What the models of the order of calls are of.
 /// Longest name of where models come from. Unit: bytes.
 const SOURCE_MAX: usize = 64;
 
@@ -51,12 +52,13 @@ async fn export(shared: &Shared, name: Option<String>) -> Result {
     let made = |now: &Published| newest_named(&now.turn.parcels, wanted.as_deref(), after);
     let answer = order_and_wait(shared, &now, Command::ExportModels(name.clone()), made).await;
     let parcel = answer.ok_or_else(|| late("the export"))??;
-    if parcel.entities == 0 {
+    if parcel.entities + parcel.programs == 0 {
         let what = format!("nothing is known of `{}`", name.unwrap_or_default());
         let hint = "`homeostat sql \"SELECT name FROM services\"` shows names; an entity is known after its first second";
         return Err(Refusal::new(StatusCode::NOT_FOUND, what, hint));
     }
-    Ok(Answer(json!({"entities": parcel.entities, "models": hex::encode(&parcel.bytes)})))
+    let (entities, programs) = (parcel.entities, parcel.programs);
+    Ok(Answer(json!({"entities": entities, "programs": programs, "models": hex::encode(&parcel.bytes)})))
 }
 
 async fn import(shared: &Shared, source: String, models: String) -> Result {
@@ -65,24 +67,27 @@ async fn import(shared: &Shared, source: String, models: String) -> Result {
         return Err(Refusal::wrong(what, "rename the file"));
     }
     let bytes = hex::decode(&models).ok_or_else(|| unusable(&"they are not in hexadecimal"))?;
-    let parcel = decode_parcel(&bytes).map_err(|error| unusable(&error))?;
+    let mut parcel = decode_parcel(&bytes).map_err(|error| unusable(&error))?;
+    let foreign = parcel.leave_foreign_calls(std::env::consts::ARCH);
     if parcel.is_empty() {
         return Err(unusable(&"nothing is in them"));
     }
     let now = shared.now()?;
-    let (count, from) = (parcel.len(), source.clone());
+    let (entities, programs, from) = (parcel.len(), parcel.programs(), source.clone());
     let rows_of = |now: &Published| {
         let rows = now.turn.learnt.models.iter();
-        let is_it = |row: &&ModelRow| row.metric.is_none() && row.source.as_deref() == Some(&from);
+        let is_whole = |row: &ModelRow| row.metric.as_deref().is_none_or(|metric| metric == CALLS);
+        let is_it = |row: &&ModelRow| is_whole(row) && row.source.as_deref() == Some(&from);
         rows.filter(is_it).cloned().collect::<Vec<_>>()
     };
     let before = rows_of(&now);
     let is_new =
-        |row: &ModelRow| !before.iter().any(|old| (&old.entity, old.version) == (&row.entity, row.version));
+        |row: &ModelRow| !before.iter().any(|old| (&old.name, old.version) == (&row.name, row.version));
     let is_in = |now: &Published| Some(rows_of(now)).filter(|rows| rows.iter().any(is_new));
     let answer = order_and_wait(shared, &now, Command::ImportModels { source, parcel }, is_in).await;
     let rows = answer.ok_or_else(|| late("the import"))??;
-    Ok(Answer(json!({"entities": count, "models": json::array(&rows)})))
+    let models = json::array(&rows);
+    Ok(Answer(json!({"entities": entities, "programs": programs, "left_out": foreign, "models": models})))
 }
 
 fn unusable(why: &dyn std::fmt::Display) -> Refusal {

@@ -155,6 +155,7 @@ fn carry_out(command: &Command, turn: &mut Turn, mode: &mut Mode) {
             turn.parcels.push(cycle::models::Exported {
                 turn: turn.snapshot.turn,
                 name: name.clone(),
+                programs: 0,
                 entities,
                 bytes,
             });

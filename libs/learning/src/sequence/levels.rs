@@ -95,7 +95,10 @@ mod tests {
         for _ in 0..5_000 {
             levels.push(if rng.next_u64() % 3 == 0 { 0.0025 } else { 1.0 }, 0.0025);
             let chances = (0..=400).map(|at| levels.chance(f64::from(at) / 400.0));
-            assert!(chances.clone().zip(chances.clone().skip(1)).all(|(one, next)| one <= next), "{levels:?}");
+            assert!(
+                chances.clone().zip(chances.clone().skip(1)).all(|(one, next)| one <= next),
+                "{levels:?}"
+            );
             assert!(levels.is_sound() && chances.clone().all(|one| (0.0..=1.0).contains(&one)));
         }
     }

@@ -70,7 +70,27 @@ impl<const MAX: usize> Ngrams<MAX> {
             let followers = f64::from(slot.followers);
             p = (seen + followers * p) / (f64::from(slot.count) + followers);
         }
-        p
+        p.clamp(f64::MIN_POSITIVE, 1.0)
+    }
+
+    /// Whether it is a table that counting can make as far as a look at it shows: every key is found again, and there is
+    /// room to end a search.
+    pub fn is_sound(&self) -> bool {
+        let is_slot = |slot: &Slot| match slot.key {
+            0 => *slot == Slot::default(),
+            key => {
+                (1..1 << 31).contains(&slot.count)
+                    && slot.followers <= slot.count
+                    && self.find(key) == Some(slot)
+            }
+        };
+        let size = self.slots.len();
+        let used = self.slots.iter().filter(|slot| slot.key != 0).count();
+        size.is_power_of_two()
+            && (SLOTS_MIN..=MAX).contains(&size)
+            && used == self.used
+            && used * 8 <= size * 7
+            && self.slots.iter().all(is_slot)
     }
 
     /// Mean surprise of the events, in nats; 0 for an empty sequence.

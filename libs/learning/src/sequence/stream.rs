@@ -110,6 +110,17 @@ impl Stream {
         sorted.get(at.min(sorted.len().saturating_sub(1))).copied().map_or(0.0, f64::from)
     }
 
+    /// Whether all of it is what learning can reach, as far as a look at it shows.
+    pub fn is_sound(&self) -> bool {
+        let most = self.bouts.min(RANKED as u64) as usize;
+        self.ngrams.is_sound()
+            && self.levels.is_sound()
+            && self.scores.len() <= most
+            && self.scores.iter().all(|score| (0.0..1e6).contains(score))
+            && self.bouts < 1 << 50
+            && self.events < 1 << 50
+    }
+
     /// Memory that it holds. Unit: bytes.
     pub fn bytes(&self) -> usize {
         size_of::<Self>() + self.ngrams.bytes() + self.scores.capacity() * size_of::<f32>()

@@ -223,3 +223,29 @@ fn what_was_learnt_comes_back_byte_for_byte() {
     let back: Behaviours = postcard::from_bytes(&bytes).expect("its own bytes");
     assert_eq!(back, play.learn.models.behaviours);
 }
+
+#[test]
+fn the_order_of_calls_travels_by_name_and_not_to_another_kind_of_processor() {
+    let (mut here, web) = (Play::new(6), process(1, "web", 1));
+    here.looks(120, &web, &USUAL, &[]);
+    let parcel = here.learn.parcel(Some("web"), "x86_64");
+    assert_eq!((parcel.programs(), parcel.flaw()), (1, None));
+    let mut foreign = parcel.clone();
+    assert_eq!((foreign.leave_foreign_calls("aarch64"), foreign.programs()), (1, 0));
+    let mut there = Play::new(7);
+    // Another program comes first, with other calls: places differ from those of the other machine.
+    there.looks(3, &process(2, "db", 1), &OTHER, &[]);
+    for (version, source) in [(1, "web1.models"), (2, "web2.models")] {
+        there.learn.take_in(&parcel, source, 9);
+        let models = there.learn.learnt().models.clone();
+        let row = models.iter().find(|row| row.metric.as_deref() == Some(METRIC) && row.source.is_some());
+        let row = row.expect("a row");
+        assert_eq!((&*row.name, row.version, row.samples), ("web call_surprise", version, 120));
+        assert!(row.reason.contains("no look at it here since"), "{row:?}");
+    }
+    there.looks(1, &web, &USUAL, &[]);
+    assert_eq!((&*there.row("web").state, there.row("web").looks), ("ready", 121));
+    assert_eq!(there.looks(4, &web, &OTHER, &[]), [4]);
+    let kept = there.learn.models.behaviours.models().find(|row| row.source.is_some()).expect("a row");
+    assert_eq!(kept.source.as_deref(), Some("web2.models"));
+}

@@ -25,7 +25,7 @@ fn model<'a>(learn: &'a Learn, name: &str) -> &'a Model {
 #[test]
 fn what_is_known_of_one_service_arrives_and_nothing_else_changes() {
     let (here, _) = known();
-    let parcel = here.parcel(Some("s002"));
+    let parcel = here.parcel(Some("s002"), "");
     assert_eq!((parcel.len(), parcel.flaw()), (1, None));
     let (mut there, mut machine) = (Learn::default(), Machine::new(5));
     run(&mut there, &mut machine, 400, |snapshot| {
@@ -54,7 +54,7 @@ fn what_is_known_of_one_service_arrives_and_nothing_else_changes() {
 #[test]
 fn heavy_models_come_as_what_they_remember_and_only_as_many_as_there_is_room_for() {
     let (here, _) = known();
-    let parcel = here.parcel(None);
+    let parcel = here.parcel(None, "");
     assert_eq!((parcel.len(), parcel.flaw()), (6, None));
     let mut there = Learn::default();
     there.take_in(&parcel, "all.models", 5);
@@ -76,7 +76,7 @@ fn heavy_models_come_as_what_they_remember_and_only_as_many_as_there_is_room_for
 #[test]
 fn in_a_byte_a_value_it_takes_a_quarter_and_loses_little() {
     let (here, _) = known();
-    let mut parcel = here.parcel(None);
+    let mut parcel = here.parcel(None, "");
     let losses = parcel.quantize();
     let cpu = losses.iter().find(|one| one.name == "machine cpu_busy_pct").expect("CPU has a heavy model");
     assert!(cpu.samples > 1_900 && cpu.bytes.0 > 9_000 && 4 * cpu.bytes.1 < cpu.bytes.0 + 40, "{cpu:?}");
@@ -94,7 +94,7 @@ fn in_a_byte_a_value_it_takes_a_quarter_and_loses_little() {
 #[test]
 fn without_heavy_models_the_light_ones_say_what_they_miss() {
     let (here, _) = known();
-    let mut parcel = here.parcel(None);
+    let mut parcel = here.parcel(None, "");
     let losses = parcel.distill();
     assert_eq!(losses.len(), 2);
     assert!(losses.iter().all(|one| one.bytes.1 < one.bytes.0 / 10 && one.samples > 1_900), "{losses:?}");
@@ -108,7 +108,7 @@ fn without_heavy_models_the_light_ones_say_what_they_miss() {
 fn flaw_after(change: impl Fn(&mut Parcel)) -> Option<&'static str> {
     let (mut learn, mut machine) = (Learn::default(), Machine::new(2));
     run(&mut learn, &mut machine, 50, |_| {});
-    let mut parcel = learn.parcel(None);
+    let mut parcel = learn.parcel(None, "");
     assert_eq!(parcel.flaw(), None);
     change(&mut parcel);
     parcel.flaw()
