@@ -192,31 +192,42 @@ struct event {
 	char path[40];
 };
 
-/* One thread, written by the task iterator. */
+/* More descriptors than are counted. */
+#define DESCRIPTORS_UNKNOWN 0xffffffff
+
+/*
+ * One thread, written by the task iterator. In the row of a process's first thread, faults, times in user
+ * and kernel mode and I/O are with those of the threads that have ended.
+ */
 struct task_row {
 	u32 pid;
 	u32 tid;
 	u32 ppid;
-	u32 uid;
+	u32 euid;
 	u32 state;
 	u32 flags;
 	s32 nice;
 	u32 policy;
+	s32 session;
+	u32 descriptors;   /* of a process, in the row of its first thread */
 	u64 start_ns;
 	u64 cpu_ns;        /* this thread */
 	u64 dead_cpu_ns;   /* threads of the process that have ended */
+	u64 user_ns;       /* as the timer saw it: how cpu_ns divides, no more */
+	u64 system_ns;
 	u64 run_delay_ns;  /* time spent runnable, not running */
 	u64 minor_faults;
 	u64 major_faults;
 	u64 switches;      /* voluntary and not */
+	u64 voluntary_switches;
+	u64 io_chars;      /* bytes of calls, read and written */
+	u64 io_calls;
 	u64 read_bytes;
 	u64 write_bytes;
 	u64 file_pages;
 	u64 anon_pages;
 	u64 shmem_pages;
 	u64 swap_pages;
-	u64 total_pages;
-	u64 cgroup;
 	u64 groups;        /* the set of cgroups it is in, as the kernel names it: another one after a move */
 	u64 files_soft;    /* limits of open files */
 	u64 files_hard;
@@ -247,7 +258,7 @@ SIZE(api_live, 16);
 SIZE(alloc_open, 16);
 SIZE(alloc_sample, 4152);
 SIZE(event, 128);
-SIZE(task_row, 192);
+SIZE(task_row, 224);
 SIZE(socket_row, 16);
 
 #endif

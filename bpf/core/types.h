@@ -13,7 +13,11 @@ struct cgroup { struct kernfs_node *kn; } KERNEL;
 struct css_set { struct cgroup *dfl_cgrp; } KERNEL;
 struct kuid { u32 val; } KERNEL;
 typedef struct kuid kuid_t;
-struct cred { kuid_t uid; } KERNEL;
+struct cred { kuid_t uid; kuid_t euid; } KERNEL;
+struct upid { s32 nr; } KERNEL;
+struct pid { struct upid numbers[1]; } KERNEL;
+struct fdtable { u32 max_fds; u64 *open_fds; } KERNEL;
+struct files_struct { struct fdtable *fdt; } KERNEL;
 struct atomic { s32 counter; } KERNEL;
 typedef struct atomic atomic_t;
 struct percpu_counter { s64 count; } KERNEL;
@@ -21,15 +25,26 @@ struct rq { u64 clock; } KERNEL;
 struct cfs_rq { struct rq *rq; } KERNEL;
 struct sched_entity { u64 sum_exec_runtime; struct cfs_rq *cfs_rq; } KERNEL;
 struct sched_info { u64 run_delay; u64 last_queued; } KERNEL;
-struct task_io_accounting { u64 read_bytes; u64 write_bytes; } KERNEL;
+struct task_io_accounting {
+	u64 rchar;
+	u64 wchar;
+	u64 syscr;
+	u64 syscw;
+	u64 read_bytes;
+	u64 write_bytes;
+} KERNEL;
 struct mm_struct { u64 total_vm; struct percpu_counter rss_stat[4]; } KERNEL;
 struct rlimit { u64 rlim_cur; u64 rlim_max; } KERNEL;
 struct signal_struct {
 	atomic_t live;
 	s32 group_exit_code;
 	u64 sum_sched_runtime;
+	u64 utime;
+	u64 stime;
 	u64 min_flt;
 	u64 maj_flt;
+	struct task_io_accounting ioac;
+	struct pid *pids[4];
 	struct rlimit rlim[16];
 } KERNEL;
 
@@ -44,6 +59,8 @@ struct task_struct {
 	u32 sched_contributes_to_load : 1;
 	u32 in_memstall : 1;
 	u64 start_boottime;
+	u64 utime;
+	u64 stime;
 	u64 min_flt;
 	u64 maj_flt;
 	u64 nvcsw;
@@ -54,6 +71,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	struct signal_struct *signal;
+	struct files_struct *files;
 	struct mm_struct *mm;
 	const struct cred *real_cred;
 	struct css_set *cgroups;

@@ -28,7 +28,7 @@ macro_rules! plain {
 }
 
 plain!(Hist: 120, SchedStat: 368, BlockKey: 8, BlockStat: 248, FsStat: 136, NetStat: 152, ReclaimStat: 368,
-       CallStat: 128, CallOpen: 16, CallSequence: 32_776, ApiStat: 136, ApiOpen: 24, ApiLive: 16, AllocSample: 4152, Event: 128, TaskRow: 192, SocketRow: 16);
+       CallStat: 128, CallOpen: 16, CallSequence: 32_776, ApiStat: 136, ApiOpen: 24, ApiLive: 16, AllocSample: 4152, Event: 128, TaskRow: 224, SocketRow: 16);
 // SAFETY: integers.
 unsafe impl Plain for u32 {}
 // SAFETY: integers.
@@ -332,7 +332,8 @@ impl Event {
     }
 }
 
-/// One thread of the process table.
+/// One thread of the process table. In the row of a process's first thread, faults, times in user and kernel mode and
+/// I/O are with those of the threads that have ended; descriptors, limits and pages stand there alone.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TaskRow {
@@ -342,8 +343,8 @@ pub struct TaskRow {
     pub tid: u32,
     /// Parent process.
     pub ppid: u32,
-    /// Real user id.
-    pub uid: u32,
+    /// Effective user id.
+    pub euid: u32,
     /// Kernel's task state bits; 0 is running or runnable.
     pub state: u32,
     /// Kernel's PF_ flags.
@@ -352,12 +353,20 @@ pub struct TaskRow {
     pub nice: i32,
     /// Scheduling policy.
     pub policy: u32,
+    /// Session.
+    pub session: i32,
+    /// Open descriptors; [`TaskRow::DESCRIPTORS_UNKNOWN`] where the table has room for more than 1,024.
+    pub descriptors: u32,
     /// Start time, as identity.
     pub start_ns: u64,
     /// CPU time of this thread.
     pub cpu_ns: u64,
     /// CPU time of the threads of its process that have ended.
     pub dead_cpu_ns: u64,
+    /// Time in user mode as the timer saw it: only how it relates to `system_ns` means anything.
+    pub user_ns: u64,
+    /// Time in kernel mode as the timer saw it.
+    pub system_ns: u64,
     /// Time spent runnable without running.
     pub run_delay_ns: u64,
     /// Page faults without I/O.
@@ -366,6 +375,12 @@ pub struct TaskRow {
     pub major_faults: u64,
     /// Context switches.
     pub switches: u64,
+    /// Context switches because it waited.
+    pub voluntary_switches: u64,
+    /// Bytes read and written by calls, from wherever.
+    pub io_chars: u64,
+    /// Calls that read and write.
+    pub io_calls: u64,
     /// Bytes read from devices.
     pub read_bytes: u64,
     /// Bytes written to devices.
@@ -378,10 +393,6 @@ pub struct TaskRow {
     pub shmem_pages: u64,
     /// Pages in swap.
     pub swap_pages: u64,
-    /// Pages of address space.
-    pub total_pages: u64,
-    /// Cgroup in the unified hierarchy.
-    pub cgroup: u64,
     /// The set of cgroups it is in, of all hierarchies: a number that is another one after a move.
     pub groups: u64,
     /// Soft limit of open files; `u64::MAX` for none.
@@ -392,14 +403,27 @@ pub struct TaskRow {
 }
 
 impl TaskRow {
+    /// What `descriptors` is where it was not counted.
+    pub const DESCRIPTORS_UNKNOWN: u32 = u32::MAX;
+
     /// Name of the thread.
     pub fn comm(&self) -> String {
         text(&self.comm)
     }
 
+    /// Name of the thread as the kernel has it.
+    pub fn comm_bytes(&self) -> &[u8] {
+        self.comm.split(|byte| *byte == 0).next().unwrap_or_default()
+    }
+
     /// Whether this is a thread of the kernel.
     pub fn is_kernel(&self) -> bool {
         self.flags & 0x0020_0000 != 0
+    }
+
+    /// Whether it ends: most of what it had is gone already.
+    pub fn is_exiting(&self) -> bool {
+        self.flags & 4 != 0
     }
 }
 

@@ -12,7 +12,8 @@ use vocab::{Entity, ProcessId, Timestamp};
 
 use crate::kernel::KernelSide;
 use crate::ledger::{Report, monotonic_ns};
-use crate::processes::{Processes, Tracked};
+use crate::processes::Processes;
+use crate::tracked::Tracked;
 
 /// Time between two watches that nobody asked for. Unit: s.
 const EVERY_S: f64 = 60.0;

@@ -51,7 +51,7 @@ pub(crate) fn read(
 
 /// The processes that the entities name: themselves, or those of a service, unit or cgroup.
 fn named_pids(processes: &mut Processes, entities: &[Entity]) -> BTreeSet<u32> {
-    let is_named = |one: &crate::processes::Tracked| {
+    let is_named = |one: &crate::tracked::Tracked| {
         entities.iter().any(|entity| match entity {
             Entity::Process(id) => *id == one.stat.id(),
             Entity::Service(name) => {

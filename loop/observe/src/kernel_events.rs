@@ -24,7 +24,9 @@ const WAKES_A_SECOND: u32 = 200;
 const REST: Duration = Duration::from_millis(10);
 /// How long it rests after every look where nobody answers at once: the loop takes what there is once a tick, and each
 /// wake-up costs as much as a dozen events.
-const CALM: Duration = Duration::from_millis(25);
+const CALM: Duration = Duration::from_millis(200);
+/// Events at one look from which it does not rest so long: the ring buffer holds some 2,000.
+const MANY: usize = 128;
 
 /// Events between the reader's thread and the loop.
 #[derive(Debug, Default)]
@@ -104,7 +106,7 @@ impl EventReader {
             wakes += 1;
             if taken == BURST || wakes > WAKES_A_SECOND {
                 std::thread::sleep(REST);
-            } else if at_once.is_none() {
+            } else if at_once.is_none() && taken < MANY {
                 std::thread::sleep(CALM);
             }
         }

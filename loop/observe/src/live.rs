@@ -9,7 +9,7 @@ use vocab::sample::{ProcessDetail, ProcessInfo, ProcessStat};
 
 use crate::look::{self, Budget};
 use crate::process_detail;
-use crate::process_info::{self, Extent};
+use crate::process_info::{self, Cgroups, Extent, Told};
 use crate::processes::process_stat;
 use crate::sockets::Tcp;
 
@@ -51,7 +51,7 @@ impl Live {
 
     /// Its threads, in order of tid; none if it ended or is not ours to read.
     pub fn threads(&mut self, pid: u32) -> Vec<Thread> {
-        let probes = look::threads(&mut self.proc, pid, &Budget::new(QUESTION_US), |_| None);
+        let probes = look::threads(&mut self.proc, pid, &[], &Budget::new(QUESTION_US), |_| None);
         probes.unwrap_or_default().into_iter().map(|one| one.thread).collect()
     }
 
@@ -98,6 +98,7 @@ pub(crate) fn read_process(proc: &mut ProcFs, pid: u32) -> Option<LiveProcess> {
     let mut info = process_info::unknown(id, raw.is_kernel_thread());
     let detail = process_detail::read(proc, id, info.is_kernel, (None, None));
     let status = detail.as_ref().map(|one| one.status);
-    process_info::refresh(proc, raw.comm.as_bytes(), (status.as_ref(), None), Extent::Whole, &mut info);
+    let told = Told { status: status.as_ref(), cgroups: Cgroups::Ask, limits: None };
+    process_info::refresh(proc, raw.comm.as_bytes(), told, Extent::Whole, &mut info);
     Some(LiveProcess { stat, info, detail: detail.map(|one| one.row) })
 }

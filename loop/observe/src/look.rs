@@ -47,23 +47,32 @@ impl Budget {
 }
 
 /// The threads of a process, in order of tid, with what they wait for; `waits_on` knows the class of the
-/// descriptor that a system call names.
+/// descriptor that a system call names. `told` is what is known of them in this tick, but for where they stand.
 pub(crate) fn threads(
     proc: &mut ProcFs,
     pid: u32,
+    told: &[kernfs::Thread],
     budget: &Budget,
     mut waits_on: impl FnMut(&Syscall) -> Option<String>,
 ) -> kernfs::Result<Vec<ThreadProbe>> {
     let mut tids = Vec::new();
-    proc.tids(pid, &mut tids)?;
-    tids.sort_unstable();
+    if told.is_empty() {
+        proc.tids(pid, &mut tids)?;
+        tids.sort_unstable();
+    } else {
+        tids.extend(told.iter().map(|one| one.tid));
+    }
     let ticks_per_s = proc.ticks_per_s().max(1) as f64;
     let mut rows = Vec::with_capacity(tids.len());
-    for tid in tids {
+    for (index, tid) in tids.into_iter().enumerate() {
         if budget.is_over() {
             continue;
         }
-        match proc.thread(TaskId { pid, tid }) {
+        let thread = match told.get(index) {
+            Some(told) => proc.stands(pid, *told),
+            None => proc.thread(TaskId { pid, tid }),
+        };
+        match thread {
             Ok(thread) => {
                 let waits_on = thread.syscall.as_ref().and_then(&mut waits_on);
                 rows.push(ThreadProbe { waits_on, ..thread_probe(proc, pid, &thread, ticks_per_s) });

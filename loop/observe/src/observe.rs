@@ -21,6 +21,7 @@ use crate::mask::mask_line;
 use crate::probes::Later;
 use crate::processes::Processes;
 use crate::profiles::Who;
+use crate::purse::Purse;
 use crate::services::ServiceSource;
 use crate::slow::{Slow, members};
 use crate::{fresh, own, pressure, probes};
@@ -30,6 +31,10 @@ const SHED_PROBES: u8 = 3;
 const SHED_PROBES_EVERY: u64 = 5;
 /// Probes that wait for such a tick at most.
 const POSTPONED_MAX: usize = 64;
+/// What closer looks may cost in the long run, and at one go: a machine full of suspects is looked at in turn. Unit:
+/// share of a core, us.
+const LOOKS_SHARE: f64 = 0.001;
+const LOOKS_AT_ONCE_US: f64 = 60_000.0;
 
 /// The eyes of the loop.
 pub struct Observe {
@@ -40,6 +45,7 @@ pub struct Observe {
     services: Box<dyn ServiceSource>,
     shed_level: u8,
     postponed: Vec<Probe>,
+    looks: Purse,
     turn: u64,
     ledger: Ledger,
     machine: MachineReader,
@@ -68,6 +74,7 @@ impl Observe {
             keeper_pid: config.keeper_pid,
             shed_level: 0,
             postponed: Vec::new(),
+            looks: Purse::new(LOOKS_SHARE, LOOKS_AT_ONCE_US),
             turn: 0,
             ledger: Ledger::default(),
             machine: MachineReader::new(counts_tcp),
@@ -228,10 +235,10 @@ impl Observe {
     fn answer(&mut self, at: Timestamp, probes: &[Probe], sample: &mut Sample) {
         let mut all = std::mem::take(&mut self.postponed);
         all.extend(probes.iter().filter(|one| !all.contains(one)).cloned().collect::<Vec<_>>());
-        if self.shed_level >= SHED_PROBES && !sample.turn.is_multiple_of(SHED_PROBES_EVERY) {
+        let is_shed = self.shed_level >= SHED_PROBES && !sample.turn.is_multiple_of(SHED_PROBES_EVERY);
+        if is_shed || !self.looks.has(at) {
             all.truncate(POSTPONED_MAX);
-            self.postponed = all;
-            return;
+            self.postponed = std::mem::take(&mut all);
         }
         let probes = all.as_slice();
         if probes.is_empty() && !self.later.is_busy() {
@@ -245,10 +252,13 @@ impl Observe {
             let known = processes.get(id.pid).filter(|one| one.stat.id() == id)?;
             Some(Who { id, name: known.info.name.clone(), service: known.service().cloned() })
         };
-        ledger.run("probes", |report| {
-            sample.answers =
-                probes::answer((proc, proc_root), (later, calls), (tcp, who), (at, probes), report);
+        let ticks_per_s = proc.ticks_per_s();
+        let threads = |id: ProcessId| processes.told(id, ticks_per_s);
+        let cost_us = ledger.run("probes", |report| {
+            let known = (tcp, who, threads);
+            sample.answers = probes::answer((proc, proc_root), (later, calls), known, (at, probes), report);
         });
+        self.looks.spend(cost_us);
     }
 }
 

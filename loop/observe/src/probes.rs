@@ -32,12 +32,16 @@ impl Later {
     }
 }
 
-/// Answers `probes`, and those of earlier ticks whose answer has come. `who` knows a process by its pid; `calls` is `None`
-/// where no program sees system calls.
+/// Answers `probes`, and those of earlier ticks whose answer has come. `who` knows a process by its pid, `threads` what
+/// was told of its threads in this tick; `calls` is `None` where no program sees system calls.
 pub(crate) fn answer(
     (proc, root): (&mut ProcFs, &Path),
     (later, mut calls): (&mut Later, Option<&mut CallWatch>),
-    (tcp, who): (impl Fn(u64) -> Option<Tcp>, impl Fn(ProcessId) -> Option<Who>),
+    (tcp, who, threads): (
+        impl Fn(u64) -> Option<Tcp>,
+        impl Fn(ProcessId) -> Option<Who>,
+        impl Fn(ProcessId) -> Vec<kernfs::Thread>,
+    ),
     (at, probes): (Timestamp, &[Probe]),
     report: &mut Report,
 ) -> Vec<ProbeAnswer> {
@@ -47,7 +51,7 @@ pub(crate) fn answer(
     for probe in probes.iter().take(PROBES_MAX) {
         if let Some(id) = profiles::asked(probe) {
             let who = who(id).ok_or_else(|| format!("process {} ended", id.pid));
-            if let Err(why) = who.and_then(|who| profiles.ask(probe, who)) {
+            if let Err(why) = who.and_then(|who| profiles.ask(probe, who, at)) {
                 answers.push(ProbeAnswer { probe: probe.clone(), at, result: Err(why) });
             }
             continue;
@@ -65,7 +69,7 @@ pub(crate) fn answer(
                 Some(false) => Err("too many processes are to be watched".to_owned()),
                 None => Err("no program in the kernel sees system calls here".to_owned()),
             },
-            (_, Entity::Process(id)) => of_process((proc, root), *id, probe, &tcp, report),
+            (_, Entity::Process(id)) => of_process((proc, root), *id, probe, (&tcp, &threads), report),
             _ => Err("only a process can be looked at so".to_owned()),
         };
         answers.push(ProbeAnswer { probe: probe.clone(), at, result });
@@ -79,7 +83,7 @@ fn of_process(
     (proc, root): (&mut ProcFs, &Path),
     id: ProcessId,
     probe: &Probe,
-    tcp: impl Fn(u64) -> Option<Tcp>,
+    (tcp, threads): (impl Fn(u64) -> Option<Tcp>, impl Fn(ProcessId) -> Vec<kernfs::Thread>),
     report: &mut Report,
 ) -> Result<ProbeResult, String> {
     let is_same = |proc: &mut ProcFs| proc.stat(id.pid).is_ok_and(|stat| stat.start_ticks == id.start_ticks);
@@ -91,7 +95,7 @@ fn of_process(
     let result = match probe.kind {
         ProbeKind::Threads => {
             let mut descriptors = Descriptors::new(root, id.pid, |inode| Some(tcp(inode)?.state));
-            let seen = look::threads(proc, id.pid, &budget, |call| descriptors.class(call));
+            let seen = look::threads(proc, id.pid, &threads(id), &budget, |call| descriptors.class(call));
             seen.map(ProbeResult::Threads).map_err(|error| error.to_string())
         }
         ProbeKind::Descriptors => look::open_files(proc, id.pid, tcp)

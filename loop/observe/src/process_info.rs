@@ -38,19 +38,35 @@ pub(crate) fn unknown(id: ProcessId, is_kernel: bool) -> ProcessInfo {
     }
 }
 
-/// Reads what seldom changes into `info`; true if anything did. Nothing is allocated for what did not.
-///
-/// `status` and `cgroups` are what the caller already has. What vanished or may not be read is `None`.
+/// What is known of its cgroups.
+pub(crate) enum Cgroups<'a> {
+    /// They are those of the last time.
+    AsBefore,
+    /// They were read.
+    Read(CgroupPaths<'a>),
+    /// Nothing yet.
+    Ask,
+}
+
+/// What the caller already has.
+pub(crate) struct Told<'a> {
+    pub(crate) status: Option<&'a Status>,
+    pub(crate) cgroups: Cgroups<'a>,
+    pub(crate) limits: Option<(u64, u64)>,
+}
+
+/// Reads what seldom changes into `info`; true if anything did. Nothing is allocated for what did not. What vanished or
+/// may not be read is `None`.
 pub(crate) fn refresh(
     proc: &mut ProcFs,
     comm: &[u8],
-    (status, cgroups): (Option<&Status>, Option<CgroupPaths<'_>>),
+    told: Told<'_>,
     extent: Extent,
     info: &mut ProcessInfo,
 ) -> bool {
     let pid = info.id.pid;
     let mut changed = set(&mut info.name, comm);
-    if let Some(status) = status {
+    if let Some(status) = told.status {
         changed |= info.uid != status.euid;
         info.uid = status.euid;
     }
@@ -58,21 +74,23 @@ pub(crate) fn refresh(
     if info.is_kernel {
         return changed;
     }
-    if let Some(cgroups) = cgroups {
-        changed |= set_cgroup(info, cgroups);
-    } else if let Ok(cgroups) = proc.cgroups(pid) {
-        changed |= set_cgroup(info, cgroups);
-    }
+    changed |= match told.cgroups {
+        Cgroups::AsBefore => false,
+        Cgroups::Read(cgroups) => set_cgroup(info, cgroups),
+        Cgroups::Ask => proc.cgroups(pid).is_ok_and(|cgroups| set_cgroup(info, cgroups)),
+    };
     if extent != Extent::Usual {
         changed |= set_option(&mut info.exe, proc.exe(pid).ok());
         let command = proc.cmdline(pid).ok().and_then(masked);
         changed |= set_option(&mut info.command, command.as_deref().map(str::as_bytes));
     }
-    if extent == Extent::Newborn {
+    if extent == Extent::Newborn && told.limits.is_none() {
         return changed;
     }
-    let limits = proc.descriptor_limit(pid).ok();
-    let limits = limits.map(|one| (one.soft.unwrap_or(u64::MAX), one.hard.unwrap_or(u64::MAX)));
+    let limits = told.limits.or_else(|| {
+        let limits = proc.descriptor_limit(pid).ok()?;
+        Some((limits.soft.unwrap_or(u64::MAX), limits.hard.unwrap_or(u64::MAX)))
+    });
     changed |= info.descriptor_limits != limits;
     info.descriptor_limits = limits;
     changed

@@ -16,10 +16,14 @@ use vocab::probe::{
 };
 use vocab::{Entity, ProcessId, Timestamp};
 
-use crate::ledger::Report;
+use crate::ledger::{Report, thread_cpu_us};
+use crate::purse::Purse;
 
 /// Profiles that may wait.
 const WAITING_MAX: usize = 8;
+/// What profiles may cost in the long run, and at one go; who is asked for beyond that waits. Unit: share of a core, us.
+const SHARE: f64 = 0.001;
+const AT_ONCE_US: f64 = 300_000.0;
 /// A thread that is so much later than it should be is given up.
 const LATE: Duration = Duration::from_secs(30);
 /// Callers named beside a function.
@@ -50,14 +54,21 @@ struct Job {
 struct Current {
     probe: Probe,
     late: Instant,
-    answer: Receiver<Result<ProbeResult, String>>,
+    /// What came of it, and its CPU time. Unit: us.
+    answer: Receiver<(Result<ProbeResult, String>, u64)>,
 }
 
 /// Profiles that wait and the one that is being taken.
-#[derive(Default)]
 pub(crate) struct Profiles {
     waiting: VecDeque<Job>,
     current: Option<Current>,
+    purse: Purse,
+}
+
+impl Default for Profiles {
+    fn default() -> Self {
+        Self { waiting: VecDeque::new(), current: None, purse: Purse::new(SHARE, AT_ONCE_US) }
+    }
 }
 
 impl Profiles {
@@ -67,7 +78,7 @@ impl Profiles {
     }
 
     /// Takes up a request; the reason why not. What is being taken or waits is not taken twice.
-    pub(crate) fn ask(&mut self, probe: &Probe, who: Who) -> Result<(), String> {
+    pub(crate) fn ask(&mut self, probe: &Probe, who: Who, at: Timestamp) -> Result<(), String> {
         let is_it = |other: &Probe| other == probe;
         if self.current.iter().any(|one| is_it(&one.probe))
             || self.waiting.iter().any(|one| is_it(&one.probe))
@@ -86,7 +97,7 @@ impl Profiles {
         } else {
             self.waiting.push_back(job)
         }
-        self.start();
+        self.start(at);
         Ok(())
     }
 
@@ -95,7 +106,10 @@ impl Profiles {
         let mut answers = Vec::new();
         if let Some(current) = self.current.take() {
             let answer = match current.answer.try_recv() {
-                Ok(answer) => Some(answer),
+                Ok((answer, cost_us)) => {
+                    self.purse.spend(cost_us);
+                    Some(answer)
+                }
                 Err(TryRecvError::Disconnected) => Some(Err("its thread ended".to_owned())),
                 Err(TryRecvError::Empty) if Instant::now() < current.late => None,
                 Err(TryRecvError::Empty) => {
@@ -110,18 +124,20 @@ impl Profiles {
                 None => self.current = Some(current),
             }
         }
-        self.start();
+        self.start(at);
         answers
     }
 
-    fn start(&mut self) {
-        if self.current.is_some() {
+    fn start(&mut self, at: Timestamp) {
+        let is_copied = self.waiting.front().is_some_and(|job| job.length.is_zero());
+        if self.current.is_some() || !(self.purse.has(at) || is_copied) {
             return;
         }
         let Some(Job { probe, length, work }) = self.waiting.pop_front() else { return };
         let (send, answer) = channel();
         // A thread that cannot be started drops its sender, which reads as a thread that ended; so does one that fails.
-        let _ = std::thread::Builder::new().name("profile".into()).spawn(move || drop(send.send(work())));
+        let work = move || drop(send.send((work(), thread_cpu_us())));
+        let _ = std::thread::Builder::new().name("profile".into()).spawn(work);
         self.current = Some(Current { probe, late: Instant::now() + length + LATE, answer });
     }
 }
@@ -243,7 +259,7 @@ mod tests {
         let who = who(std::process::id());
         let probe = Probe::profile(who.id, ProfileKind::Waiting);
         let mut profiles = Profiles::default();
-        if let Err(why) = profiles.ask(&probe, who) {
+        if let Err(why) = profiles.ask(&probe, who, Timestamp::default()) {
             assert!(why.contains("architecture"), "{why}");
             return;
         }
@@ -261,7 +277,7 @@ mod tests {
     fn a_process_without_gpu_libraries_is_not_watched_and_says_so() {
         let who = who(std::process::id());
         let mut profiles = Profiles::default();
-        profiles.ask(&Probe::gpu_calls(who.id), who).expect("there is room");
+        profiles.ask(&Probe::gpu_calls(who.id), who, Timestamp::default()).expect("there is room");
         let answers = wait_for(&mut profiles, 1);
         assert!(answers[0].result.as_ref().is_err_and(|why| why.contains("CUDA")), "{answers:?}");
     }
@@ -271,7 +287,7 @@ mod tests {
         let mut profiles = Profiles::default();
         let ask = |profiles: &mut Profiles, pid: u32| {
             let who = who(pid);
-            profiles.ask(&Probe::profile(who.id, ProfileKind::OnCpu), who)
+            profiles.ask(&Probe::profile(who.id, ProfileKind::OnCpu), who, Timestamp::default())
         };
         // None of these pids can exist: each profile ends at once, but the first holds its place until it is taken.
         for n in 0..20 {

@@ -17,8 +17,9 @@ use crate::config::Bounds;
 use crate::kernel::KernelSide;
 use crate::ledger::{Report, thread_cpu_us};
 use crate::ports::Ports;
-use crate::processes::{Processes, Tracked};
+use crate::processes::Processes;
 use crate::tcp_diag::{Socket, TcpDiag};
+use crate::tracked::Tracked;
 
 /// A socket whose owner was looked for so often is not looked for again before the owners are verified: it belongs to
 /// a process that is hidden from us. By then every process was looked at, moved or not.

@@ -1,8 +1,8 @@
-//! What the kernel's task iterator tells of every thread in one read: which processes moved since the last tick.
+//! What the kernel's task iterator tells of every thread in one read: which processes moved since the last tick, and
+//! what of them did.
 //!
-//! It is no second source of figures. A process none of whose figures moved is not read from /proc again: what was
-//! read stands. So no figure depends on whether there is an iterator, but for how long threads waited, which both
-//! take from the same counter.
+//! Of a process none of whose figures moved, what was read stands. Of one that moved the counters are in its rows, see
+//! [`crate::told`], which says how near they are to those of /proc.
 use std::path::Path;
 
 use bpfload::TaskRow;

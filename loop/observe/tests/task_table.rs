@@ -58,9 +58,10 @@ fn dear(sample: &Sample, like: &ProcessDetail) -> Option<ProcessDetail> {
 }
 
 /// What a process may be and cease to be between two looks, with no counter moved: runnable for less than a tick, a
-/// thread more, a page more.
+/// thread more, a page more. How its CPU time divides is an estimate of the moment.
 fn lasting(one: &ProcessStat) -> ProcessStat {
-    ProcessStat { state: 0, threads: 0, rss_bytes: 0, run_delay_ns: None, ..*one }
+    let (user_ticks, system_ticks) = (0, 0);
+    ProcessStat { state: 0, threads: 0, rss_bytes: 0, run_delay_ns: None, user_ticks, system_ticks, ..*one }
 }
 
 /// What only grows lies between the two looks; what they agree on and what lasts, the one in between says too.
@@ -68,10 +69,12 @@ fn lies_between(before: &ProcessStat, now: &ProcessStat, after: &ProcessStat) ->
     let grows = |of: fn(&ProcessStat) -> u64| (of(before)..=of(after)).contains(&of(now));
     // /proc is not asked how long one waited that did not run lately.
     let waits = now.threads > 1 || now.run_delay_ns.is_none() || grows(|one| one.run_delay_ns.unwrap_or(0));
-    let counters: [fn(&ProcessStat) -> u64; 4] =
-        [|one| one.user_ticks, |one| one.system_ticks, |one| one.minor_faults, |one| one.major_faults];
+    // Both parts of it are cut to whole ticks.
+    let ran = |one: &ProcessStat| one.user_ticks + one.system_ticks;
+    let runs = (ran(before).saturating_sub(1)..=ran(after) + 1).contains(&ran(now));
+    let counters: [fn(&ProcessStat) -> u64; 2] = [|one| one.minor_faults, |one| one.major_faults];
     // That another thread takes over the sum of the first is a matter of which looks saw it.
-    waits && counters.into_iter().all(grows) && (before != after || lasting(now) == lasting(before))
+    waits && runs && counters.into_iter().all(grows) && (before != after || lasting(now) == lasting(before))
 }
 
 #[test]

@@ -87,27 +87,35 @@ impl ProcFs {
         self.numbers(pid, "task", |tid| tids.push(tid))
     }
 
-    /// Reads one thread: `stat`, `status`, `syscall`, and `wchan` where the call says nothing or it cannot be interrupted.
+    /// Reads one thread: `stat`, `status`, and where it stands.
     pub fn thread(&mut self, task: TaskId) -> Result<Thread> {
         let page_bytes = self.page_bytes();
         let stat = crate::Stat::parse(self.of_task(task, "stat")?, page_bytes);
         let stat = parsed("stat", stat)?;
         let status = crate::Status::parse(self.of_task(task, "status")?);
         let voluntary_switches = parsed("status", status)?.voluntary_ctxt_switches;
-        let syscall = self.permitted(task, "syscall")?.and_then(Syscall::parse);
-        // The name costs the kernel a search through its symbols.
-        let is_told = stat.state == b'S' && matches!(syscall, Some(Syscall::In { .. }));
-        let wchan = if is_told { None } else { self.permitted(task, "wchan")?.and_then(parse_wchan) };
-        Ok(Thread {
+        let thread = Thread {
             tid: task.tid,
             comm: stat.comm,
             state: stat.state,
             utime_ticks: stat.utime_ticks,
             stime_ticks: stat.stime_ticks,
             voluntary_switches,
-            wchan,
-            syscall,
-        })
+            wchan: None,
+            syscall: None,
+        };
+        self.stands(task.pid, thread)
+    }
+
+    /// Reads where a thread of which the rest is known stands: `syscall`, and `wchan` where the call says nothing or it
+    /// cannot be interrupted.
+    pub fn stands(&mut self, pid: u32, thread: Thread) -> Result<Thread> {
+        let task = TaskId { pid, tid: thread.tid };
+        let syscall = self.permitted(task, "syscall")?.and_then(Syscall::parse);
+        // The name costs the kernel a search through its symbols.
+        let is_told = thread.state == b'S' && matches!(syscall, Some(Syscall::In { .. }));
+        let wchan = if is_told { None } else { self.permitted(task, "wchan")?.and_then(parse_wchan) };
+        Ok(Thread { wchan, syscall, ..thread })
     }
 
     /// Reads where one thread stands: one file instead of the four of [`ProcFs::thread`]. Needs the ptrace right.
