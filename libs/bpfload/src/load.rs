@@ -9,6 +9,7 @@ use crate::drainer::Drainer;
 use crate::events::Events;
 use crate::intf::Kind;
 use crate::missing::{Lack, has_capabilities};
+use crate::probes::untyped;
 use crate::programs::{Hook, Object, PROGRAMS, Spec};
 use crate::{Error, sys};
 
@@ -115,6 +116,8 @@ impl Kernel {
             reason = "declared first so that it is dropped after the loader"
         )]
         let types;
+        // For later, while the heap is at its largest anyway.
+        let _ = untyped();
         let mut loader = EbpfLoader::new();
         // The loader has just read the kernel's types for itself: drop them, or they stand twice.
         loader.btf(None);

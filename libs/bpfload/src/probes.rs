@@ -4,6 +4,7 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use aya::EbpfLoader;
 use aya::maps::{Array, Map, MapData, RingBuf};
@@ -43,6 +44,17 @@ pub fn lack() -> Option<Lack> {
     Lack::age(spec, running_kernel())
 }
 
+/// A loader that knows no types: no structure of the kernel is read. Making one reads all types nonetheless, which takes
+/// 25 MiB for a moment and 25 ms, so it is made once, when the daemon starts.
+pub(crate) fn untyped() -> &'static Mutex<EbpfLoader<'static>> {
+    static LOADER: OnceLock<Mutex<EbpfLoader<'static>>> = OnceLock::new();
+    LOADER.get_or_init(|| {
+        let mut loader = EbpfLoader::new();
+        loader.btf(None);
+        Mutex::new(loader)
+    })
+}
+
 /// An object of programs for functions, and what of it is attached. Dropping it, or the death of this process, takes every
 /// probe off.
 pub(crate) struct Probes {
@@ -56,8 +68,8 @@ impl Probes {
         if let Some(lack) = lack() {
             return Err(lack);
         }
-        // No structure of the kernel is read: its types need not be.
-        let ebpf = EbpfLoader::new().btf(None).load(object.code()).map_err(|e| Lack::object(&e))?;
+        let ebpf = untyped().lock().unwrap_or_else(PoisonError::into_inner).load(object.code());
+        let ebpf = ebpf.map_err(|e| Lack::object(&e))?;
         Ok(Self { loaded: Loaded { object, ebpf }, links: Vec::new() })
     }
 
