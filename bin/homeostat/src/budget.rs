@@ -1,10 +1,11 @@
 //! What Homeostat may cost, and what it sheds when it costs more.
 //!
-//! The order in which work is shed: first the dearer counters come half as often, then a fifth as often, then probes
-//! as well (observe), then the tick itself comes every two and every five seconds. The level is a row of `self`.
+//! The order in which work is shed: first, beyond what we aim at, the dearer counters come half as often; then, beyond
+//! what we may use, a fifth as often, then probes as well (observe), then the tick itself comes every two and every five
+//! seconds. The level is a row of `self`.
 use std::collections::VecDeque;
 
-use vocab::budget::{CPU_SHARE_MAX, RSS_BYTES_MAX, SHED_LEVEL_MAX};
+use vocab::budget::{CPU_SHARE_AIM, CPU_SHARE_MAX, RSS_BYTES_MAX, SHED_LEVEL_MAX};
 use vocab::sample::Sample;
 
 /// Ticks over which the use is averaged.
@@ -32,9 +33,15 @@ impl Budget {
         if self.used.len() < SPAN || self.held < HOLD {
             return self.level;
         }
-        let is_over = self.share() > CPU_SHARE_MAX || sample.own.rss_bytes > RSS_BYTES_MAX;
-        // One level less can cost two and a half times as much: only far below is there room for it.
-        let is_under = self.share() < CPU_SHARE_MAX / 4.0 && sample.own.rss_bytes < RSS_BYTES_MAX / 2;
+        let (least, most) = match self.level {
+            0 => (0.0, CPU_SHARE_AIM),
+            // What comes half as often is a part of it only.
+            1 => (0.7 * CPU_SHARE_AIM, CPU_SHARE_MAX),
+            // One level less can cost two and a half times as much: only far below is there room for it.
+            _ => (CPU_SHARE_MAX / 4.0, CPU_SHARE_MAX),
+        };
+        let is_over = self.share() > most || sample.own.rss_bytes > RSS_BYTES_MAX;
+        let is_under = self.share() < least && sample.own.rss_bytes < RSS_BYTES_MAX / 2;
         let level = match (is_over, is_under) {
             (true, _) => (self.level + 1).min(SHED_LEVEL_MAX),
             (_, true) => self.level.saturating_sub(1),
@@ -90,6 +97,14 @@ mod tests {
     #[test]
     fn within_the_budget_nothing_is_shed() {
         assert_eq!(Made::default().after(600, 5_000), 0);
+    }
+
+    #[test]
+    fn beyond_the_aim_a_little_is_shed_and_no_more() {
+        let mut made = Made::default();
+        assert_eq!(made.after(600, 9_000), 1);
+        assert_eq!(made.after(60, 4_000), 1, "the same work would be beyond it again");
+        assert_eq!(made.after(60, 3_000), 0);
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What Homeostat itself may cost, and how far it can shed work to stay within.
 
-/// CPU time it may use, of one core. A machine that computes for money gives a watchman a fiftieth.
+/// CPU time it aims at, of one core: beyond it, what is read at intervals comes half as often.
+pub const CPU_SHARE_AIM: f64 = 0.005;
+
+/// CPU time it may use, of one core: beyond it, more and more is shed. A machine that computes for money gives a watchman a fiftieth.
 pub const CPU_SHARE_MAX: f64 = 0.02;
 
 /// Resident memory it may use, keeper included. Unit: bytes.
