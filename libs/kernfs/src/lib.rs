@@ -35,6 +35,7 @@ pub use machine::vmstat::VmStat;
 pub use name::{Comm, Name};
 pub use proc_fs::{ProcFs, TaskId};
 pub use process::cgroups::{CgroupPaths, Membership};
+pub use process::ending::Watched;
 pub use process::fds::{Fd, Target};
 pub use process::io::Io;
 pub use process::limits::{Limits, SoftHard};

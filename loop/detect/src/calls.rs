@@ -8,8 +8,10 @@ pub enum Waits {
     Lock,
     /// For new clients: accept.
     Clients,
-    /// For time to pass, for a signal or for a child.
+    /// For time to pass or for a signal.
     Time,
+    /// For a child to end.
+    Child,
     /// For any of several descriptors: poll, select, epoll.
     Events,
     /// For something else: data, a device.
@@ -20,14 +22,16 @@ pub enum Waits {
 const CALLS: &[(Waits, &[i64])] = &[
     (Waits::Lock, &[202, 449]),
     (Waits::Clients, &[43, 288]),
-    (Waits::Time, &[34, 35, 61, 128, 130, 219, 230, 247]),
+    (Waits::Time, &[34, 35, 128, 130, 219, 230]),
+    (Waits::Child, &[61, 247]),
     (Waits::Events, &[7, 23, 232, 270, 271, 281, 441]),
 ];
 #[cfg(target_arch = "aarch64")]
 const CALLS: &[(Waits, &[i64])] = &[
     (Waits::Lock, &[98, 449]),
     (Waits::Clients, &[202, 242]),
-    (Waits::Time, &[95, 101, 115, 128, 133, 137, 260]),
+    (Waits::Time, &[101, 115, 128, 133, 137]),
+    (Waits::Child, &[95, 260]),
     (Waits::Events, &[22, 72, 73, 441]),
 ];
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]

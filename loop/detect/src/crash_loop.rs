@@ -5,7 +5,7 @@
 //! restarts rise with a result other than success. Quiet twins: a job that exits with 0 each minute, one crash,
 //! a restart by a person or by ourselves. Where programs in the kernel tell how processes end, units are asked about
 //! at their second bad end, however short their runs, and programs without a service are judged too: see `programs`.
-//! Without them a plain process that someone starts over and over leaves no exit code to us and is not accused.
+//! Without them only those that lived long enough to be seen are judged, by a descriptor that tells how they end.
 mod programs;
 
 use alloc::collections::{BTreeMap, VecDeque};

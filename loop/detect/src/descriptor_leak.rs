@@ -5,7 +5,8 @@
 //! Quiet twins: a burst of connections (explained by `established`), a pool that fills, a process that always
 //! lived near a small limit. Connections that the peer has closed (`close_wait`) count as leaked, never as load;
 //! connections that it opened itself and keeps are a pool for a minute, and a leak after that. Files of /proc that an
-//! observer holds, each once and of processes that live, grow with the machine and not by its fault.
+//! observer holds, each once and of processes that live, grow with the machine and not by its fault; a process that
+//! may not be looked at is accused only if its limit is near.
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -259,6 +260,9 @@ fn grows(
 ) -> Option<Growth> {
     let open = open(track)?;
     let is_pool = grew(suspect, OUTGOING);
+    // What nobody may look at could be anything: an observer of another user holds files of all processes.
+    let is_hidden =
+        suspect.looks.is_none() && suspect.asked_s.is_some_and(|asked_s| now_s - asked_s >= LOOK_WAIT_S);
     let until_s = track.descriptor_cycle.judged_until(now_s, open);
     let left = process.descriptor_limit.map_or(f64::INFINITY, |limit| limit as f64 - open).max(0.0);
     let much = process.descriptor_limit.map_or(MUCH, |limit| MUCH.min(MUCH_RATIO * limit as f64));
@@ -270,7 +274,7 @@ fn grows(
         let level_s = if is_hurry { 0.0 } else { NO_HURRY_S };
         let least_s = if growth.was_level() { level_s } else { never_level_s };
         let least_s = if is_pool { least_s.max(POOL_S) } else { least_s };
-        growth.grown >= GROWN_MIN && growth.window_s >= least_s
+        growth.grown >= GROWN_MIN && growth.window_s >= least_s && (is_hurry || !is_hidden)
     };
     let points = track.fine.iter().filter_map(|one| Some((one.at_s, f64::from(one.descriptors?))));
     envelope.fill(points, until_s);

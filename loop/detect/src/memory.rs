@@ -12,6 +12,7 @@ use vocab::{Entity, ProcessId, Timestamp};
 use crate::cycle::Cycle;
 use crate::looks::Looks;
 use crate::ring::{COARSE_MAX, FINE_MAX, Point, Ring, TROUGH_S, Trough, least};
+use crate::shared::Shared;
 use crate::watches::Watches;
 
 /// Processes remembered at most: with 6 KiB each, 12 MiB in the worst case. The largest ones are kept.
@@ -38,7 +39,9 @@ pub struct Track {
     pub fine: Ring<Point>,
     /// One trough every five seconds.
     pub coarse: Ring<Trough>,
-    /// Rise and fall of its anonymous memory.
+    /// Shared memory that it made.
+    pub shared: Shared,
+    /// Rise and fall of the memory that is its own.
     pub anon_cycle: Cycle,
     /// Rise and fall of its open descriptors.
     pub descriptor_cycle: Cycle,
@@ -53,6 +56,7 @@ impl Track {
             first_descriptors: None,
             fine: Ring::new(FINE_MAX),
             coarse: Ring::new(COARSE_MAX),
+            shared: Shared::default(),
             anon_cycle: Cycle::default(),
             descriptor_cycle: Cycle::default(),
             last_turn: 0,
@@ -153,8 +157,12 @@ impl Memory {
         for process in snapshot.processes.iter().filter(|one| is_watched(one) && one.rss_bytes >= bar) {
             let now_s = self.now_s;
             let track = self.tracks.entry(process.id()).or_insert_with(|| Track::new(process, now_s));
+            track.shared.push(process, now_s);
+            let made_kib = (track.shared.made_bytes() / 1024.0) as u32;
+            let point = Point::of(process, now_s);
+            let anon_kib = point.anon_kib.map(|kib| kib.saturating_add(made_kib));
             let wait_p99_us = wait_p99_us(snapshot, process.pid);
-            track.push(Point { wait_p99_us, ..Point::of(process, now_s) }, snapshot.turn);
+            track.push(Point { anon_kib, wait_p99_us, ..point }, snapshot.turn);
         }
         self.tracks.retain(|_, track| track.last_turn == snapshot.turn);
         self.remember_stalls(snapshot);

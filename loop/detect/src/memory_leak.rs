@@ -1,6 +1,7 @@
-//! Detector `memory_leak`: anonymous memory grows steadily and is not given back.
+//! Detector `memory_leak`: memory of its own grows steadily and is not given back.
 //!
-//! Symptom: the lower envelope of anonymous memory (resident and swapped) rises in every part of a window.
+//! Symptom: the lower envelope of anonymous memory (resident and swapped) and of shared memory that is mapped anew rises
+//! in every part of a window.
 //! How long it must rise depends on who it is: 33 s for one that was level at the same work, a minute for one that was
 //! level and idle, 80 s for one that has grown as long as we know it; down to 40 s as memory runs out sooner. A job
 //! that computes is accused only by that: once it has run a fair share of the way to exhaustion.
@@ -35,6 +36,8 @@ const SHORT_WINDOWS_S: [f64; 5] = [6.0, 9.0, 12.0, 18.0, 24.0];
 const SETTLE_S: f64 = 3.0;
 /// Growth that stands still for so long is over. Unit: s.
 const QUIET_S: f64 = 20.0;
+/// Age up to which a level says little. Unit: s.
+const YOUNG_S: f64 = 300.0;
 /// CPU demand from which a process without sockets is a job that computes. Unit: per cent of one core.
 const JOB_DEMAND_PCT: f64 = 30.0;
 /// Age from which it is no longer a job but a fixture. Unit: s.
@@ -73,11 +76,12 @@ impl Class {
         }
     }
 
-    /// Least growth, absolute and as a share of what it holds.
-    fn grown_min(self, held: f64) -> f64 {
+    /// Least growth, absolute and as a share of what it holds. In its first minutes a program fills one buffer after
+    /// the other, with pauses that look level.
+    fn grown_min(self, held: f64, age_s: f64) -> f64 {
         match self {
-            Self::Level => (3.0 * MIB).max(0.01 * held),
-            Self::Woken | Self::Growing | Self::Job => (12.0 * MIB).max(0.02 * held),
+            Self::Level if age_s >= YOUNG_S => (3.0 * MIB).max(0.01 * held),
+            _ => (12.0 * MIB).max(0.02 * held),
         }
     }
 
@@ -221,7 +225,7 @@ impl MemoryLeak {
             // Growth up to where this program usually stands is its warm-up.
             let is_warm_up = class != Class::Level && known.is_some_and(|one| held < one.high);
             growth.window_s >= class.window_min_s(headroom / growth.rate_per_s)
-                && growth.grown >= class.grown_min(held)
+                && growth.grown >= class.grown_min(held, process.age_s)
                 && !is_warm_up
         };
         let fine = FINE_WINDOWS_S.iter().filter_map(|window_s| self.envelope.growth(*window_s, 6, settled_s));
@@ -364,19 +368,26 @@ fn finding(context: &Context<'_>, process: &Process, held: &Held) -> Finding {
     let headroom = headroom(context, process);
     let exhaustion_s = headroom.bytes / held.rate.max(1.0);
     let bytes = context.memory.tracks.get(&process.id()).and_then(anon_bytes).unwrap_or(held.from_bytes);
+    let made = context.memory.tracks.get(&process.id()).map_or(0.0, |one| one.shared.made_bytes());
+    let is_shared = made >= 0.5 * (bytes - held.from_bytes).max(1.0);
+    let (column, what) = if is_shared {
+        ("shmem_bytes", "memory, most of it shared,")
+    } else {
+        ("anon_bytes", "anonymous memory")
+    };
     let rate = say::bytes(held.rate);
     let grown = format!(
-        "anonymous memory went from {} to {} in {}: {rate}/s",
+        "{what} went from {} to {} in {}: {rate}/s",
         say::bytes(held.from_bytes),
         say::bytes(bytes),
         say::seconds(now_s - held.from_s)
     );
     let normal = Some(Value::from(held.from_bytes as u64));
-    let mut evidence = Vec::from([say::of_process(process, "anon_bytes", bytes as u64, normal, grown)]);
+    let mut evidence = Vec::from([say::of_process(process, column, bytes as u64, normal, grown)]);
     evidence.push(headroom.evidence);
     if held.class == Class::Level {
         let level = format!("it stood at {} before", say::bytes(held.from_bytes));
-        evidence.push(say::of_process(process, "anon_bytes", held.from_bytes as u64, None, level));
+        evidence.push(say::of_process(process, column, held.from_bytes as u64, None, level));
     }
     let sentence = format!(
         "{} leaks memory: {rate}/s, what is left lasts {}",

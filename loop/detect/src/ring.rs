@@ -53,7 +53,7 @@ impl<T: Copy> Ring<T> {
 pub struct Point {
     /// Time since the first snapshot. Unit: s.
     pub at_s: f64,
-    /// Anonymous memory, resident and swapped. Unit: KiB.
+    /// Memory of its own: anonymous, resident and swapped, and shared memory that it made. Unit: KiB.
     pub anon_kib: Option<u32>,
     /// Open descriptors.
     pub descriptors: Option<u32>,

@@ -2,7 +2,8 @@
 //!
 //! Symptom: connections wait to be accepted, read or closed for five seconds, or the service's own health check
 //! fails, or threads wait at several locks that are taken and that nobody who runs could give back, while the process
-//! uses no CPU; two looks show the same threads in the same endless waits and not one step in between. No circle is claimed: locks of Rust, Go and Java do not name their owner. Quiet twins: an
+//! uses no CPU, or every thread of one that worked before waits at a lock that only its own threads can open;
+//! two looks show the same threads in the same endless waits and not one step in between. No circle is claimed: locks of Rust, Go and Java do not name their owner. Quiet twins: an
 //! idle service (nothing waits), a busy lock (its threads move), a service that waits for data from another one
 //! (a thread sits in read or receive on a connection), one that waits for events (a notice at most, unless clients
 //! wait at its door meanwhile). A thread that waits for orders, on a datagram socket say, excuses nobody.
@@ -18,6 +19,7 @@ use vocab::rows::Process;
 use vocab::{Entity, ProcessId, Value};
 
 use crate::calls::{self, Waits};
+use crate::families::Families;
 use crate::looks::{Look, Pair};
 use crate::memory::{Track, is_watched};
 use crate::ring::Point;
@@ -42,8 +44,12 @@ const SERVED_CALLS: f64 = 12.0;
 const START_S: f64 = 5.0;
 /// How long taken locks must not be given back where no work is seen to wait. Unit: s.
 const LOCKED_S: f64 = 8.0;
+/// The same where all that is known is that nobody is awake who could open one: a signal may yet come. Unit: s.
+const SEALED_S: f64 = 15.0;
 /// Locks at which threads must wait then: one alone may be a condition that nobody signals.
 const LOCKS_MIN: usize = 2;
+/// `FUTEX_PRIVATE_FLAG`: no other process knows this futex.
+const PRIVATE: u32 = 128;
 /// What the word of a lock of three states says when it is taken and waited for.
 const TAKEN: u32 = 2;
 
@@ -76,8 +82,9 @@ struct Proof {
 pub struct Stalled {
     asked: BTreeMap<ProcessId, f64>,
     proofs: BTreeMap<ProcessId, Proof>,
-    /// Since when threads wait at taken locks. Unit: s since the first snapshot.
+    /// From when on threads that wait at locks are stalled, if they still do. Unit: s since the first snapshot.
     locked: BTreeMap<ProcessId, f64>,
+    families: Families,
 }
 
 impl Detector for Stalled {
@@ -95,7 +102,7 @@ impl Detector for Stalled {
                 .get(&id)
                 .map(|proof| proof.work.clone())
                 .filter(|_| still_waits(context, process));
-            let locked = self.locked_out(context, process);
+            let locked = self.locked_out(context, process, track);
             let work = work_waits(context, process, track).or(known).or(locked);
             let Some(work) = work.filter(|_| is_idle(track)) else {
                 self.proofs.remove(&id);
@@ -111,7 +118,7 @@ impl Detector for Stalled {
             detected.suspect(id, FindingKind::Stalled);
             // What was proven once stays proven while the same threads hang and the work still waits.
             let known = self.proofs.get(&id);
-            if work.column == LOCKED && now_s - self.locked.get(&id).copied().unwrap_or(now_s) < LOCKED_S {
+            if work.column == LOCKED && self.locked.get(&id).is_none_or(|sure_s| now_s < *sure_s) {
                 continue;
             }
             match stuck(pair, known.is_some() || has_stopped(track, now_s), &work.column) {
@@ -130,22 +137,31 @@ impl Detector for Stalled {
         self.locked.retain(|id, _| alive(id));
         self.proofs.retain(|id, proof| alive(id) && now_s - proof.seen_s <= PROOF_S);
         self.report(context, detected);
+        self.families.run(context, detected);
     }
 }
 
 impl Stalled {
-    /// Threads that wait at taken locks of a process in which nobody runs who could give them back.
-    fn locked_out(&mut self, context: &Context<'_>, process: &Process) -> Option<Evidence> {
-        let pair = context.memory.looks.of(process.id())?;
-        let locks = pair.latest.as_ref().zip(pair.before.as_ref()).map_or(0, taken_locks);
-        if locks < LOCKS_MIN {
-            self.locked.remove(&process.id());
+    /// Threads that wait at taken locks of a process in which nobody runs who could give them back, or all threads of
+    /// one at locks that only they could open.
+    fn locked_out(&mut self, context: &Context<'_>, process: &Process, track: &Track) -> Option<Evidence> {
+        let id = process.id();
+        let looks = context.memory.looks.of(id)?;
+        let looks = looks.latest.as_ref().zip(looks.before.as_ref())?;
+        let locks = taken_locks(looks);
+        let has_worked = self.locked.contains_key(&id) || worked(track);
+        let (least_s, count, sentence) = if locks >= LOCKS_MIN {
+            (LOCKED_S, locks, format!("threads wait at {locks} locks that are taken and not given back"))
+        } else if has_worked && is_sealed(looks) {
+            let all = looks.0.threads.len();
+            (SEALED_S, all, format!("all {all} threads wait at locks that only they could open"))
+        } else {
+            self.locked.remove(&id);
             return None;
-        }
-        self.locked.entry(process.id()).or_insert(context.memory.now_s);
-        let sentence = format!("threads wait at {locks} locks that are taken and not given back");
-        let count = (Value::from(locks), Some(Value::Int(0)));
-        Some(say::cell("threads", Entity::Process(process.id()), LOCKED, count, sentence))
+        };
+        self.locked.entry(id).or_insert(context.memory.now_s + least_s);
+        let count = (Value::from(count), Some(Value::Int(0)));
+        Some(say::cell("threads", Entity::Process(id), LOCKED, count, sentence))
     }
 
     /// One finding a culprit, and none where a circle is proven: that one says more.
@@ -246,7 +262,7 @@ fn stuck(pair: &Pair, has_stopped: bool, work: &str) -> Option<Stuck> {
     for one in others {
         match one.thread.system_call.map(calls::waits) {
             Some(Waits::Lock) if one.wait.is_none_or(|wait| wait.has_timeout) => {}
-            Some(Waits::Clients | Waits::Time) => {}
+            Some(Waits::Clients | Waits::Time | Waits::Child) => {}
             // A lock it got to only after the look before: one more that hangs, unless it had been there.
             Some(Waits::Lock) => works |= moved(one, before),
             Some(Waits::Events) if work == "accept_backlog" && rests(one, before) => waits_for_orders = true,
@@ -281,7 +297,7 @@ fn taken_locks((latest, before): (&Look, &Look)) -> usize {
     }
     let may_hold = |one: &ThreadProbe| match one.thread.system_call.map(calls::waits) {
         Some(Waits::Lock | Waits::Clients | Waits::Events) => false,
-        Some(Waits::Time) => rests(one, before),
+        Some(Waits::Time | Waits::Child) => rests(one, before),
         Some(Waits::Other) => !is_for_orders(one),
         None => true,
     };
@@ -296,6 +312,23 @@ fn taken_locks((latest, before): (&Look, &Look)) -> usize {
     }
     let locks = latest.threads.iter().filter(is_taken).filter_map(|one| one.wait.map(|wait| wait.address));
     locks.collect::<BTreeSet<_>>().len()
+}
+
+/// Whether every thread stands still at a futex of this process alone, or waits for another of its threads to end.
+fn is_sealed((latest, before): (&Look, &Look)) -> bool {
+    let is_thread = |tid: u32| latest.threads.iter().any(|one| one.thread.tid == tid);
+    let is_own = |one: &ThreadProbe| {
+        one.wait.is_some_and(|wait| wait.operation & PRIVATE != 0 || is_thread(wait.expected))
+    };
+    latest.at_s - before.at_s >= CONFIRM_S
+        && latest.threads.len() >= WORKERS_MIN
+        && latest.threads.iter().all(|one| is_own(one) && stands_still(one, before))
+}
+
+/// Whether it used a CPU, once its start was over.
+fn worked(track: &Track) -> bool {
+    let served_s = track.first_s + (START_S - track.first_age_s).max(0.0);
+    track.fine.iter().any(|point| point.at_s > served_s && point.cpu_pct > 0.0)
 }
 
 fn waits_endlessly(one: &ThreadProbe) -> bool {

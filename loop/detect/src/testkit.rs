@@ -160,6 +160,8 @@ pub fn process(pid: u32, program: &str, turn: u32) -> Process {
         voluntary_switches_per_s: Some(2.0),
         rss_bytes: 30_000_000,
         anon_bytes: Some(20_000_000),
+        virtual_bytes: 100_000_000,
+        shmem_bytes: Some(0),
         swap_bytes: Some(0),
         minor_faults_per_s: Some(0.0),
         major_faults_per_s: Some(0.0),

@@ -14,6 +14,7 @@ mod cgroup_v2;
 mod cgroups;
 mod config;
 mod disks;
+mod endings;
 mod filesystems;
 mod fresh;
 mod held_file;

@@ -1,5 +1,5 @@
 //! One tick of observation, one line a collector. Start at [`Observe::collect`].
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use kernfs::ProcFs;
 use vocab::capability::Capability;
@@ -11,6 +11,7 @@ use vocab::{Entity, ProcessId, Timestamp};
 use crate::calls::CallWatch;
 use crate::capabilities::{self, Found};
 use crate::config::{Bounds, ObserveConfig};
+use crate::endings::{Clock, Endings};
 use crate::journal::Journal;
 use crate::kernel::{KernelSide, could_load};
 use crate::kernel_events::{Clocks, Known, Reading, of_note};
@@ -36,6 +37,9 @@ const POSTPONED_MAX: usize = 64;
 const LOOKS_SHARE: f64 = 0.001;
 const LOOKS_AT_ONCE_US: f64 = 60_000.0;
 
+/// The program that tells how processes end.
+const EXITS: &str = "process_exit";
+
 /// The eyes of the loop.
 pub struct Observe {
     proc: ProcFs,
@@ -54,6 +58,8 @@ pub struct Observe {
     kernel_log: Option<KernelLog>,
     journal: Option<Journal>,
     kernel: Option<KernelSide>,
+    /// Without programs in the kernel that tell of ends.
+    endings: Option<Endings>,
     reading: Reading,
     calls: CallWatch,
     later: Later,
@@ -69,6 +75,7 @@ impl Observe {
         let counts_tcp = !config.kernel.as_ref().is_some_and(|one| one.runs("tcp_retransmit_skb"));
         Ok(Self {
             slow: Slow::open(&config, &mut proc),
+            endings: asks_for_endings(&config).then(Endings::default),
             proc,
             bounds: config.bounds,
             keeper_pid: config.keeper_pid,
@@ -98,6 +105,7 @@ impl Observe {
         let stretch = self.stretch();
         // Before the processes are read anew: whoever ended is still known.
         self.read_kernel(&mut sample);
+        self.read_endings(&mut sample);
         let Self { proc, ledger, bounds, processes, kernel, .. } = self;
         sample.services = self.services.services();
         ledger.run("machine", |report| sample.machine = self.machine.read(proc, report));
@@ -105,6 +113,9 @@ impl Observe {
         ledger.run("processes", |report| {
             processes.read((proc, kernel.as_mut()), (bounds, stretch), &mut sample, report);
         });
+        if let Some(endings) = &mut self.endings {
+            endings.watch(processes.all(), clock(proc));
+        }
         self.slow.read((proc, kernel.as_mut()), processes, (bounds, stretch), &mut sample, ledger);
         self.read_events(&mut sample);
         self.read_journal(&mut sample);
@@ -197,6 +208,13 @@ impl Observe {
         });
     }
 
+    /// How young processes ended, where no program in the kernel tells.
+    fn read_endings(&mut self, sample: &mut Sample) {
+        let Self { endings: Some(endings), ledger, proc, .. } = self else { return };
+        let now = (sample.at, clock(proc));
+        ledger.run("endings", |report| endings.read(now, &mut sample.kernel_events, report));
+    }
+
     fn read_events(&mut self, sample: &mut Sample) {
         let bound = self.bounds.events;
         self.ledger.run("services", |report| {
@@ -260,6 +278,16 @@ impl Observe {
         });
         self.looks.spend(cost_us);
     }
+}
+
+fn clock(proc: &ProcFs) -> Clock {
+    Clock { boot_ns: boot_ns(), ticks_per_s: proc.ticks_per_s() }
+}
+
+/// Whether nothing in the kernel tells how the processes of this machine end.
+fn asks_for_endings(config: &ObserveConfig) -> bool {
+    let is_told = config.kernel.as_ref().is_some_and(|one| one.runs(EXITS));
+    !is_told && config.proc_root == Path::new("/proc")
 }
 
 /// Adds events with their lines masked and cut, up to the bound of a tick.

@@ -35,6 +35,7 @@ pub(crate) fn read(
     let row = ProcessDetail {
         id,
         anon_bytes: status.rss_anon_bytes,
+        shmem_bytes: status.rss_shmem_bytes,
         swap_bytes: status.swap_bytes,
         descriptors,
         read_bytes: io.map(|io| io.read_bytes),

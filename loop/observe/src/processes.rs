@@ -201,6 +201,7 @@ pub(crate) fn process_stat(stat: &Stat) -> ProcessStat {
         policy: u8::try_from(stat.policy).unwrap_or(0),
         threads: stat.num_threads,
         rss_bytes: stat.rss_bytes,
+        virtual_bytes: stat.vsize_bytes,
         minor_faults: stat.minflt,
         major_faults: stat.majflt,
         run_delay_ns: None,

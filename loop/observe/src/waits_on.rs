@@ -3,11 +3,11 @@
 //! It tells a thread that waits for somebody else's answer from one that waits for orders, and of one that waits for the
 //! lock of a file who holds it.
 use std::collections::BTreeMap;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use kernfs::{Syscall, TcpState, parse_locks};
-use vocab::probe::FILE_LOCK;
+use vocab::probe::{FILE_LOCK, FULL_PIPE, SEMAPHORE};
 
 /// System calls that name one descriptor, first, and may sleep on it.
 const CALLS: [libc::c_long; 13] = [
@@ -25,6 +25,8 @@ const CALLS: [libc::c_long; 13] = [
     libc::SYS_accept,
     libc::SYS_accept4,
 ];
+/// Those of them that write.
+const WRITES: [libc::c_long; 2] = [libc::SYS_write, libc::SYS_writev];
 /// Commands of fcntl(2) that wait for a lock: F_SETLKW and F_OFD_SETLKW.
 const LOCKS: [u64; 2] = [libc::F_SETLKW.cast_unsigned() as u64, libc::F_OFD_SETLKW.cast_unsigned() as u64];
 /// `__SO_ACCEPTCON`: the flag of a Unix socket that listens.
@@ -51,11 +53,17 @@ impl<'a, T: Fn(u64) -> Option<TcpState>> Descriptors<'a, T> {
     /// The class of what `call` waits on; `None` if it names no descriptor or that may not be seen.
     ///
     /// `tcp_listen`, `tcp_connected`, `unix_listen`, `unix_connected`, `unix_datagram`, `socket` of another
-    /// kind, `pipe`, `file`, or the kernel's word for an anonymous inode: `eventfd`, `eventpoll`. The lock of a file:
-    /// [`FILE_LOCK`] and the process that holds it.
+    /// kind, `pipe`, [`FULL_PIPE`] for a writer, `file`, or the kernel's word for an anonymous inode: `eventfd`,
+    /// `eventpoll`. The lock of a file: [`FILE_LOCK`] and the process that holds it. A semaphore: [`SEMAPHORE`].
     pub(crate) fn class(&mut self, call: &Syscall) -> Option<String> {
-        let Syscall::In { number, args: [descriptor, command, ..], .. } = *call else { return None };
-        let is_lock = match libc::c_long::from(number) {
+        let Syscall::In { number, args: [descriptor, command, _, timeout, ..], .. } = *call else {
+            return None;
+        };
+        let number = libc::c_long::from(number);
+        if number == libc::SYS_semop || number == libc::SYS_semtimedop && timeout == 0 {
+            return self.semaphore(descriptor, command);
+        }
+        let is_lock = match number {
             libc::SYS_flock => true,
             libc::SYS_fcntl => LOCKS.contains(&command),
             _ => false,
@@ -63,7 +71,7 @@ impl<'a, T: Fn(u64) -> Option<TcpState>> Descriptors<'a, T> {
         if is_lock {
             return Some(format!("{FILE_LOCK}{}", self.holder(descriptor)?));
         }
-        if !CALLS.contains(&libc::c_long::from(number)) {
+        if !CALLS.contains(&number) {
             return None;
         }
         let path = self.root.join(format!("{}/fd/{descriptor}", self.pid));
@@ -73,8 +81,20 @@ impl<'a, T: Fn(u64) -> Option<TcpState>> Descriptors<'a, T> {
         if let Some(inode) = inside("socket:[") {
             return Some(self.socket(inode.parse().ok()?).to_owned());
         }
-        let word = if link.starts_with('/') { "file" } else { link.split(':').next()? };
+        let word = match link.split(':').next()? {
+            _ if link.starts_with('/') => "file",
+            "pipe" if WRITES.contains(&number) => FULL_PIPE,
+            word => word,
+        };
         Some(inside("anon_inode:[").unwrap_or_else(|| word.to_owned()))
+    }
+
+    /// The semaphore of a set that the first operation at `address` names. Source: semop(2): `struct sembuf`.
+    fn semaphore(&self, set: u64, address: u64) -> Option<String> {
+        let memory = std::fs::File::open(self.root.join(format!("{}/mem", self.pid))).ok()?;
+        let mut number = [0; 2];
+        memory.read_exact_at(&mut number, address).ok()?;
+        Some(format!("{SEMAPHORE}{set}:{}", u16::from_ne_bytes(number)))
     }
 
     /// The process that holds the lock for which ours waits on that file.
@@ -146,6 +166,21 @@ mod tests {
         assert_eq!(class(file.as_raw_fd(), libc::SYS_read).as_deref(), Some("file"));
         let (reader, _writer) = std::io::pipe().unwrap();
         assert_eq!(class(reader.as_raw_fd(), libc::SYS_read).as_deref(), Some("pipe"));
+    }
+
+    #[test]
+    fn a_writer_waits_for_room_and_a_semaphore_has_a_number() {
+        let (_reader, writer) = std::io::pipe().unwrap();
+        assert_eq!(class(writer.as_raw_fd(), libc::SYS_write).as_deref(), Some(FULL_PIPE));
+        let operation: [i16; 3] = [5, -1, 0];
+        let wait = |number: libc::c_long, timeout| {
+            let mut all = Descriptors::new(Path::new("/proc"), std::process::id(), |_| None);
+            let args = [7, operation.as_ptr().addr() as u64, 1, timeout, 0, 0];
+            all.class(&Syscall::In { number: u32::try_from(number).unwrap(), args, sp: 0, pc: 0 })
+        };
+        assert_eq!(wait(libc::SYS_semop, 9).as_deref(), Some("semaphore:7:5"));
+        assert_eq!(wait(libc::SYS_semtimedop, 0).as_deref(), Some("semaphore:7:5"));
+        assert_eq!(wait(libc::SYS_semtimedop, 9), None, "it ends by itself");
     }
 
     #[test]

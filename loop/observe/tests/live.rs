@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use observe::{Live, NoServices, Observe, ObserveConfig, ServiceSource};
 use vocab::event::{Event, EventKind};
+use vocab::kernel::Happened;
 use vocab::probe::{Probe, ProbeKind, ProbeResult};
 use vocab::sample::{Sample, ServiceSample, ServiceState};
 use vocab::{Entity, ProcessId, Timestamp};
@@ -421,4 +422,27 @@ fn lines_of_the_journal_come_as_the_log_of_their_unit() {
     assert!(line.message.contains("***") && !line.message.contains("hunter2"), "{}", line.message);
     drop(observe);
     std::fs::remove_dir_all(&folder).unwrap();
+}
+
+/// Without programs in the kernel, and without a privilege; only Linux 6.15 and later tell.
+#[test]
+fn how_a_young_process_ended_is_told_to_whoever_saw_it_alive() {
+    let mut child = Played::start("holder", &[]);
+    let mut eyes = observe(Box::new(NoServices));
+    let id = id_of(&first(&mut eyes, &[]), child.pid());
+    child.child.kill().unwrap();
+    child.child.wait().unwrap();
+    let sample = eyes.collect(Timestamp::from_secs(2), 2, 0, &[]);
+    let event = sample.kernel_events.iter().find(|one| one.id == id);
+    let collector = sample.collectors.iter().find(|one| &*one.name == "endings").unwrap();
+    if collector.error.is_some() {
+        return assert!(event.is_none());
+    }
+    let Some(Happened::Exit { code: None, signal: Some(9), ran_s, .. }) = event.map(|one| &one.what) else {
+        panic!("{event:?}");
+    };
+    assert!((0.0..60.0).contains(ran_s));
+    assert!(event.unwrap().program.as_deref().is_some_and(|path| path.contains("live")));
+    let sample = eyes.collect(Timestamp::from_secs(3), 3, 0, &[]);
+    assert!(sample.kernel_events.iter().all(|one| one.id != id), "it is told once");
 }

@@ -96,6 +96,7 @@ fn sample(second: i64) -> Sample {
     let detail = |one: (u32, i64)| ProcessDetail {
         id: id(one),
         anon_bytes: Some((age_s(one.1).min(10) << 22) + noise(one.0) * 4096),
+        shmem_bytes: Some(0),
         swap_bytes: Some(0),
         descriptors: Some(8 + noise(one.0) / 8),
         read_bytes: Some(0),

@@ -106,6 +106,7 @@ fn sample(second: i64) -> Sample {
     let detail = |pid: u32| ProcessDetail {
         id: ProcessId { pid, start_ticks: 10 },
         anon_bytes: Some(u64::from(pid) << 19),
+        shmem_bytes: Some(0),
         swap_bytes: Some(0),
         descriptors: Some(12 + noise(pid) / 15),
         read_bytes: Some(0),

@@ -224,6 +224,11 @@ pub struct StackProbe {
 /// Beginning of the class of a thread that waits for the lock of a file.
 pub const FILE_LOCK: &str = "file_lock:";
 
+/// Class of a thread that waits for room in a pipe that is full.
+pub const FULL_PIPE: &str = "full_pipe";
+/// Beginning of the class of a thread that waits without end at a System V semaphore; its set and number follow.
+pub const SEMAPHORE: &str = "semaphore:";
+
 /// One thread, looked at closely.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThreadProbe {
@@ -233,7 +238,7 @@ pub struct ThreadProbe {
     pub wait: Option<FutexWait>,
     /// Class of the descriptor it waits on, if its system call names one: `tcp_listen`, `tcp_connected`,
     /// `unix_listen`, `unix_connected`, `unix_datagram`, `socket`, `pipe`, `file`, or the kernel's word for an
-    /// anonymous inode; for the lock of a file [`FILE_LOCK`] and the pid that holds it.
+    /// anonymous inode; for the lock of a file [`FILE_LOCK`] and the pid that holds it; [`FULL_PIPE`], [`SEMAPHORE`].
     #[serde(default)]
     pub waits_on: Option<String>,
 }

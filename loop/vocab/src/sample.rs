@@ -204,6 +204,8 @@ pub struct ProcessStat {
     pub threads: u32,
     /// Resident memory. Unit: bytes.
     pub rss_bytes: u64,
+    /// Mapped memory, whether touched or not. Unit: bytes.
+    pub virtual_bytes: u64,
     /// Faults without I/O.
     pub minor_faults: u64,
     /// Faults with I/O.
@@ -253,6 +255,8 @@ pub struct ProcessDetail {
     pub id: ProcessId,
     /// Anonymous resident memory. Unit: bytes.
     pub anon_bytes: Option<u64>,
+    /// Resident shared memory: segments, shared mappings without a file, files of tmpfs. Unit: bytes.
+    pub shmem_bytes: Option<u64>,
     /// Swapped-out memory. Unit: bytes.
     pub swap_bytes: Option<u64>,
     /// Open descriptors.

@@ -1,6 +1,7 @@
 //! One file per file (or folder) of `/proc/PID`. `environ` is never read: it holds other people's secrets.
 
 pub mod cgroups;
+pub mod ending;
 pub mod fds;
 pub mod io;
 pub mod limits;

@@ -25,6 +25,7 @@ pub fn sample(turn: u64, main: ProcessId, anon_bytes: u64) -> Sample {
         id: main,
         // A little life, as every program has.
         anon_bytes: Some(anon_bytes + turn % 3 * 4096),
+        shmem_bytes: Some(0),
         swap_bytes: Some(0),
         descriptors: Some(12),
         read_bytes: Some(0),

@@ -1,7 +1,7 @@
 //! Programs that nobody supervises, or a supervisor that we do not know, seen to start and end badly over and over; so do
 //! the workers of a service whose main process lives.
 //!
-//! Needs programs in the kernel: only they tell how a process ended. A run counts if a fault ended it (SIGSEGV,
+//! Programs in the kernel tell how a process ended; without them those that lived long enough to be seen. A run counts if a fault ended it (SIGSEGV,
 //! SIGABRT, …), if the kernel killed it for memory, or if it failed where the same parent had the program serve before, or
 //! its parent is such a server. One that says no by its exit code counts if it worked for a second first, and was started
 //! anew with the same arguments, with equal pauses or ever longer ones, as a supervisor does. Quiet twins: a tool that says
@@ -33,8 +33,12 @@ const SAYS_NO_S: f64 = 5.0;
 const WORKS_MIN: usize = 5;
 const WORKED_S: f64 = 1.0;
 const WORKED_CPU_US: u64 = 15_000;
+/// The same where it is known to a clock tick only: one at least. Unit: us.
+const WORKED_TICK_US: u64 = 10_000;
 /// A pause between runs is as long as the one before if it differs by no more, or so many times as long. Unit: s, ratio.
 const PAUSE_SPREAD_S: f64 = 0.5;
+/// The same where ends are known to a tick only. Unit: s.
+const ROUGH_SPREAD_S: f64 = 1.2;
 const PAUSE_GROWS: f64 = 1.3;
 /// A loop is not over while its longest pause may last, as it grows.
 const CALM_PAUSES: f64 = 2.5;
@@ -65,6 +69,8 @@ struct End {
     signal: Option<i32>,
     code: Option<i32>,
     is_oom: bool,
+    /// Its instant is known to a tick only.
+    is_rough: bool,
     sort: Sort,
     /// Its arguments, where it was seen alive.
     command: Option<Arc<str>>,
@@ -136,7 +142,7 @@ impl Programs {
     }
 
     fn note(&mut self, event: &KernelEvent, now_s: f64) {
-        let Happened::Exit { code, signal, ran_s, .. } = event.what else { return };
+        let Happened::Exit { code, signal, ran_s, cpu_us } = event.what else { return };
         let Some(program) = event.program.clone().filter(|path| !path.is_empty()) else { return };
         let key = (program, event.name.clone(), event.ppid);
         if self.listening.remove(&event.id).is_some() && self.servers.len() < SERVERS_MAX {
@@ -157,7 +163,17 @@ impl Programs {
             let command = young.and_then(|one| one.command);
             push(
                 &mut ends.last,
-                End { at_s: now_s, at: event.at, ran_s, signal, code, is_oom, sort, command },
+                End {
+                    at_s: now_s,
+                    at: event.at,
+                    ran_s,
+                    signal,
+                    code,
+                    is_oom,
+                    is_rough: cpu_us.is_none(),
+                    sort,
+                    command,
+                },
             );
         }
     }
@@ -167,7 +183,8 @@ impl Programs {
         let Happened::Exit { code, ran_s, cpu_us, .. } = event.what else { return None };
         // At its end the kernel tells of the thread that ended last.
         let worked_us = cpu_us.max(young.map(|one| one.cpu_us)).unwrap_or(0);
-        let works = ran_s >= WORKED_S && worked_us >= WORKED_CPU_US && code.is_some_and(|code| code != 0);
+        let least_us = if cpu_us.is_some() { WORKED_CPU_US } else { WORKED_TICK_US };
+        let works = ran_s >= WORKED_S && worked_us >= least_us && code.is_some_and(|code| code != 0);
         if event.what.is_crash() || is_oom {
             Some(Sort::Fault)
         } else if event.what.is_failure() && self.is_server(key) {
@@ -233,9 +250,11 @@ fn is_started_anew(ends: &VecDeque<End>) -> bool {
         return false;
     }
     let pauses = pauses(ends, WORKS_MIN);
-    let follows = |one: f64, next: f64| (next - one).abs() <= PAUSE_SPREAD_S || next >= PAUSE_GROWS * one;
+    let is_rough = ends.iter().any(|end| end.is_rough);
+    let spread_s = if is_rough { ROUGH_SPREAD_S } else { PAUSE_SPREAD_S };
+    let follows = |one: f64, next: f64| (next - one).abs() <= spread_s || next >= PAUSE_GROWS * one;
     // Runs beside each other are no run after another.
-    pauses.iter().all(|pause| *pause > -PAUSE_SPREAD_S)
+    pauses.iter().all(|pause| *pause > -spread_s)
         && pauses.iter().zip(pauses.iter().skip(1)).all(|(one, next)| follows(*one, *next))
 }
 

@@ -97,6 +97,21 @@ pub fn scenes() -> Vec<Scene> {
             Vec::from([victim(turn, 20.0), hog])
         }));
     }
+    let yields = |turn: u32, delay: f64| {
+        let (run_delay_pct, voluntary_switches_per_s) = (Some(delay), Some(40_000.0));
+        late(turn, || Process {
+            run_delay_pct,
+            voluntary_switches_per_s,
+            ..spins(process(200, "spin", turn), 56.0)
+        })
+    };
+    let plain = Expect::Fires(of_process(200), ONSET + 2..=ONSET + 9);
+    scenes.push(scene("a loop that yields at each turn", plain, move |turn| {
+        [victim(turn, 20.0)].into_iter().chain(yields(turn, 43.0)).collect()
+    }));
+    scenes.push(scene("one of two that pass a word to and fro", Expect::Silent, move |turn| {
+        [victim(turn, 20.0)].into_iter().chain(yields(turn, 30.0)).collect()
+    }));
     scenes.push(scene("four children of a service spin", of("batch"), |turn| {
         let children = (201..205).filter_map(|pid| {
             late(turn, || Process { run_delay_pct: Some(40.0), ..spins(server(pid, "batch", turn), 45.0) })

@@ -1,4 +1,5 @@
 //! Scenes of programs that nobody supervises, told by events of the kernel.
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::sync::Arc;
@@ -61,6 +62,7 @@ pub fn scenes() -> Vec<Scene> {
     all.push(worker_that_fails(fires(30)));
     all.push(worker_of_a_service());
     all.extend(started_anew());
+    all.extend(known_to_a_tick());
     all.extend(twins());
     all
 }
@@ -115,6 +117,31 @@ fn started_anew() -> [Scene; 4] {
         says_no("the same with ever longer pauses", fires(60), &[1, 2, 4, 8, 16], true),
         says_no("a build of which one file after the other fails", Expect::Silent, &[1], false),
         says_no("a person who tries again", Expect::Silent, &[7, 2, 12, 4, 9], true),
+    ]
+}
+
+/// The same where ends are known to a tick only.
+fn known_to_a_tick() -> [Scene; 2] {
+    let rough = |scene: Scene| {
+        let make = scene.make;
+        Scene {
+            name: format!("{}, known to a tick", scene.name),
+            make: Box::new(move |turn, asked| {
+                let mut snapshot = make(turn, asked);
+                for one in &mut snapshot.kernel_events {
+                    if let Happened::Exit { cpu_us, ran_s, .. } = &mut one.what {
+                        (*cpu_us, *ran_s) = (None, *ran_s + noise(3, turn) - 0.5);
+                    }
+                }
+                snapshot
+            }),
+            ..scene
+        }
+    };
+    let fires = Expect::Fires(Entity::Program("app".to_string()), 20..=60);
+    [
+        rough(says_no("a program that fails after two seconds", fires, &[1], true)),
+        rough(says_no("a person who tries again now and then", Expect::Silent, &[7, 2, 12, 4, 9], true)),
     ]
 }
 

@@ -97,8 +97,26 @@ fn ramp(rate: f64, t: f64, from: f64) -> u32 {
     (rate * (t - from).max(0.0)) as u32
 }
 
+/// A process of another user, at whose descriptors nobody may look.
+fn hidden(name: &str, rate: f64, expect: Expect) -> Scene {
+    Scene::new(DescriptorLeak, name, 260, expect, move |turn, asked| {
+        let descriptors = Some(12 + u64::from(ramp(rate, f64::from(turn), 35.0)));
+        let one = Process { descriptors, descriptor_limit: Some(4_096), ..process(100, "exe", turn) };
+        let mut snapshot = with(turn, Vec::from([one]));
+        let refused = asked.iter().filter(|one| one.kind == ProbeKind::Descriptors).map(|probe| {
+            let result = Err("permission denied".to_string());
+            ProbeAnswer { probe: probe.clone(), at: snapshot.at, result }
+        });
+        snapshot.answers = refused.collect();
+        snapshot
+    })
+}
+
 pub fn scenes() -> Vec<Scene> {
     let mut scenes = Vec::new();
+    let fires_hidden = Expect::Fires(of_process(100), 60..=150);
+    scenes.push(hidden("one that may not be looked at, and will run out within the hour", 4.0, fires_hidden));
+    scenes.push(hidden("one that may not be looked at, and has hours", 0.6, Expect::Silent));
     for (rate, latest) in [(1.0, 62), (3.0, 55), (10.0, 55), (30.0, 52), (100.0, 46)] {
         let files = move |t: f64| Open { files: ramp(rate, t, 35.0), established: 3, ..Open::default() };
         scenes.push(scene(&format!("{rate} files a second"), 80, fires(38..=latest), 1024, files));

@@ -4,7 +4,9 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use vocab::finding::FindingKind::{Deadlock, Stalled};
-use vocab::probe::{FILE_LOCK, FutexWait, Probe, ProbeAnswer, ProbeKind, ProbeResult, ThreadProbe};
+use vocab::probe::{
+    FILE_LOCK, FULL_PIPE, FutexWait, Probe, ProbeAnswer, ProbeKind, ProbeResult, SEMAPHORE, ThreadProbe,
+};
 use vocab::rows::{Process, Thread};
 
 use crate::testkit::*;
@@ -158,6 +160,8 @@ pub fn scenes() -> Vec<Scene> {
     scenes.extend(stalls_beside_orders());
     scenes.extend(quiet_stalls());
     scenes.extend(quiet_locks());
+    scenes.extend(sealed());
+    scenes.extend(families());
     scenes
 }
 
@@ -189,8 +193,22 @@ fn locks_of_files() -> [Scene; 3] {
 
 /// Two processes of one thread among others; from the onset on their only thread is what `threads` says of it.
 fn pair(expect: Expect, name: &str, threads: impl Fn(u32, u32) -> ThreadProbe + 'static) -> Scene {
-    Scene::new(Deadlock, name, 90, expect, move |turn, asked| {
-        let pair = [300, 301].map(|pid| process(pid, "twin", turn));
+    Scene { kind: Deadlock, ..family(expect, name, |_, _| 0.2, threads) }
+}
+
+/// The same, where the second comes from the first; `cpu_pct` of each, and with it what it moves.
+fn family(
+    expect: Expect,
+    name: &str,
+    cpu_pct: fn(u32, u32) -> f64,
+    threads: impl Fn(u32, u32) -> ThreadProbe + 'static,
+) -> Scene {
+    Scene::new(Stalled, name, 120, expect, move |turn, asked| {
+        let pair = [(300, 1), (301, 300)].map(|(pid, ppid)| {
+            let (cpu_pct, one) = (cpu_pct(pid, turn), process(pid, "twin", turn));
+            let voluntary_switches_per_s = Some(10.0 * cpu_pct);
+            Process { ppid, cpu_pct: Some(cpu_pct), voluntary_switches_per_s, ..one }
+        });
         let others = (0..10).map(|one| Process { threads: 3, ..process(200 + one, "other", turn) });
         let mut snapshot = with(turn, pair.into_iter().chain(others).collect());
         let answers = asked.iter().filter(|one| one.kind == ProbeKind::Threads).map(|probe| {
@@ -425,6 +443,96 @@ fn quiet_locks() -> Vec<Scene> {
                 let pool = (101..105).map(|tid| bare(tid, 0x10, 4));
                 [thread(100, EPOLL, 9 * u64::from(turn), None)].into_iter().chain(pool).collect()
             },
+        ),
+    ])
+}
+
+/// All threads of a process at locks that only they could open, and those that only seem to be.
+fn sealed() -> [Scene; 5] {
+    let of = |name: &str, expect, row, threads: Threads| scene(Stalled, name, expect, row, threads);
+    let worked: fn(Process, u32) -> Process =
+        |p, turn| Process { cpu_pct: Some(if turn < ONSET { 0.4 } else { 0.0 }), listen_port: None, ..p };
+    [
+        of(
+            "all wait for a word of each other",
+            web(ONSET + 15..=ONSET + 32),
+            worked,
+            move |turn| match turn {
+                ..ONSET => (100..103).map(|tid| works(tid, turn)).collect(),
+                _ => Vec::from([joins(100, 101), bare(101, 0x10, 9), bare(102, 0x10, 7)]),
+            },
+        ),
+        of(
+            "a pool that waits at one condition, and a thread that waits for a signal",
+            Expect::Silent,
+            worked,
+            {
+                |turn| match turn {
+                    ..ONSET => (100..103).map(|tid| works(tid, turn)).collect(),
+                    _ => Vec::from([thread(100, SLEEP, 4, None), bare(101, 0x10, 9), bare(102, 0x10, 7)]),
+                }
+            },
+        ),
+        of("a futex that other processes know", Expect::Silent, worked, |turn| match turn {
+            ..ONSET => (100..103).map(|tid| works(tid, turn)).collect(),
+            _ => Vec::from([joins(100, 7777), bare(101, 0x10, 9), bare(102, 0x10, 7)]),
+        }),
+        of("all wait, and never did anything else", Expect::Silent, idles, |_| {
+            Vec::from([joins(100, 101), bare(101, 0x10, 9), bare(102, 0x10, 7)])
+        }),
+        of("all wait for a while", Expect::Silent, worked, move |turn| match turn {
+            ONSET..=40 => Vec::from([joins(100, 101), bare(101, 0x10, 9), bare(102, 0x10, 7)]),
+            _ => (100..103).map(|tid| works(tid, turn)).collect(),
+        }),
+    ]
+}
+
+/// Waits for a thread to end.
+fn joins(tid: u32, other: u32) -> ThreadProbe {
+    let words = Some([other, 0, 0, 0, 0]);
+    let wait = FutexWait { address: 0x99, operation: 9, expected: other, has_timeout: false, words };
+    thread(tid, FUTEX, 3, Some(wait))
+}
+
+/// Processes that wait for each other at places that name no owner, and pools that wait for work.
+fn families() -> Vec<Scene> {
+    let stops: fn(u32, u32) -> f64 = |_, turn| if turn < ONSET { 0.3 } else { 0.0 };
+    let fires = || Expect::Fires(of_process(300), ONSET + 15..=ONSET + 40);
+    let on = |tid, call, class: &str| ThreadProbe {
+        waits_on: Some(class.to_string()),
+        ..thread(tid, call, 9, None)
+    };
+    let at_semaphore = move |tid, number: u32| on(tid, FLOCK + 1_000, &format!("{SEMAPHORE}4:{number}"));
+    let shared = |tid, address| {
+        let wait = FutexWait { address, operation: 9, expected: 0, has_timeout: false, words: None };
+        thread(tid, FUTEX, 9, Some(wait))
+    };
+    Vec::from([
+        family(fires(), "two semaphores, each in its own order", stops, move |tid, _| at_semaphore(tid, tid)),
+        family(fires(), "two locks that processes share", stops, move |tid, _| shared(tid, u64::from(tid))),
+        family(fires(), "two pipes that are full", stops, move |tid, _| on(tid, RECEIVE, FULL_PIPE)),
+        family(Expect::Silent, "workers at one semaphore", stops, move |tid, _| at_semaphore(tid, 0)),
+        family(Expect::Silent, "a worker at a semaphore of a parent that sleeps", stops, move |tid, _| {
+            match tid {
+                300 => thread(300, SLEEP, 9, None),
+                _ => at_semaphore(tid, 0),
+            }
+        }),
+        family(Expect::Silent, "one lock, and a parent that reads", stops, move |tid, _| match tid {
+            300 => on(300, RECEIVE, "pipe"),
+            _ => shared(tid, 0x10),
+        }),
+        family(
+            Expect::Silent,
+            "semaphores at which nobody was ever seen to work",
+            |_, _| 0.0,
+            move |tid, _| at_semaphore(tid, tid),
+        ),
+        family(
+            Expect::Silent,
+            "semaphores that pass a word on each ten seconds",
+            |_, turn| if turn.is_multiple_of(10) { 0.3 } else { 0.0 },
+            move |tid, _| at_semaphore(tid, tid),
         ),
     ])
 }

@@ -57,9 +57,38 @@ pub fn scenes() -> Vec<Scene> {
     scenes.push(curve("spike at the start, then a leak", 120, fires(75..=90), |t| {
         if t < 3.0 { 90.0 * MB * t } else { leak(1.0, 45.0)(t) }
     }));
+    scenes.extend(shared());
     scenes.extend(twins());
     scenes.extend(jobs());
     scenes
+}
+
+/// Shared memory that is mapped anew for ever, and that which was mapped once, or is given back.
+fn shared() -> [Scene; 5] {
+    let of = |name: &str, expect, resident: fn(f64) -> f64, mapped: fn(f64) -> f64| {
+        Scene::new(MemoryLeak, name, 240, expect, move |turn, _| {
+            let at_s = f64::from(turn);
+            let shmem_bytes = Some((MB * resident(at_s)) as u64);
+            let virtual_bytes = (MB * (300.0 + mapped(at_s))) as u64;
+            with(turn, Vec::from([Process { shmem_bytes, virtual_bytes, ..server(100, "web", turn) }]))
+        })
+    };
+    let grows: fn(f64) -> f64 = |t| 2.0 * (t - 22.0).max(0.0);
+    let lumps: fn(f64) -> f64 = |t| 24.0 * ((t - 10.0).max(0.0) / 12.0).floor();
+    [
+        of("segments that are never given back", fires(50..=57), grows, grows),
+        of("segments of 24 MB, filled as they are used", fires(50..=100), grows, lumps),
+        of("buffers of a database that fill", Expect::Silent, grows, |_| 0.0),
+        of(
+            "a ring that is mapped late and fills",
+            Expect::Silent,
+            |t| 4.0 * (t - 60.0).clamp(0.0, 150.0),
+            |t| {
+                if t < 60.0 { 0.0 } else { 600.0 }
+            },
+        ),
+        of("frames that are given back", Expect::Silent, |t| 10.0 * (t % 15.0), |t| 10.0 * (t % 15.0)),
+    ]
 }
 
 fn twins() -> Vec<Scene> {
@@ -94,6 +123,13 @@ fn twins() -> Vec<Scene> {
             with(turn, Vec::from([Process { anon_bytes, cpu_pct, ..server(100, "web", turn) }]))
         },
     ));
+    scenes.push(Scene::new(MemoryLeak, "daemon in its first minutes", 200, Expect::Silent, |turn, _| {
+        // Pauses of 15 s, and between them a minute of 0.07 MB/s.
+        let (round, in_round_s) = (f64::from(turn / 75), f64::from(turn % 75));
+        let grown = 0.07 * MB * (60.0 * round + (in_round_s - 15.0).max(0.0));
+        let anon_bytes = Some((6.0 * MB + grown) as u64);
+        with(turn, Vec::from([born(Process { anon_bytes, ..server(100, "web", turn) }, 0, turn)]))
+    }));
     scenes.push(Scene::new(MemoryLeak, "burst of connections", 120, Expect::Silent, |turn, _| {
         let load = turn.saturating_sub(30).min(45);
         let anon_bytes = Some(20_000_000 + u64::from(load) * 2_000_000);

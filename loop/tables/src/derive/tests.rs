@@ -37,6 +37,7 @@ fn detail(pid: u32, start_ticks: u64, read_bytes: u64) -> ProcessDetail {
     ProcessDetail {
         id: ProcessId { pid, start_ticks },
         anon_bytes: Some(1_000),
+        shmem_bytes: Some(500),
         swap_bytes: None,
         descriptors: Some(3),
         read_bytes: Some(read_bytes),

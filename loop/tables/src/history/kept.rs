@@ -10,8 +10,8 @@ use super::rounding::{rounded, two_digits};
 use crate::source::{Origin, SOURCES, Source};
 use crate::view::View;
 
-/// Columns that only count the time since an instant: the instants are kept.
-const COUNTING: &[&str] = &["age_s", "up_s", "exit_age_s"];
+/// Columns that only count the time since an instant: the instants are kept. And one that only tells what new memory is.
+const UNKEPT: &[&str] = &["age_s", "up_s", "exit_age_s", "virtual_bytes"];
 
 /// Columns of a score that follow from the model: kept is that somebody differed, in what, and how strange it was.
 const OF_THE_MODEL: &[&str] = &["low", "high", "samples", "since", "sentence"];
@@ -108,7 +108,7 @@ impl Kept {
         let is_kept = |index: &usize| {
             let name = spec.columns[*index].name;
             let is_of_model = spec.name == "anomalies" && OF_THE_MODEL.contains(&name);
-            let is_left_out = COUNTING.contains(&name) || name == "at" || is_of_model;
+            let is_left_out = UNKEPT.contains(&name) || name == "at" || is_of_model;
             !key.contains(index) && qualifier != Some(*index) && !is_left_out
         };
         let column = |index: usize| {

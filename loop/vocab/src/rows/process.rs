@@ -45,8 +45,12 @@ table! {
         voluntary_switches_per_s: Option<f64> => PerSecond,
         /// Resident memory.
         rss_bytes: u64 => Bytes,
+        /// Mapped memory, whether touched or not; without a history.
+        virtual_bytes: u64 => Bytes,
         /// Anonymous resident memory.
         anon_bytes: Option<u64> => Bytes,
+        /// Resident shared memory: segments, shared mappings without a file, mapped files of tmpfs.
+        shmem_bytes: Option<u64> => Bytes,
         /// Memory in swap.
         swap_bytes: Option<u64> => Bytes,
         /// Page faults without I/O.

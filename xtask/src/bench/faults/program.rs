@@ -7,6 +7,7 @@ pub(super) fn words(source: &Path, built: &Path) -> Result<Vec<String>, String> 
     let path = source.display().to_string();
     match source.extension().and_then(|one| one.to_str()) {
         Some("c") => compile(source, built, "cc", &["-O1", "-pthread"]),
+        Some("cpp") => compile(source, built, "c++", &["-O1", "-pthread", "-std=c++17"]),
         Some("rs") => compile(source, built, "rustc", &["--edition", "2024", "-O"]),
         Some("py") => Ok(vec![python()?, path]),
         Some("sh") => Ok(vec![find("sh")?, path]),
