@@ -228,6 +228,7 @@ struct task_row {
 	u64 anon_pages;
 	u64 shmem_pages;
 	u64 swap_pages;
+	u64 total_pages;
 	u64 groups;        /* the set of cgroups it is in, as the kernel names it: another one after a move */
 	u64 files_soft;    /* limits of open files */
 	u64 files_hard;
@@ -258,7 +259,7 @@ SIZE(api_live, 16);
 SIZE(alloc_open, 16);
 SIZE(alloc_sample, 4152);
 SIZE(event, 128);
-SIZE(task_row, 224);
+SIZE(task_row, 232);
 SIZE(socket_row, 16);
 
 #endif

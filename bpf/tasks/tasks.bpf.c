@@ -66,6 +66,7 @@ INLINE void add_process(struct task_row *row, struct task_struct *task)
 		row->anon_pages = mm->rss_stat[1].count;
 		row->swap_pages = mm->rss_stat[2].count;
 		row->shmem_pages = mm->rss_stat[3].count;
+		row->total_pages = mm->total_vm;
 	}
 }
 

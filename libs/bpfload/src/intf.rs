@@ -28,7 +28,7 @@ macro_rules! plain {
 }
 
 plain!(Hist: 120, SchedStat: 368, BlockKey: 8, BlockStat: 248, FsStat: 136, NetStat: 152, ReclaimStat: 368,
-       CallStat: 128, CallOpen: 16, CallSequence: 32_776, ApiStat: 136, ApiOpen: 24, ApiLive: 16, AllocSample: 4152, Event: 128, TaskRow: 224, SocketRow: 16);
+       CallStat: 128, CallOpen: 16, CallSequence: 32_776, ApiStat: 136, ApiOpen: 24, ApiLive: 16, AllocSample: 4152, Event: 128, TaskRow: 232, SocketRow: 16);
 // SAFETY: integers.
 unsafe impl Plain for u32 {}
 // SAFETY: integers.
@@ -393,6 +393,8 @@ pub struct TaskRow {
     pub shmem_pages: u64,
     /// Pages in swap.
     pub swap_pages: u64,
+    /// Pages of address space.
+    pub total_pages: u64,
     /// The set of cgroups it is in, of all hierarchies: a number that is another one after a move.
     pub groups: u64,
     /// Soft limit of open files; `u64::MAX` for none.

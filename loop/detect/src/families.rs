@@ -82,7 +82,7 @@ impl Families {
             let is_due = now_s - ran_s >= SLEPT_S && asked_s <= ran_s && now_s - asked_s >= ASK_S;
             is_due.then_some((ran_s, process.id()))
         };
-        let next = families.values().flatten().filter_map(|one| rests(&one));
+        let next = families.values().flatten().filter_map(rests);
         if let Some((_, id)) = next.min_by(|one, other| one.0.total_cmp(&other.0)) {
             self.asked.insert(id, now_s);
             detected.ask(Probe::threads(id));

@@ -8,7 +8,7 @@ use vocab::kernel::{Happened, KernelEvent};
 use vocab::{ProcessId, Timestamp};
 
 use crate::ledger::Report;
-use crate::processes::Tracked;
+use crate::tracked::Tracked;
 
 /// Processes that are watched at the same time at most.
 const WATCHED_MAX: usize = 128;

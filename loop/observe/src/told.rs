@@ -43,6 +43,7 @@ pub(crate) fn stat(proc: &ProcFs, threads: &[TaskRow], before: Option<&ProcessSt
         start_ticks,
         rss_bytes: pages.cast_unsigned().saturating_mul(proc.page_bytes()),
         policy: main.policy,
+        vsize_bytes: main.total_pages.saturating_mul(proc.page_bytes()),
         ..Stat::default()
     })
 }
@@ -70,16 +71,17 @@ impl Standing {
 /// How far the pages of a row were off when `status` was read last.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory {
-    row_pages: [u64; 2],
-    bytes: [Option<u64>; 2],
+    row_pages: [u64; 3],
+    bytes: [Option<u64>; 3],
 }
 
 impl Memory {
     /// By the row of this tick and `status` as read in it.
     pub(crate) fn new(threads: &[TaskRow], status: &Status) -> Option<Self> {
         let main = main(threads)?;
-        let row_pages = [main.anon_pages, main.swap_pages];
-        Some(Self { row_pages, bytes: [status.rss_anon_bytes, status.swap_bytes] })
+        let row_pages = [main.anon_pages, main.swap_pages, main.shmem_pages];
+        let bytes = [status.rss_anon_bytes, status.swap_bytes, status.rss_shmem_bytes];
+        Some(Self { row_pages, bytes })
     }
 
     fn bytes(&self, index: usize, pages: u64, page_bytes: u64) -> Option<u64> {
@@ -107,6 +109,7 @@ pub(crate) fn detail(
         id,
         anon_bytes: bytes(0, main.anon_pages),
         swap_bytes: bytes(1, main.swap_pages),
+        shmem_bytes: bytes(2, main.shmem_pages),
         descriptors: is_counted.then_some(u64::from(main.descriptors)),
         read_bytes: Some(sum(threads, |one| one.read_bytes)),
         write_bytes: Some(sum(threads, |one| one.write_bytes)),

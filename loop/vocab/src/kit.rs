@@ -171,6 +171,8 @@ pub fn process(pid: u32, program: &str) -> Process {
         run_delay_pct: None,
         voluntary_switches_per_s: None,
         rss_bytes: 0,
+        virtual_bytes: 0,
+        shmem_bytes: None,
         anon_bytes: None,
         swap_bytes: None,
         minor_faults_per_s: None,
