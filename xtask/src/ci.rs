@@ -9,9 +9,9 @@ const STEPS: &[(&str, &[&str])] = &[
     ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
     (
         "lints of features",
-        &["clippy", "-p", "homeostat", "--features", "parquet", "--quiet", "--", "-D", "warnings"],
+        &["clippy", "-p", "homeostat", "--features", "parquet,onnx", "--quiet", "--", "-D", "warnings"],
     ),
-    ("tests", &["test", "--workspace", "--features", "homeostat/parquet"]),
+    ("tests", &["test", "--workspace", "--features", "homeostat/parquet,homeostat/onnx"]),
 ];
 
 /// Runs every step.

@@ -105,6 +105,8 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
         next: Instant::now(),
         settled,
         history: Some(history.health()),
+        #[cfg(feature = "onnx")]
+        onnx: crate::onnx_models::OnnxModels::start(&settings.paths.state_dir),
     };
     let mut after = After {
         store: &mut store,

@@ -52,6 +52,9 @@ pub struct Live {
     pub settled: Vec<Effect>,
     /// How the history fares; absent in `record`.
     pub history: Option<Arc<Health>>,
+    /// Runs models in the ONNX format; absent in `record`.
+    #[cfg(feature = "onnx")]
+    pub onnx: Option<crate::onnx_models::OnnxModels>,
 }
 
 impl Live {
@@ -94,8 +97,19 @@ impl World for Live {
         let mut sample = self.observe.collect(clock::now(self.clock), turn, missed, probes);
         sample.collectors.extend(self.history.as_ref().map(|health| health.sample()));
         self.between.tell(&mut sample);
+        #[cfg(feature = "onnx")]
+        if let Some(onnx) = &mut self.onnx {
+            sample.onnx = onnx.said(turn);
+        }
         self.observe.shed(self.budget.shed_level(&sample));
         Some(sample)
+    }
+
+    #[cfg(feature = "onnx")]
+    fn wish(&mut self, wishes: &vocab::onnx::OnnxWishes) {
+        if let Some(onnx) = &self.onnx {
+            onnx.wish(wishes);
+        }
     }
 
     fn commands(&mut self) -> Vec<Command> {

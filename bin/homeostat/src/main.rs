@@ -23,6 +23,8 @@ mod link;
 mod live;
 mod numbers;
 mod oneshot;
+#[cfg(feature = "onnx")]
+mod onnx_models;
 mod options;
 mod output;
 mod paging;
@@ -44,6 +46,8 @@ fn main() -> std::process::ExitCode {
     let arguments = std::env::args().skip(1).collect::<Vec<_>>();
     match arguments.split_first() {
         Some((word, rest)) if word == demo::SERVICE_WORD => demo::service_main(rest),
+        #[cfg(feature = "onnx")]
+        Some((word, _)) if word == onnx_models::SERVICE_WORD => onnx_models::service_main(),
         _ => cli::main(),
     }
 }

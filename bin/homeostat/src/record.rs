@@ -91,6 +91,8 @@ fn watcher(seconds: Option<u64>) -> Result<Live, UserError> {
         next: Instant::now(),
         settled: Vec::new(),
         history: None,
+        #[cfg(feature = "onnx")]
+        onnx: None,
     })
 }
 

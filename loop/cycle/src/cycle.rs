@@ -125,6 +125,7 @@ impl<W: World> Cycle<W> {
     pub fn turn(&mut self) -> Option<Turn> {
         self.mind.turn += 1;
         let probes = std::mem::take(&mut self.mind.probes);
+        self.world.wish(self.mind.learn.wishes());
         let sample = self.world.look(self.mind.turn, &probes)?;
         let commands = self.world.commands();
         let mut change = Change::default();

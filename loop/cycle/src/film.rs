@@ -12,6 +12,7 @@ use vocab::Timestamp;
 use vocab::capability::Capabilities;
 use vocab::decision::Decision;
 use vocab::learnt::{Learnt, Told};
+use vocab::onnx::OnnxWishes;
 use vocab::probe::Probe;
 use vocab::sample::Sample;
 
@@ -181,6 +182,10 @@ impl<W: World> World for Filmed<W> {
         self.record.clear();
         encode(&mut self.record, &sample);
         Some(sample)
+    }
+
+    fn wish(&mut self, wishes: &OnnxWishes) {
+        self.inner.wish(wishes);
     }
 
     fn commands(&mut self) -> Vec<Command> {

@@ -5,6 +5,7 @@ use decide::LoadedRule;
 use vocab::Timestamp;
 use vocab::capability::Capabilities;
 use vocab::decision::Decision;
+use vocab::onnx::OnnxWishes;
 use vocab::probe::Probe;
 use vocab::sample::Sample;
 
@@ -48,6 +49,10 @@ impl<W: World, T: Write> World for Recorder<W, T> {
     fn look(&mut self, turn: u64, probes: &[Probe]) -> Option<Sample> {
         self.now = Record { sample: self.inner.look(turn, probes)?, ..Record::default() };
         Some(self.now.sample.clone())
+    }
+
+    fn wish(&mut self, wishes: &OnnxWishes) {
+        self.inner.wish(wishes);
     }
 
     fn commands(&mut self) -> Vec<Command> {

@@ -5,6 +5,7 @@ use vocab::capability::Capabilities;
 use vocab::decision::Decision;
 use vocab::event::Event;
 use vocab::learnt::Told;
+use vocab::onnx::OnnxWishes;
 use vocab::probe::Probe;
 use vocab::rule::Mode;
 use vocab::sample::Sample;
@@ -63,6 +64,9 @@ impl Deeds {
 pub trait World {
     /// The next tick, with the answers to `probes`; `None` when there is no more.
     fn look(&mut self, turn: u64, probes: &[Probe]) -> Option<Sample>;
+
+    /// What learn wishes of models in the ONNX format; what comes of it is part of a later sample. Called before each look.
+    fn wish(&mut self, _: &OnnxWishes) {}
 
     /// What people told the loop since the last turn.
     fn commands(&mut self) -> Vec<Command>;

@@ -2,25 +2,22 @@
 //! another cause, but no incident by itself; replayed byte for byte.
 #[allow(dead_code, reason = "here nobody acts")]
 mod made;
+mod quiet;
 
 use std::sync::Arc;
 
-use act::Order;
 use cycle::recording::Thought;
 use cycle::replay::{Recorder, replay};
-use cycle::world::{Command, Recheck};
-use cycle::{Cycle, Deeds, Start, World, rules};
+use cycle::{Cycle, Start, World, rules};
 use made::MB;
-use vocab::capability::Capabilities;
-use vocab::decision::Decision;
+use quiet::Quiet;
+use vocab::ProcessId;
 use vocab::event::EventKind;
 use vocab::incident::Incident;
 use vocab::kernel::CallsSample;
 use vocab::probe::{Probe, ProbeAnswer, ProbeResult};
 use vocab::rows::BehaviourRow;
 use vocab::rule::Mode;
-use vocab::sample::Sample;
-use vocab::{ProcessId, Timestamp};
 
 const MAIN: ProcessId = ProcessId { pid: 100, start_ticks: 500 };
 const TURNS: u64 = 300;
@@ -28,57 +25,37 @@ const TURNS: u64 = 300;
 const FROM: u64 = 200;
 const NAMES: [&str; 5] = ["close", "execve", "poll", "read", "write"];
 
-/// One service that is looked at in every turn; from `FROM` on it calls `execve`, leaks, or both.
-struct Ledger {
-    turn: u64,
-    turns_odd: bool,
-    leaks: bool,
-}
-
-impl Ledger {
-    fn calls(&self) -> Vec<u16> {
-        let mut calls = Vec::new();
-        for round in 0..5 + self.turn % 3 {
-            calls.extend([2, 3, 4]);
-            if (round + self.turn * self.turn).is_multiple_of(7) {
-                calls.extend([2, 3, 3, 0]);
-            }
-            if self.turns_odd && self.turn >= FROM {
-                calls.extend([1, 4, 4]);
-            }
+/// What the service calls in a turn; what it never called before, if it is odd.
+fn calls(turn: u64, is_odd: bool) -> Vec<u16> {
+    let mut calls = Vec::new();
+    for round in 0..5 + turn % 3 {
+        calls.extend([2, 3, 4]);
+        if (round + turn * turn).is_multiple_of(7) {
+            calls.extend([2, 3, 3, 0]);
         }
-        calls
+        if is_odd {
+            calls.extend([1, 4, 4]);
+        }
     }
+    calls
 }
 
-impl World for Ledger {
-    fn look(&mut self, turn: u64, _: &[Probe]) -> Option<Sample> {
-        self.turn = turn;
-        let seconds = if self.leaks { turn.saturating_sub(FROM) } else { 0 };
+/// One service that is looked at in every turn; from `FROM` on it calls `execve`, leaks, or both.
+fn ledger(turns_odd: bool, leaks: bool) -> impl World {
+    Quiet::new(move |turn, _: &_| {
+        let seconds = if leaks { turn.saturating_sub(FROM) } else { 0 };
         let mut sample = made::sample(turn, MAIN, 50 * MB + 4 * MB * seconds);
         let calls = CallsSample {
             id: MAIN,
             watched_s: 1.0,
             names: NAMES.map(Arc::from).to_vec(),
-            sequences: vec![self.calls()],
+            sequences: vec![calls(turn, turns_odd && turn >= FROM)],
             ..CallsSample::default()
         };
         let result = Ok(ProbeResult::Calls(calls));
         sample.answers = vec![ProbeAnswer { probe: Probe::calls(MAIN), at: sample.at, result }];
         (turn <= TURNS).then_some(sample)
-    }
-
-    fn commands(&mut self) -> Vec<Command> {
-        Vec::new()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
-    }
-
-    fn change(&mut self, _: Timestamp, _: Vec<Order>, _: &[Decision], _: Recheck<'_>) -> Deeds {
-        Deeds::default()
-    }
+    })
 }
 
 /// What was told of the order of calls, the incidents, and the row at the end; a replay must say the same.
@@ -86,8 +63,7 @@ fn run(turns_odd: bool, leaks: bool) -> (Vec<(u64, String)>, Vec<Incident>, Beha
     let start =
         Start { rules: rules::load(&[]).expect("the shipped rules"), mode: Mode::Advise, ..Start::default() };
     let (mut recording, mut told, mut incidents, mut row) = (Vec::new(), Vec::new(), Vec::new(), None);
-    let recorder =
-        Recorder::new(Ledger { turn: 0, turns_odd, leaks }, &mut recording, &start).expect("memory");
+    let recorder = Recorder::new(ledger(turns_odd, leaks), &mut recording, &start).expect("memory");
     let mut cycle = Cycle::new(recorder, start).expect("SQL can be set up");
     while let Some(turn) = cycle.turn() {
         cycle.world.keep(&turn).expect("memory can be written");

@@ -1,55 +1,32 @@
 //! Scores thought again from the history agree with those that were kept when they were told.
 #[expect(dead_code, reason = "shared with tests of repairs")]
 mod made;
+mod quiet;
 
 use std::path::PathBuf;
 
-use act::Order;
-use cycle::world::{Command, Recheck};
-use cycle::{Cycle, Deeds, Start, World};
+use cycle::{Cycle, Start, World};
 use made::MB;
+use quiet::Quiet;
 use tables::history::Keeper;
 use tables::{Engine, View};
-use vocab::capability::Capabilities;
-use vocab::decision::Decision;
-use vocab::probe::Probe;
-use vocab::sample::Sample;
-use vocab::{ProcessId, Timestamp};
+use vocab::ProcessId;
 
 /// Seconds until the service does what it never did; nobody is told of within the first hour.
 const CHANGES: u64 = 5_000;
 const TURNS: u64 = CHANGES + 60;
 
 /// A service that takes about a tenth of a CPU, and then nearly all of it.
-struct Busy {
-    turn: u64,
-    ticks: u64,
-    noise: u64,
-}
-
-impl World for Busy {
-    fn look(&mut self, turn: u64, _: &[Probe]) -> Option<Sample> {
-        self.turn = turn;
-        self.noise =
-            self.noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let hum = 6 + (self.noise >> 61);
-        self.ticks += if turn > CHANGES { 90 } else { hum };
+fn busy() -> impl World {
+    let (mut ticks, mut noise) = (0, 7_u64);
+    Quiet::new(move |turn, _: &_| {
+        noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let hum = 6 + (noise >> 61);
+        ticks += if turn > CHANGES { 90 } else { hum };
         let mut sample = made::sample(turn, ProcessId { pid: 100, start_ticks: 500 }, 50 * MB + hum * MB);
-        sample.processes[0].user_ticks = self.ticks;
+        sample.processes[0].user_ticks = ticks;
         (turn <= TURNS).then_some(sample)
-    }
-
-    fn commands(&mut self) -> Vec<Command> {
-        Vec::new()
-    }
-
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
-    }
-
-    fn change(&mut self, _: Timestamp, _: Vec<Order>, _: &[Decision], _: Recheck<'_>) -> Deeds {
-        Deeds::default()
-    }
+    })
 }
 
 /// A folder of its own, removed at the end.
@@ -74,7 +51,7 @@ fn ask(noted_from: u64) -> Answers {
     let name = format!("homeostat-scores-{}-{noted_from}", std::process::id());
     let folder = Folder(std::env::temp_dir().join(name));
     let (mut keeper, _) = Keeper::open(&folder.0).expect("a folder of our own");
-    let mut cycle = Cycle::new(Busy { turn: 0, ticks: 0, noise: 7 }, Start::default()).expect("SQL");
+    let mut cycle = Cycle::new(busy(), Start::default()).expect("SQL");
     let mut last = View::default();
     while let Some(turn) = cycle.turn() {
         let view = View::new(turn.snapshot.clone(), turn.ledger.clone(), turn.events.clone());

@@ -16,6 +16,7 @@ mod feedback;
 mod habit;
 mod lines;
 mod model;
+mod onnx;
 pub mod outlook;
 mod parcel;
 mod quantity;
@@ -36,6 +37,7 @@ use serde::{Deserialize, Serialize};
 use vocab::baseline::{Baselines, Metric};
 use vocab::event::Event;
 use vocab::learnt::{Learnt, Told};
+use vocab::onnx::OnnxWishes;
 use vocab::outcome::{Outcome, OutcomeKind};
 use vocab::rows::{ModelRow, Process};
 use vocab::snapshot::Snapshot;
@@ -88,6 +90,8 @@ pub struct Learn {
     models: Models,
     #[serde(skip)]
     outlook: Outlook,
+    #[serde(skip)]
+    foreign: onnx::Foreign,
     learnt: Learnt,
     #[serde(skip)]
     saved: Option<Saved>,
@@ -113,6 +117,11 @@ impl Learn {
     /// The tables of what was learnt, as of the last turn.
     pub const fn learnt(&self) -> &Learnt {
         &self.learnt
+    }
+
+    /// What is wished of models in the ONNX format with the last turn.
+    pub const fn wishes(&self) -> &OnnxWishes {
+        self.foreign.wishes()
     }
 
     /// Notes that the models are about to be saved as a new version.
@@ -175,6 +184,8 @@ impl Learn {
         if snapshot.interval_s <= 0.0 {
             return Vec::new();
         }
+        let short = tiers::shortage(snapshot);
+        let has_changed = self.foreign.run(snapshot, &mut self.models.watch.known, short);
         let (mut anomalies, mut news) = self.models.watch.run(snapshot, &keys_of(snapshot, in_trouble));
         let (changed, strange) = self.models.behaviours.run(snapshot, |process| is_in(in_trouble, process));
         if changed {
@@ -191,7 +202,7 @@ impl Learn {
         if self.models.lines.run(snapshot) {
             self.learnt.log_templates = Arc::new(self.models.lines.rows());
         }
-        let is_news = self.learnt.models.is_empty() || self.models.watch.tiers.has_changed;
+        let is_news = has_changed || self.learnt.models.is_empty() || self.models.watch.tiers.has_changed;
         if is_news || snapshot.turn.is_multiple_of(MODEL_ROWS_EVERY) {
             self.learnt.models = Arc::new(self.model_rows());
         }
@@ -230,19 +241,9 @@ impl Learn {
                 words::bytes(held as f64)
             ),
         };
-        let onnx = ModelRow {
-            name: "onnx".to_string(),
-            tier: 3,
-            state: "unloaded".to_string(),
-            samples: 0,
-            size_bytes: 0,
-            checksum: None,
-            reason: "this build has no run-time for models in the ONNX format; its own learn on this machine"
-                .to_string(),
-            ..all.clone()
-        };
+        let foreign = self.foreign.rows(&all);
         let tiers = self.models.watch.tiers.rows(known);
-        core::iter::once(all).chain(tiers).chain(behaviours.models()).chain([onnx]).collect()
+        core::iter::once(all).chain(tiers).chain(behaviours.models()).chain(foreign).collect()
     }
 
     /// Takes a sample of every settled process that is in no trouble into the baselines.

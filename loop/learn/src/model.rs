@@ -40,6 +40,9 @@ pub struct Series {
     /// The heavy model, where it is worth its memory; not saved, 256 samples bring it back.
     #[serde(skip)]
     pub heavy: Option<Box<Heavy>>,
+    /// What a model from outside finds of the next sample; 0 without one.
+    #[serde(skip)]
+    pub outside: f64,
 }
 
 /// The heavy model of one quantity, since which turn, and why.
@@ -126,6 +129,7 @@ impl Model {
             band: Band::default(),
             suspicion: 0.0,
             heavy: None,
+            outside: 0.0,
         };
         Self {
             series: quantities.iter().map(series).collect(),
@@ -307,13 +311,14 @@ impl Series {
     /// How surprising a value is. The heavy model also sees odd shapes inside the usual range; as its readings come in
     /// bursts, half of its surprise counts.
     fn push(&mut self, value: f64, floor: f64, reader: Reader) -> f64 {
+        let outside = core::mem::take(&mut self.outside);
         if !reader.learns {
             return self.light.surprise(value);
         }
         let light = self.light.push(value).map_or(0.0, |one| one.surprise);
         self.band.push(value, floor);
         let heavy = self.heavy.as_mut().map_or(0.0, |heavy| heavy.push(value / floor, reader.is_told));
-        let surprise = light.max(0.5 * heavy);
+        let surprise = light.max(0.5 * heavy).max(outside);
         self.suspicion += SUSPICION_RATE * (light.min(SURPRISE_MAX) - self.suspicion);
         surprise
     }

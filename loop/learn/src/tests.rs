@@ -2,6 +2,7 @@
 mod behaviour;
 mod feedback;
 mod lines;
+mod onnx;
 mod outlook;
 mod parcel;
 mod tiers;

@@ -57,6 +57,11 @@ const LIMITS: [Limits; 2] = [
     },
 ];
 
+/// Why nothing of the heaviest kind may be loaded now.
+pub fn shortage(snapshot: &Snapshot) -> Option<String> {
+    LIMITS[1].exceeded(snapshot)
+}
+
 /// One that should be loaded and is not.
 #[derive(Clone, Debug, PartialEq)]
 struct Lack {

@@ -80,6 +80,7 @@ impl Deriver {
             interfaces: self.resources.interfaces(),
             events: sample.events.clone(),
             answers: sample.answers.clone(),
+            onnx: sample.onnx.clone(),
             collectors: sample.collectors.clone(),
             own: sample.own,
             ..Snapshot::default()

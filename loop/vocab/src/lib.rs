@@ -23,6 +23,7 @@ pub mod kernel;
 pub mod kit;
 pub mod learnt;
 pub mod ledger;
+pub mod onnx;
 pub mod outcome;
 pub mod probe;
 pub mod query;

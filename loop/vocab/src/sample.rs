@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::Event;
 use crate::kernel::{KernelEvent, KernelSample};
+use crate::onnx::OnnxSample;
 use crate::probe::ProbeAnswer;
 use crate::rows::MemoryVictim;
 use crate::{Entity, ProcessId, Timestamp};
@@ -58,6 +59,8 @@ pub struct Sample {
     pub kernel_events: Vec<KernelEvent>,
     /// Who was weighed because memory ran out since the last tick.
     pub memory_victims: Vec<MemoryVictim>,
+    /// What models in the ONNX format said; `None` where nobody runs any.
+    pub onnx: Option<OnnxSample>,
 }
 
 /// Counters of the whole machine. Source: proc_stat(5), proc_meminfo(5), proc_vmstat(5), proc_loadavg(5).

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::event::Event;
 use crate::kernel::{CallsSample, KernelEvent};
+use crate::onnx::OnnxSample;
 use crate::probe::{ProbeAnswer, ProbeResult};
 use crate::recent::Recent;
 use crate::rows::{
@@ -73,6 +74,8 @@ pub struct Snapshot {
     pub events: Vec<Event>,
     /// Answers to probes since the snapshot before.
     pub answers: Vec<ProbeAnswer>,
+    /// What models in the ONNX format said.
+    pub onnx: Option<OnnxSample>,
     /// How each collector did.
     pub collectors: Vec<CollectorSample>,
     /// What Homeostat used.

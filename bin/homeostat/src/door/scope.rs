@@ -96,6 +96,7 @@ pub fn snapshot_for(uid: u32, proc_hides: bool, snapshot: &Snapshot) -> Snapshot
         kernel_events: _,
         events: _,
         answers: _,
+        onnx: _,
     } = snapshot;
     let mut seen = snapshot.clone();
     if proc_hides {

@@ -4,5 +4,7 @@ mod history;
 mod keeper;
 mod kit;
 mod looks;
+#[cfg(feature = "onnx")]
+mod onnx_models;
 mod reflex;
 mod second_user;

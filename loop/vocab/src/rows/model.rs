@@ -13,9 +13,9 @@ table! {
         /// Quantity; NULL for the whole set.
         metric: Option<String> => None,
         /// 0: light, for every series; 1: nearest neighbours, for those that matter or are suspicious; 2: a forest on
-        /// top, for the few of whom it is asked whether they are still strange.
+        /// top, for the few of whom it is asked whether they are still strange; 3: a model in the ONNX format.
         tier: u8 => None,
-        /// `loaded`, or `unloaded`: wanted, but for its reason not there.
+        /// `loaded`; `unloaded`: wanted, but for its reason not there; `refused`: not used until its file changes.
         state: String => None,
         /// Raised whenever what was learnt is accepted as a good version.
         version: u64 => None,
