@@ -1,16 +1,21 @@
 //! What an entity was told for before: a job of every night is news twice, and then a habit.
 //!
 //! An oddity is a quantity and the value it had. One that resembles two earlier ones of the last eight days, each at least
-//! an hour from the next, is noted and not told. Another quantity, or a value further off, is told as ever.
+//! an hour from the next, is noted and not told; of the week before those, one at the same time of the week counts, too, so
+//! that a job of every week is news twice. Another quantity, or a value further off, is told as ever.
 use alloc::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 use vocab::Timestamp;
 
 /// Oddities remembered of one entity.
-const KEPT: usize = 24;
-/// How long they are remembered. Unit: s.
-const REMEMBERED_S: f64 = 8.0 * 86_400.0;
+const KEPT: usize = 32;
+/// How long each counts. Unit: s.
+const COUNTS_S: f64 = 8.0 * 86_400.0;
+/// How long they are remembered: two weeks, and how far apart two of the same time of a week may lie. Unit: s.
+const REMEMBERED_S: f64 = 2.0 * WEEK_S + SAME_TIME_S;
+const WEEK_S: f64 = 7.0 * 86_400.0;
+const SAME_TIME_S: f64 = 7_200.0;
 /// Time between two that count as two. Unit: s.
 const APART_S: f64 = 3_600.0;
 /// Earlier ones that make a habit.
@@ -40,7 +45,11 @@ impl Habits {
                 && distance <= (ALIKE_SHARE * then.abs().max(value.abs())).max(ALIKE_FLOORS * floor)
         };
         let (mut next, mut before) = (at, 0);
-        for one in self.0.iter().rev().filter(alike) {
+        let counts = |one: &&Oddity| {
+            let age_s = at.seconds_since(one.at);
+            age_s < COUNTS_S || (age_s - 2.0 * WEEK_S).abs() <= SAME_TIME_S
+        };
+        for one in self.0.iter().rev().filter(alike).filter(counts) {
             if next.seconds_since(one.at) >= APART_S {
                 (next, before) = (one.at, before + 1);
             }
@@ -86,5 +95,11 @@ mod tests {
         assert_eq!(minutes.filter(|is_habit| *is_habit).count(), 0);
         assert_eq!(habits([(0, 0, 90.0), (24, 0, 90.0), (300, 0, 90.0)]), [false, false, false]);
         assert!(all.0.len() <= KEPT);
+    }
+
+    #[test]
+    fn a_job_of_every_week_is_a_habit_the_third_time_and_one_of_any_day_is_not() {
+        assert_eq!(habits([(0, 0, 90.0), (169, 0, 90.0), (336, 0, 90.0)]), [false, false, true]);
+        assert_eq!(habits([(20, 0, 90.0), (169, 0, 90.0), (336, 0, 90.0)]), [false, false, false]);
     }
 }

@@ -26,7 +26,7 @@ const SCARCE: f64 = 0.2;
 const HORIZON_S: f64 = 30.0 * 86_400.0;
 /// Resources followed at most.
 const RESOURCES_MAX: usize = 200;
-/// Share in use from which descriptors of a process and memory of a cgroup are followed.
+/// Share in use from which descriptors of a process, memory and threads of a cgroup are followed.
 const FOLLOWED_FROM: f64 = 0.1;
 
 /// One resource of one entity.
@@ -105,6 +105,12 @@ impl Outlook {
                     anon as f64,
                     bound as f64,
                 );
+            }
+            if let (Some(threads), Some(bound)) = (row.threads, row.threads_max)
+                && f64::from(threads) >= FOLLOWED_FROM * f64::from(bound)
+            {
+                let key = (Entity::Cgroup(row.path.to_string()), "threads");
+                self.note(key, at, f64::from(threads), f64::from(bound));
             }
         }
         for row in &snapshot.processes {

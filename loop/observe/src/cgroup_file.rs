@@ -20,6 +20,14 @@ impl CgroupFile {
         decimal(lines.find_map(|line| line.strip_prefix(key))?)
     }
 
+    /// Threads of a group and all below it, and their limit; nothing where there is no limit. Source: pids.current,
+    /// pids.max, of either version.
+    pub(crate) fn threads(&mut self, dir: &CgroupDir) -> Option<(u32, u32)> {
+        let mut number = |file| u32::try_from(decimal(self.read(dir, file)?)?).ok();
+        let most = number(c"pids.max")?;
+        Some((number(c"pids.current")?, most))
+    }
+
     /// Bytes read and written by a group and all below it, over all devices.
     pub(crate) fn blkio(&mut self, dir: &CgroupDir) -> Option<(u64, u64)> {
         let text = self.read(dir, c"blkio.throttle.io_service_bytes_recursive")?;

@@ -9,7 +9,7 @@ use crate::cgroup_v2::limit;
 const SHARES_DEFAULT: u64 = 1_024;
 
 /// The controllers that [`read`] reads; the hierarchies of others need not be walked.
-pub(crate) const CONTROLLERS: [&str; 5] = ["cpuacct", "cpu", "memory", "blkio", "freezer"];
+pub(crate) const CONTROLLERS: [&str; 6] = ["cpuacct", "cpu", "memory", "blkio", "freezer", "pids"];
 
 /// Reads the files of `controllers` into `row`; what cannot be read stays unknown.
 pub(crate) fn read(dir: &mut CgroupDir, controllers: &[String], row: &mut CgroupSample) {
@@ -31,6 +31,13 @@ pub(crate) fn read(dir: &mut CgroupDir, controllers: &[String], row: &mut Cgroup
             }
             "blkio" => {
                 row.io_bytes = row.io_bytes.or_else(|| file.blkio(dir));
+                Ok(())
+            }
+            "pids" => {
+                if let Some((threads, most)) = file.threads(dir) {
+                    (row.threads, row.threads_max) =
+                        (row.threads.or(Some(threads)), row.threads_max.or(Some(most)));
+                }
                 Ok(())
             }
             "freezer" => dir.read_v1_freezer(&mut group),

@@ -40,6 +40,7 @@ pub(crate) fn read(dir: &mut CgroupDir, scratch: &mut Scratch, row: &mut CgroupS
     row.io_bytes = (!group.io.is_empty()).then(|| io.fold((0, 0), sum));
     row.is_frozen = group.is_frozen;
     row.anon_bytes = scratch.file.number(dir, c"memory.stat", b"anon ");
+    (row.threads, row.threads_max) = scratch.file.threads(dir).unzip();
     Ok(())
 }
 

@@ -136,6 +136,10 @@ fn groups_of_both_versions_become_one_row_a_path() {
         .write(&format!("sys/fs/cgroup/memory/{unit}/memory.oom_control"), "under_oom 0\noom_kill 3\n")
         .write(&format!("sys/fs/cgroup/cpu/{unit}/cpu.shares"), "512\n")
         .write(&format!("sys/fs/cgroup/unified/{unit}/cgroup.events"), "populated 1\nfrozen 1\n")
+        .write(&format!("sys/fs/cgroup/unified/{unit}/pids.max"), "400\n")
+        .write(&format!("sys/fs/cgroup/unified/{unit}/pids.current"), "17\n")
+        .write("sys/fs/cgroup/unified/system.slice/pids.max", "max\n")
+        .write("sys/fs/cgroup/unified/system.slice/pids.current", "17\n")
         .write(
             &format!("sys/fs/cgroup/unified/{unit}/memory.pressure"),
             "some avg10=0.00 avg60=0.00 avg300=0.00 total=70\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=7\n",
@@ -146,6 +150,9 @@ fn groups_of_both_versions_become_one_row_a_path() {
     assert_eq!((row.version, row.unit.as_deref(), row.processes), (2, Some("app.service"), Some(1)));
     assert_eq!((row.memory_bytes, row.anon_bytes, row.oom_kills), (Some(4096), Some(2048), Some(3)));
     assert_eq!((row.cpu_weight, row.is_frozen), (Some(50), Some(true)));
+    assert_eq!((row.threads, row.threads_max), (Some(17), Some(400)));
+    let slice = rows.iter().find(|row| &*row.path == "/system.slice").unwrap();
+    assert_eq!((slice.threads, slice.threads_max), (None, None), "without a limit nobody asks");
     let stalls: Vec<_> = sample.pressures.iter().map(|one| (one.entity.to_string(), one.some_us)).collect();
     assert_eq!(stalls, [("cgroup:/system.slice/app.service".to_owned(), 70)]);
 }

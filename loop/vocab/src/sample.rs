@@ -305,6 +305,10 @@ pub struct CgroupSample {
     pub memory_max_bytes: Option<u64>,
     /// Processes killed for memory in it.
     pub oom_kills: Option<u64>,
+    /// Threads in it and all below it, where their number is limited.
+    pub threads: Option<u32>,
+    /// Limit of them; `None` if none is set.
+    pub threads_max: Option<u32>,
     /// Bytes read from and written to block devices.
     pub io_bytes: Option<(u64, u64)>,
     /// Whether it is frozen.

@@ -150,6 +150,8 @@ fn cgroup(now: &CgroupSample, before: Option<&CgroupSample>, interval: Interval)
         oom_kills: now.oom_kills,
         read_bytes_per_s: io(|(read, _)| read),
         write_bytes_per_s: io(|(_, write)| write),
+        threads: now.threads,
+        threads_max: now.threads_max,
         is_frozen: now.is_frozen,
     }
 }

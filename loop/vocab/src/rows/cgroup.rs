@@ -28,6 +28,10 @@ table! {
         memory_max: Option<u64> => Bytes,
         /// Processes killed for memory in it.
         oom_kills: Option<u64> => Count,
+        /// Threads in it and all below it, where their number is limited.
+        threads: Option<u32> => Count,
+        /// Limit of them (pids.max).
+        threads_max: Option<u32> => Count,
         /// Bytes read from block devices.
         read_bytes_per_s: Option<f64> => BytesPerSecond,
         /// Bytes written to block devices.
