@@ -76,6 +76,36 @@ fn any_pressure_unloads_the_heaviest_at_once_and_it_comes_back_when_that_is_over
     }
 }
 
+/// What is wrong with how models come and go.
+fn faults(mutant: Option<bool>) -> Vec<&'static str> {
+    let (mut learn, mut machine) = (Learn::default(), Machine::new(60));
+    learn.models.watch.tiers.mutant = mutant;
+    run(&mut learn, &mut machine, 310, |_| {});
+    learn.models.watch.known.values_mut().for_each(|one| one.model.series[0].suspicion = 5.0);
+    run(&mut learn, &mut machine, 650, |_| {});
+    let loaded = |learn: &Learn| [1, 2].map(|tier| of_tier(learn, tier, "loaded").len());
+    let mut faults = Vec::new();
+    if loaded(&learn) != [HEAVY_MAX, DEEP_MAX] {
+        faults.push("who needs one has none while nothing is short");
+    }
+    run(&mut learn, &mut machine, 1, |snapshot| stalled(snapshot, "memory", 3.0));
+    if loaded(&learn)[1] > 0 {
+        faults.push("the heaviest stay while memory is short");
+    }
+    run(&mut learn, &mut machine, 1, |snapshot| stalled(snapshot, "memory", 15.0));
+    if loaded(&learn)[0] > 2 {
+        faults.push("others than the machine's stay while memory is very short");
+    }
+    faults
+}
+
+#[test]
+fn mutants_that_never_and_always_load_are_noticed() {
+    assert_eq!(faults(None), [] as [&str; 0]);
+    assert_eq!(faults(Some(true)), ["who needs one has none while nothing is short"]);
+    assert_eq!(faults(Some(false)).len(), 2, "{:?}", faults(Some(false)));
+}
+
 /// A machine of sixty services, all of which surprised a lot a while ago.
 fn restless(turns: u32) -> (Learn, Machine) {
     let (mut learn, mut machine) = (Learn::default(), Machine::new(60));
