@@ -65,10 +65,11 @@ mod tests {
         let mut command = Command::new("/bin/sh");
         let mut child =
             command.args(["-c", &format!("read line; {script}")]).stdin(Stdio::piped()).spawn().unwrap();
-        let watched = Watched::open(child.id())?;
-        assert_eq!(watched.ended()?, None, "it lives");
+        let watched = Watched::open(child.id()).unwrap();
+        let living = watched.ended();
         drop(child.stdin.take());
         child.wait().unwrap();
+        assert_eq!(living?, None, "it lives");
         Ok(watched.ended()?.expect("it ended and its parent knows"))
     }
 

@@ -179,7 +179,7 @@ table! {
 }
 
 table! {
-    /// The last processes that ended; without programs in the kernel those gone since the tick before, how is unknown.
+    /// The last processes that ended; without programs in the kernel those gone since the tick before, how is known of the young on Linux 6.15.
     exits => ExitRow {
         /// When.
         at: Timestamp => UtcNanoseconds,

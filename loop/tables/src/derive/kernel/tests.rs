@@ -89,3 +89,22 @@ fn events_stand_in_their_tables_and_are_bounded() {
     assert!(snapshot.exits.len() <= 2 * super::ROWS_MAX && snapshot.exits.len() >= super::ROWS_MAX);
     assert_eq!(snapshot.exits.last().map(|row| (row.pid, row.code)), Some((499, Some(3))));
 }
+
+#[test]
+fn an_end_that_is_told_is_told_once() {
+    let what = Happened::Exit { code: Some(3), signal: None, cpu_us: None, ran_s: 1.0 };
+    let id = ProcessId { pid: 8, ..ID };
+    let told = KernelEvent {
+        at: Timestamp::from_secs(2),
+        id,
+        ppid: 1,
+        uid: None,
+        name: "job".into(),
+        program: None,
+        service: None,
+        what,
+    };
+    let second = Sample { kernel_events: vec![told], ..sample(2, &[7]) };
+    let exits = last(&[sample(1, &[7, 8]), second]).exits;
+    assert_eq!(exits.iter().map(|row| (row.pid, row.code)).collect::<Vec<_>>(), [(8, Some(3))]);
+}
