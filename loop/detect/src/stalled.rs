@@ -50,6 +50,9 @@ const SEALED_S: f64 = 15.0;
 const LOCKS_MIN: usize = 2;
 /// `FUTEX_PRIVATE_FLAG`: no other process knows this futex.
 const PRIVATE: u32 = 128;
+/// Signals that tell of a fault, those of the C library itself, and the one that Python always catches, bit 0 for signal 1:
+/// whoever catches another may wait for it.
+const NO_WORD: u64 = 1 << 1 | 1 << 3 | 1 << 6 | 1 << 7 | 1 << 10 | 3 << 31;
 /// What the word of a lock of three states says when it is taken and waited for.
 const TAKEN: u32 = 2;
 
@@ -314,15 +317,17 @@ fn taken_locks((latest, before): (&Look, &Look)) -> usize {
     locks.collect::<BTreeSet<_>>().len()
 }
 
-/// Whether every thread stands still at a futex of this process alone, or waits for another of its threads to end.
+/// Whether every thread stands still at a futex of this process alone, or waits for another of its threads to end, and
+/// none may wait for a signal.
 fn is_sealed((latest, before): (&Look, &Look)) -> bool {
     let is_thread = |tid: u32| latest.threads.iter().any(|one| one.thread.tid == tid);
     let is_own = |one: &ThreadProbe| {
         one.wait.is_some_and(|wait| wait.operation & PRIVATE != 0 || is_thread(wait.expected))
     };
+    let waits_for_none = |one: &ThreadProbe| one.caught_signals.is_some_and(|all| all & !NO_WORD == 0);
     latest.at_s - before.at_s >= CONFIRM_S
         && latest.threads.len() >= WORKERS_MIN
-        && latest.threads.iter().all(|one| is_own(one) && stands_still(one, before))
+        && latest.threads.iter().all(|one| is_own(one) && waits_for_none(one) && stands_still(one, before))
 }
 
 /// Whether it used a CPU, once its start was over.

@@ -17,6 +17,9 @@ const ACCEPT: i64 = if cfg!(target_arch = "aarch64") { 202 } else { 43 };
 const RECEIVE: i64 = if cfg!(target_arch = "aarch64") { 207 } else { 45 };
 const SLEEP: i64 = if cfg!(target_arch = "aarch64") { 115 } else { 230 };
 const FLOCK: i64 = if cfg!(target_arch = "aarch64") { 32 } else { 73 };
+/// Signal 2, as Python catches it, and 15.
+const INTERRUPT: u64 = 1 << 1;
+const TERMINATE: u64 = 1 << 14;
 const EPOLL: i64 = if cfg!(target_arch = "aarch64") { 22 } else { 232 };
 
 fn thread(tid: u32, call: i64, switches: u64, wait: Option<FutexWait>) -> ThreadProbe {
@@ -32,7 +35,7 @@ fn thread(tid: u32, call: i64, switches: u64, wait: Option<FutexWait>) -> Thread
         futex: None,
         futex_owner: None,
     };
-    ThreadProbe { thread, wait, waits_on: None }
+    ThreadProbe { thread, wait, waits_on: None, caught_signals: Some(INTERRUPT) }
 }
 
 fn mutex(tid: u32, address: u64, owner: u32, switches: u64) -> ThreadProbe {
@@ -448,7 +451,7 @@ fn quiet_locks() -> Vec<Scene> {
 }
 
 /// All threads of a process at locks that only they could open, and those that only seem to be.
-fn sealed() -> [Scene; 5] {
+fn sealed() -> [Scene; 6] {
     let of = |name: &str, expect, row, threads: Threads| scene(Stalled, name, expect, row, threads);
     let worked: fn(Process, u32) -> Process =
         |p, turn| Process { cpu_pct: Some(if turn < ONSET { 0.4 } else { 0.0 }), listen_port: None, ..p };
@@ -477,6 +480,18 @@ fn sealed() -> [Scene; 5] {
             ..ONSET => (100..103).map(|tid| works(tid, turn)).collect(),
             _ => Vec::from([joins(100, 7777), bare(101, 0x10, 9), bare(102, 0x10, 7)]),
         }),
+        of(
+            "all wait, and one may wait for the signal that ends it",
+            Expect::Silent,
+            worked,
+            |turn| match turn {
+                ..ONSET => (100..103).map(|tid| works(tid, turn)).collect(),
+                _ => Vec::from(
+                    [bare(100, 0x10, 4), bare(101, 0x10, 9), bare(102, 0x10, 7)]
+                        .map(|one| ThreadProbe { caught_signals: Some(INTERRUPT | TERMINATE), ..one }),
+                ),
+            },
+        ),
         of("all wait, and never did anything else", Expect::Silent, idles, |_| {
             Vec::from([joins(100, 101), bare(101, 0x10, 9), bare(102, 0x10, 7)])
         }),

@@ -123,8 +123,7 @@ impl KernelDeriver {
         let new = snapshot.processes.iter().filter(|one| !before.contains_key(&one.id()));
         let started = new.map(|one| event(sample.at, one.id(), &seen(one, uptime_s), Happened::Exec));
         let is_told = |id: ProcessId| sample.kernel_events.iter().any(|one| one.id == id);
-        let gone =
-            before.iter().filter(|(id, _)| snapshot.process(**id).is_none() && !is_told(**id));
+        let gone = before.iter().filter(|(id, _)| snapshot.process(**id).is_none() && !is_told(**id));
         let ended = gone.map(|(id, one)| {
             let ran_s = (uptime_s - one.start_s).max(0.0);
             event(sample.at, *id, one, Happened::Exit { code: None, signal: None, cpu_us: None, ran_s })
