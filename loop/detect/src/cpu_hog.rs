@@ -3,8 +3,7 @@
 //! Symptom: 80 % of a core or more is demanded for seconds (used or waited for: what it gets depends on who else is
 //! there); somebody who serves waits for a CPU since then, or all CPUs are taken and work waits; and the process
 //! either serves and left its own level without doing more of its work, or is sterile: no reads and writes but of
-//! devices that give or take whatever one likes, no page faults, no sleep (who is always ready to run does not, though it
-//! may yield at each turn). Quiet twins: a compiler or archiver at whatever priority (it reads, writes, faults), a
+//! devices that give or take whatever one likes, no page faults, no sleep. Quiet twins: a compiler or archiver at whatever priority (it reads, writes, faults), a
 //! job at nice 5 or more, a service that is as busy as ever or has more clients, a victim slow for another
 //! reason (its trouble began at another time). A hog that hurts nobody is not a finding.
 use alloc::collections::BTreeMap;
@@ -34,8 +33,6 @@ const SHARE_MIN_PCT: f64 = 20.0;
 const SUSTAINED_S: f64 = 3.0;
 /// Reads, writes, faults and sleeps a second of CPU time below which a busy process is sterile.
 const STERILE_PER_S: f64 = 25.0;
-/// Demand of a thread that is always ready to run. Unit: per cent of one core.
-const NEVER_SLEEPS_PCT: core::ops::Range<f64> = 98.0..110.0;
 /// Devices that swallow what is written or make up what is read.
 const HOLLOW: [&str; 6] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty"];
 /// Least time between two looks at the descriptors of a busy process. Unit: s.
@@ -363,15 +360,12 @@ fn is_sterile(process: &Process, track: &Track, now_s: f64, is_hollow: bool) -> 
         run().map(|point| f64::from(of(point).unwrap_or(0.0))).sum::<f64>() < STERILE_PER_S * cpu_s
     };
     let memory = |point: Option<&Point>| point.and_then(|one| one.anon_kib).map_or(0, i64::from);
-    // A thread that yields gives up the CPU, too, and is ready again at once.
-    let demand: f64 = run().map(|point| f64::from(point.demand_pct())).sum();
-    let never_sleeps = process.threads == 1 && NEVER_SLEEPS_PCT.contains(&(demand / run().count() as f64));
     let grown_kib = memory(run().next_back()) - memory(run().next());
     busy_s >= STERILE_S
         && grown_kib < STERILE_GROWN_KIB
         && quiet(|point| Some(point.faults_per_s))
         && (is_hollow || quiet(|point| point.io_calls_per_s))
-        && (never_sleeps || quiet(|point| point.switches_per_s))
+        && quiet(|point| point.switches_per_s)
 }
 
 /// The finding, if somebody is hurt by it.

@@ -63,9 +63,11 @@ enum Class {
 impl Class {
     /// Least window of steady growth, when what is left lasts so long. Unit: s.
     ///
-    /// Only waiting tells a cache that fills from a leak: the more time there is, the longer it may take.
-    fn window_min_s(self, left_s: f64) -> f64 {
-        let patience_s = (PATIENCE_RATIO * left_s).max(HASTE_S);
+    /// Only waiting tells a cache that fills from a leak: the more time there is, the longer it may take. A heap that
+    /// was reserved before is expected to fill, and can grow no larger: there is no haste.
+    fn window_min_s(self, left_s: f64, is_reserved: bool) -> f64 {
+        let haste_s = if is_reserved { f64::INFINITY } else { HASTE_S };
+        let patience_s = (PATIENCE_RATIO * left_s).max(haste_s);
         match self {
             Self::Level => 33.0,
             Self::Woken => patience_s.min(65.0),
@@ -224,7 +226,8 @@ impl MemoryLeak {
             let held = growth.from + growth.grown;
             // Growth up to where this program usually stands is its warm-up.
             let is_warm_up = class != Class::Level && known.is_some_and(|one| held < one.high);
-            growth.window_s >= class.window_min_s(headroom / growth.rate_per_s)
+            let left_s = headroom / growth.rate_per_s;
+            growth.window_s >= class.window_min_s(left_s, is_reserved(track, growth))
                 && growth.grown >= class.grown_min(held, process.age_s)
                 && !is_warm_up
         };
@@ -286,6 +289,16 @@ fn grows_with_descriptors(track: &Track) -> bool {
     let grown = |of: fn(&Point) -> Option<u32>| Some(f64::from(of(last)?) - f64::from(of(first)?));
     let (kib, count) = (grown(|one| one.anon_kib), grown(|one| one.descriptors));
     kib.zip(count).is_some_and(|(kib, count)| count > 0.0 && kib <= DESCRIPTOR_KIB_MAX * count)
+}
+
+/// Whether what it maps has grown by less than half of what it has taken, as far back as single points are known.
+fn is_reserved(track: &Track, growth: &Growth) -> bool {
+    let Some(last) = track.fine.last() else { return false };
+    let past = track.fine.iter().rev().find(|point| last.at_s - point.at_s >= growth.window_s);
+    past.or(track.fine.first()).is_some_and(|past| {
+        let mapped_kib = last.virtual_kib.saturating_sub(past.virtual_kib);
+        f64::from(mapped_kib) * 1024.0 < 0.5 * growth.rate_per_s * (last.at_s - past.at_s)
+    })
 }
 
 fn class(growth: &Growth, is_job: bool, process: &Process, track: &Track) -> Class {

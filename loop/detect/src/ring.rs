@@ -55,6 +55,8 @@ pub struct Point {
     pub at_s: f64,
     /// Memory of its own: anonymous, resident and swapped, and shared memory that it made. Unit: KiB.
     pub anon_kib: Option<u32>,
+    /// Mapped memory, touched or not. Unit: KiB.
+    pub virtual_kib: u32,
     /// Open descriptors.
     pub descriptors: Option<u32>,
     /// All but one wait for a CPU in a hundred were shorter. Unit: us. `None` without programs in the kernel, or where
@@ -89,6 +91,7 @@ impl Point {
         Self {
             at_s,
             anon_kib: anon.map(|bytes| clamp(bytes / 1024)),
+            virtual_kib: clamp(process.virtual_bytes / 1024),
             descriptors: process.descriptors.map(clamp),
             wait_p99_us: None,
             established: process.established.unwrap_or(0),

@@ -129,30 +129,12 @@ pub fn scenes() -> Vec<Scene> {
         let hog = late(turn, || spins(process(200, "spin", turn), 190.0));
         Vec::from_iter([server(100, "web", turn)].into_iter().chain(hog))
     }));
-    scenes.extend(yields());
     scenes.extend(odd_hogs());
     scenes.extend(crowds());
     scenes.extend(builds());
     scenes.extend(innocents());
     scenes.extend(harmless());
     scenes
-}
-
-/// A process of one thread that gives up its CPU all the time, which it demands always, or with rests between.
-fn yields() -> [Scene; 2] {
-    let of = |name: &str, expect, delay: f64| {
-        scene(name, expect, move |turn| {
-            let (run_delay_pct, voluntary_switches_per_s) = (Some(delay), Some(40_000.0));
-            let spins = || spins(process(200, "spin", turn), 56.0);
-            let one = late(turn, || Process { run_delay_pct, voluntary_switches_per_s, ..spins() });
-            [victim(turn, 20.0)].into_iter().chain(one).collect()
-        })
-    };
-    let plain = Expect::Fires(of_process(200), ONSET + 2..=ONSET + 9);
-    [
-        of("a loop that yields at each turn", plain, 43.0),
-        of("one of two that pass a word to and fro", Expect::Silent, 30.0),
-    ]
 }
 
 /// Hogs that do not look it: one that rests, one that reads and writes, one whose victim hardly works.

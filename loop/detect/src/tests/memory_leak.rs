@@ -10,17 +10,19 @@ use crate::testkit::*;
 /// A service whose anonymous memory follows a curve.
 fn curve(name: &str, turns: u32, expect: Expect, bytes: impl Fn(f64) -> f64 + 'static) -> Scene {
     Scene::new(MemoryLeak, name, turns, expect, move |turn, _| {
-        let anon_bytes = Some((20.0 * MB + bytes(f64::from(turn))) as u64);
-        with(turn, Vec::from([Process { anon_bytes, ..server(100, "web", turn) }]))
+        let held = (20.0 * MB + bytes(f64::from(turn))) as u64;
+        let (anon_bytes, virtual_bytes) = (Some(held), 100_000_000 + held);
+        with(turn, Vec::from([Process { anon_bytes, virtual_bytes, ..server(100, "web", turn) }]))
     })
 }
 
 /// The same of one that does nothing else.
 fn idle(name: &str, turns: u32, bytes: impl Fn(f64) -> f64 + 'static) -> Scene {
     Scene::new(MemoryLeak, name, turns, Expect::Silent, move |turn, _| {
-        let anon_bytes = Some((20.0 * MB + bytes(f64::from(turn))) as u64);
-        let web = Process { anon_bytes, cpu_pct: Some(0.1), listen_port: None, ..server(100, "web", turn) };
-        with(turn, Vec::from([web]))
+        let held = (20.0 * MB + bytes(f64::from(turn))) as u64;
+        let (anon_bytes, virtual_bytes) = (Some(held), 100_000_000 + held);
+        let web = Process { anon_bytes, virtual_bytes, ..server(100, "web", turn) };
+        with(turn, Vec::from([Process { cpu_pct: Some(0.1), listen_port: None, ..web }]))
     })
 }
 
@@ -130,6 +132,16 @@ fn twins() -> Vec<Scene> {
         let anon_bytes = Some((6.0 * MB + grown) as u64);
         with(turn, Vec::from([born(Process { anon_bytes, ..server(100, "web", turn) }, 0, turn)]))
     }));
+    // A collector on starved cores: it comes to collect after 45 s only.
+    let heap = |name: &str, expect, bytes: fn(f64) -> f64| {
+        Scene::new(MemoryLeak, name, 130, expect, move |turn, _| {
+            let anon_bytes = Some((20.0 * MB + 35.0 * MB * bytes(f64::from(turn))) as u64);
+            let web = Process { anon_bytes, virtual_bytes: 6_000_000_000, ..server(100, "web", turn) };
+            with(turn, Vec::from([born(web, 0, turn)]))
+        })
+    };
+    scenes.push(heap("a reserved heap that fills for 45 s", Expect::Silent, |t| t % 50.0));
+    scenes.push(heap("a reserved heap that fills for ever", fires(75..=100), |t| t));
     scenes.push(Scene::new(MemoryLeak, "burst of connections", 120, Expect::Silent, |turn, _| {
         let load = turn.saturating_sub(30).min(45);
         let anon_bytes = Some(20_000_000 + u64::from(load) * 2_000_000);
