@@ -1,7 +1,7 @@
 //! The intent ring: memory that outlives the process and ends with the boot, as do the effects it tells of.
 //!
 //! A file on a tmpfs, or a memfd that the keeper holds, mapped shared and locked. One header of a slot's size (magic,
-//! length and bytes of the path of its state folder, zero where it is not known), then [`SLOTS`] slots of [`SLOT_BYTES`]. A slot is its stage (one 64-bit word, see [`Stage`]), the boot id, the length
+//! length and bytes of the path of its state folder, zero where it is not known; last a count of changes), then [`SLOTS`] slots of [`SLOT_BYTES`]. A slot is its stage (one 64-bit word, see [`Stage`]), the boot id, the length
 //! and CRC-32 of the record, and the record in postcard.
 //!
 //! **Why a crash leaves nothing unknown.** A slot is claimed only while its stage is zero. The record, its length
@@ -46,6 +46,8 @@ const WORDS: usize = SLOT_BYTES / 8;
 const HEAD_WORDS: usize = 4;
 const BODY_BYTES: usize = (WORDS - HEAD_WORDS) * 8;
 const RING_BYTES: usize = (SLOTS + 1) * SLOT_BYTES;
+/// Word of the header that counts changes.
+const CHANGES: usize = WORDS - 1;
 /// `HSTATR` and the version of the format.
 const MAGIC: u64 = u64::from_be_bytes(*b"HSTATR\0\x01");
 
@@ -176,6 +178,15 @@ impl Ring {
         }
     }
 
+    /// How often anything in it has changed: while that is the same, so is all that was read of it.
+    pub(crate) fn changes(&self) -> u64 {
+        self.map.words()[CHANGES].load(Ordering::Acquire)
+    }
+
+    fn note_change(&self) {
+        self.map.words()[CHANGES].fetch_add(1, Ordering::AcqRel);
+    }
+
     /// Every slot in use.
     pub fn slots(&self) -> impl Iterator<Item = (Slot, Content)> + '_ {
         (0..SLOTS).map(Slot).filter_map(|slot| Some((slot, self.read(slot)?)))
@@ -221,6 +232,7 @@ impl Ring {
         words[3].store((length as u64) << 32 | u64::from(crc), Ordering::Relaxed);
         fence(Ordering::Release);
         words[0].store(Stage::Intended.seal(crc), Ordering::Release);
+        self.note_change();
         Ok(slot)
     }
 
@@ -229,11 +241,13 @@ impl Ring {
         let words = self.words(slot);
         let crc = words[3].load(Ordering::Relaxed) as u32;
         words[0].store(stage.seal(crc), Ordering::Release);
+        self.note_change();
     }
 
     /// Gives a slot back.
     pub fn free(&self, slot: Slot) {
         self.words(slot)[0].store(0, Ordering::Release);
+        self.note_change();
     }
 
     /// Removes the file of a ring in which nothing stands; whether it did. What stands is there for the next start.

@@ -3,7 +3,8 @@
 //! and one write.
 //!
 //! The guard judges every process of the target when it is prepared, a turn ago at most. The strike refuses if anybody
-//! else is there by then. After it the guard looks in full, as after every change, and what it refuses is taken back.
+//! else is there by then, or a cgroup within. What it reads lies warm or is small, for a CPU that wakes has nothing in
+//! its caches: of the ring one word, if nothing in it has changed. After it the guard looks in full, as after every change, and what it refuses is taken back.
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -25,6 +26,8 @@ use crate::turn::is_free;
 
 /// Age from which what was prepared says nothing any more: a turn, and one that was missed.
 const AGE_MAX: Duration = Duration::from_secs(3);
+/// Links of the folder of a cgroup without others in it: its own name and `.`.
+const LINKS_ALONE: u64 = 2;
 /// Text of `cgroup.procs` that is read: as many processes as a pid has digits fit 1,000 times.
 const PROCS_BYTES: usize = 8_192;
 
@@ -34,7 +37,13 @@ pub struct Prepared {
     record: Record,
     value: String,
     members: BTreeSet<u32>,
+    /// Changes of the ring when nothing in it stood in the way.
+    free_at: Option<u64>,
+    folder: File,
     procs: File,
+    /// What `procs` says, and said.
+    text: Box<[u8]>,
+    said: Vec<u8>,
     file: File,
     since: Instant,
 }
@@ -49,6 +58,30 @@ impl Prepared {
     /// The change as it was asked for; its numbers are given when it is made.
     pub const fn intent(&self) -> &Intent {
         &self.record.intent
+    }
+
+    /// Whether nobody is in the cgroup, nor in one within, whom the guard has not judged.
+    fn are_still(&mut self) -> Result<(), String> {
+        let links = rustix::fs::fstat(&self.folder).map_err(|error| error.to_string())?.st_nlink;
+        if links != LINKS_ALONE {
+            return Err("it has cgroups within, too many to look at in so short a time".to_owned());
+        }
+        let length = self.procs.read_at(&mut self.text, 0).map_err(|error| error.to_string())?;
+        let text = &self.text[..length];
+        if text == self.said {
+            return Ok(());
+        }
+        if length == PROCS_BYTES {
+            return Err("too many processes to look at in so short a time".to_owned());
+        }
+        let lines = std::str::from_utf8(text).map_err(|error| error.to_string())?.lines();
+        for pid in lines.filter_map(|line| line.parse::<u32>().ok()) {
+            if !self.members.contains(&pid) {
+                return Err(format!("process {pid} was not there when the guard looked"));
+            }
+        }
+        text.clone_into(&mut self.said);
+        Ok(())
     }
 }
 
@@ -71,11 +104,17 @@ impl Act {
             let opened = File::options().read(!write).write(write).open(folder.join(name));
             opened.map_err(|error| format!("{}/{name}: {error}", folder.display()))
         };
-        let (procs, file) = (open("cgroup.procs", false)?, open(&one.file, true)?);
+        let (folder, procs, file) = (open(".", false)?, open("cgroup.procs", false)?, open(&one.file, true)?);
         let members = one.cgroup.members()?.into_iter().collect();
         let value = one.new.clone();
+        let free_at = Some(turn.ring.changes()).filter(|_| is_free(turn.ring, &intent, false).is_ok());
         let record = Record { intent, change, lease_until_ns: 0 };
-        Ok(Prepared { record, value, members, procs, file, since: Instant::now() })
+        let (text, said) = (vec![0; PROCS_BYTES].into_boxed_slice(), Vec::new());
+        let since = Instant::now();
+        let mut prepared =
+            Prepared { record, value, members, free_at, folder, procs, text, said, file, since };
+        prepared.are_still()?;
+        Ok(prepared)
     }
 
     /// Makes a prepared change under these numbers: that of the action, and that of the decision it follows.
@@ -98,8 +137,10 @@ impl Act {
         prepared.record.lease_until_ns = boot_ns().saturating_add(lease_ns);
         let Self { ring, guard, .. } = self;
         let lock = ring.lock().map_err(|error| error.to_string())?;
-        is_free(ring, &prepared.record.intent, false).map_err(Trouble::into_sentence)?;
-        are_still(prepared)?;
+        if prepared.free_at != Some(ring.changes()) {
+            is_free(ring, &prepared.record.intent, false).map_err(Trouble::into_sentence)?;
+        }
+        prepared.are_still()?;
         guard.pace(now)?;
         let slot = ring.intend(&prepared.record).map_err(|error| error.to_string())?;
         if let Err(error) = prepared.file.write_all_at(prepared.value.as_bytes(), 0) {
@@ -128,22 +169,6 @@ impl Act {
         };
         effect_of(one, now, boot_ns())
     }
-}
-
-/// Whether nobody is in the cgroup whom the guard has not judged.
-fn are_still(prepared: &Prepared) -> Result<(), String> {
-    let mut text = [0; PROCS_BYTES];
-    let length = prepared.procs.read_at(&mut text, 0).map_err(|error| error.to_string())?;
-    if length == PROCS_BYTES {
-        return Err("too many processes to look at in so short a time".to_owned());
-    }
-    let text = std::str::from_utf8(&text[..length]).map_err(|error| error.to_string())?;
-    for pid in text.lines().filter_map(|line| line.parse::<u32>().ok()) {
-        if !prepared.members.contains(&pid) {
-            return Err(format!("process {pid} was not there when the guard looked"));
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -18,7 +18,8 @@ use crate::{NoServices, Scope, undo_all};
 
 /// Place of the length of the path in the header, behind the magic; the path follows.
 const LENGTH: usize = 1;
-const PATH_BYTES: usize = SLOT_BYTES - 16;
+/// The last word of the header counts changes.
+const PATH_BYTES: usize = SLOT_BYTES - 24;
 
 /// Marks the ring as in use until the last descriptor of this opening is closed, those of our children included.
 pub(super) fn mark_in_use(file: &File) {
