@@ -1,4 +1,5 @@
 //! The rules of the house, checked. A rule that is broken names the place and the way out.
+mod circles;
 mod documents;
 mod files;
 mod layers;
@@ -13,6 +14,7 @@ pub(crate) fn run() -> Result<(), String> {
     let mut broken = layers::check(&layers::Workspace::read()?);
     let tree = files::Tree::read(root())?;
     broken.extend(files::check(&tree));
+    broken.extend(circles::check(&tree));
     broken.extend(documents::check(&tree));
     if broken.is_empty() { Ok(()) } else { Err(broken.join("\n")) }
 }

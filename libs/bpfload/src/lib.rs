@@ -15,6 +15,7 @@ mod functions;
 mod hist;
 mod intf;
 mod load;
+mod loader;
 mod missing;
 mod probes;
 mod programs;

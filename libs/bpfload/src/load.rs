@@ -8,8 +8,8 @@ use aya::{Btf, Ebpf, EbpfLoader};
 use crate::drainer::Drainer;
 use crate::events::Events;
 use crate::intf::Kind;
+use crate::loader::untyped;
 use crate::missing::{Lack, has_capabilities};
-use crate::probes::untyped;
 use crate::programs::{Hook, Object, PROGRAMS, Spec};
 use crate::{Error, sys};
 

@@ -4,15 +4,15 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::PoisonError;
 
-use aya::EbpfLoader;
 use aya::maps::{Array, Map, MapData, RingBuf};
 use aya::programs::{ProgramError, UProbe};
 
 use crate::drain::{Lost, add_lost, per_cpu, take_entries};
 use crate::intf::Plain;
 use crate::load::Loaded;
+use crate::loader::untyped;
 use crate::missing::{Lack, has_capabilities, running_kernel};
 use crate::programs::{Hook, Object, PROGRAMS, Spec};
 use crate::sys::BatchBuffer;
@@ -42,17 +42,6 @@ pub fn lack() -> Option<Lack> {
         return Some(Lack { reason, would_bring: "a kernel with CONFIG_UPROBE_EVENTS=y".to_owned() });
     }
     Lack::age(spec, running_kernel())
-}
-
-/// A loader that knows no types: no structure of the kernel is read. Making one reads all types nonetheless, which takes
-/// 25 MiB for a moment and 25 ms, so it is made once, when the daemon starts.
-pub(crate) fn untyped() -> &'static Mutex<EbpfLoader<'static>> {
-    static LOADER: OnceLock<Mutex<EbpfLoader<'static>>> = OnceLock::new();
-    LOADER.get_or_init(|| {
-        let mut loader = EbpfLoader::new();
-        loader.btf(None);
-        Mutex::new(loader)
-    })
 }
 
 /// An object of programs for functions, and what of it is attached. Dropping it, or the death of this process, takes every

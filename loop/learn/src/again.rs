@@ -8,10 +8,10 @@ use alloc::sync::Arc;
 
 use vocab::Entity;
 
+use crate::known::Known;
 use crate::model::Reader;
 use crate::quantity::{Key, Kind, QUANTITIES_MAX};
 use crate::tiers::Tiers;
-use crate::watch::Known;
 
 /// What is said of one instant.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -17,7 +17,7 @@ use vocab::rows::{AnomalyRow, BehaviourRow, ModelRow, Process};
 use vocab::snapshot::Snapshot;
 use vocab::{Entity, Timestamp};
 
-use crate::{watch, words};
+use crate::words;
 
 /// Name of the quantity among anomalies and models.
 pub const METRIC: &str = "call_surprise";
@@ -138,7 +138,7 @@ impl Behaviours {
         };
         let begins = known.take(bout, &verdict, !is_troubled(process));
         let news = begins
-            .then(|| watch::notice(snapshot.at, known.last.entity.clone(), known.sentence(&process.program)));
+            .then(|| words::notice(snapshot.at, known.last.entity.clone(), known.sentence(&process.program)));
         self.programs.insert(process.program.clone(), known);
         self.make_room();
         (true, news)

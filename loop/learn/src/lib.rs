@@ -14,6 +14,7 @@ pub mod again;
 mod behaviour;
 mod feedback;
 mod habit;
+mod known;
 mod lines;
 mod model;
 mod onnx;
@@ -158,7 +159,7 @@ impl Learn {
     /// What is known of the entities of this name, or of all, to be taken to another machine; calls to one of this
     /// architecture.
     pub fn parcel(&self, name: Option<&str>, architecture: &str) -> Parcel {
-        Parcel::of(&self.models.watch, &self.models.behaviours, name, architecture)
+        Parcel::of(&self.models.watch.known, &self.models.behaviours, name, architecture)
     }
 
     /// Takes in what `source` knows, in place of what is known of the same entities here.

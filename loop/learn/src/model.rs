@@ -17,6 +17,8 @@ use crate::quantity::{Quantity, Values};
 pub const MATURE: u64 = 20_000;
 /// Samples after an anomaly by which the band has found its new ends: two hours of seconds.
 const SETTLES: u64 = 7_200;
+/// Tier 1 models at most: half a MiB.
+pub const HEAVY_MAX: usize = 16;
 /// Samples before anything is claimed of an entity.
 pub const CLAIMS_FROM: u64 = 300;
 /// Widths of the good band by which an end may move without an anomaly having been told.

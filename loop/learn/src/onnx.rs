@@ -13,9 +13,9 @@ use vocab::onnx::{OnnxAsk, OnnxFile, OnnxSample, OnnxWishes};
 use vocab::rows::ModelRow;
 use vocab::snapshot::Snapshot;
 
+use crate::known::Known;
 use crate::model::CLAIMS_FROM;
 use crate::quantity::{self, Key, Kind};
-use crate::watch::Known;
 
 /// Models loaded at most.
 const LOADED_MAX: usize = 4;

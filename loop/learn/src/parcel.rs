@@ -4,6 +4,7 @@
 //! no history makes. Calls travel as the counts of their order, by name, and only within one architecture: another one has
 //! other calls for the same work. [`Parcel::quantize`] holds histories in a byte a value; [`Parcel::distill`] leaves them behind and
 //! teaches the light model what the heavy one holds for usual. Both say what that loses, on that history.
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -12,10 +13,9 @@ use learning::univariate::nearest::REACH;
 use serde::{Deserialize, Serialize};
 
 use crate::behaviour::{Behaviours, Calls};
-use crate::model::{Heavy, Model};
+use crate::known::{ENTITIES_MAX, Known};
+use crate::model::{HEAVY_MAX, Heavy, Model};
 use crate::quantity::{Key, Kind};
-use crate::tiers::HEAVY_MAX;
-use crate::watch::{ENTITIES_MAX, Watch};
 
 /// Surprise from which on a sample is strange: one in a hundred.
 const STRANGE: f64 = 2.0;
@@ -75,9 +75,14 @@ pub struct Loss {
 
 impl Parcel {
     /// Everything known of the entities of this name, or of all of them, and of their calls.
-    pub(crate) fn of(watch: &Watch, behaviours: &Behaviours, name: Option<&str>, architecture: &str) -> Self {
-        let wanted = watch.known.iter().filter(|(key, _)| name.is_none_or(|name| *key.1 == *name));
-        let entry = |(key, one): (&Key, &crate::watch::Known)| {
+    pub(crate) fn of(
+        known: &BTreeMap<Key, Known>,
+        behaviours: &Behaviours,
+        name: Option<&str>,
+        architecture: &str,
+    ) -> Self {
+        let wanted = known.iter().filter(|(key, _)| name.is_none_or(|name| *key.1 == *name));
+        let entry = |(key, one): (&Key, &Known)| {
             let heavy = one.model.series.iter().enumerate();
             let heavy = heavy.filter_map(|(index, series)| Some((index, series.heavy.as_ref()?)));
             let histories = heavy.map(|(index, heavy)| History::of(index, heavy)).collect();

@@ -14,14 +14,12 @@ use vocab::budget::RSS_BYTES_MAX;
 use vocab::rows::ModelRow;
 use vocab::snapshot::Snapshot;
 
-use crate::model::{CLAIMS_FROM, Heavy, Series};
+use crate::known::Known;
+use crate::model::{CLAIMS_FROM, HEAVY_MAX, Heavy, Series};
 use crate::parcel::Entry;
 use crate::quantity::{self, Key, Kind};
-use crate::watch::Known;
 use crate::words;
 
-/// Tier 1 models at most: half a MiB.
-pub const HEAVY_MAX: usize = 16;
 /// Tier 2 models at most, of those: 110 kB.
 pub const DEEP_MAX: usize = 4;
 /// Turns between two choices.

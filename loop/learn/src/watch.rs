@@ -9,29 +9,21 @@ use alloc::vec::Vec;
 
 use learning::fdr;
 use serde::{Deserialize, Serialize};
-use vocab::event::{Event, EventKind};
+use vocab::event::Event;
 use vocab::rows::AnomalyRow;
 use vocab::snapshot::Snapshot;
-use vocab::{Entity, Timestamp};
 
-use crate::habit::Habits;
-use crate::model::{Checked, Model, Reader, Verdict};
+use crate::known::{ENTITIES_MAX, Known, Scored};
+use crate::model::{Checked, Reader};
 use crate::parcel::Parcel;
-use crate::quantity::{self, Key, Kind, Subject};
+use crate::quantity::{self, Key};
 use crate::tiers::Tiers;
 use crate::words;
 
-/// Entities known at most; the one that was seen longest ago makes room.
-pub const ENTITIES_MAX: usize = 600;
 /// Share of the entities found in one turn that may be found by chance.
 const FALSE_RATE: f64 = 0.05;
 /// Chance above which nobody is found, however few entities there are: nobody is told within the first hour.
 const SELDOM: f64 = 3e-4;
-/// Turns of the last ten in which an entity must be found.
-const FOUND_MIN: u32 = 5;
-const LAST_TEN: u32 = 0x3FF;
-/// Turns without having been found after which it is over.
-const LAST_THIRTY: u32 = 0x3FFF_FFFF;
 /// Turns between two comparisons with the good version.
 const CHECK_EVERY: u64 = 600;
 /// Samples for which a model that was rolled back learns nothing: a person has a day to see it.
@@ -39,35 +31,12 @@ const FREEZE: u64 = 86_400;
 /// Anomalies listed at most, the least likely first.
 const ROWS_MAX: usize = 100;
 
-/// An entity with what it did of late.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Known {
-    pub model: Model,
-    /// Turn in which it was last there; not saved: turns begin anew with each run.
-    #[serde(skip)]
-    pub last_turn: u64,
-    #[serde(skip)]
-    found: u32,
-    #[serde(skip)]
-    pub since: Option<Timestamp>,
-    /// What it differs in since then is a habit, and not told.
-    #[serde(skip)]
-    is_habit: bool,
-    habits: Habits,
-}
-
 /// The models of all entities.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Watch {
     pub known: BTreeMap<Key, Known>,
     #[serde(skip)]
     pub tiers: Tiers,
-}
-
-/// One entity in one turn.
-struct Scored {
-    subject: Subject,
-    verdict: Verdict,
 }
 
 impl Watch {
@@ -86,7 +55,7 @@ impl Watch {
             }
             rows.extend(row(one, known));
             if is_news && let Some(row) = rows.last() {
-                news.push(notice(snapshot.at, row.entity.clone(), row.sentence.clone()));
+                news.push(words::notice(snapshot.at, row.entity.clone(), row.sentence.clone()));
             }
         }
         rows.sort_by(|a, b| a.probability.total_cmp(&b.probability).then_with(|| a.name.cmp(&b.name)));
@@ -143,7 +112,11 @@ impl Watch {
                 let entity = quantity::entity(&one.subject.key);
                 let good = (series.band.low(), series.band.high());
                 let name = words::who(&entity);
-                news.push(notice(snapshot.at, entity, words::crept(&name, quantity.name, good, *crept)));
+                news.push(words::notice(
+                    snapshot.at,
+                    entity,
+                    words::crept(&name, quantity.name, good, *crept),
+                ));
             }
         }
     }
@@ -175,42 +148,6 @@ impl Watch {
     }
 }
 
-impl Known {
-    /// Nothing is known of one of that kind.
-    pub fn new(kind: Kind, turn: u64) -> Self {
-        let is_joint = matches!(kind, Kind::Machine | Kind::Service);
-        let model = Model::new(kind.quantities(), is_joint);
-        Self { model, last_turn: turn, found: 0, since: None, is_habit: false, habits: Habits::default() }
-    }
-
-    fn calm(&mut self) {
-        (self.found, self.since, self.is_habit) = (0, None, false);
-    }
-
-    /// Notes whether it was found; whether it begins with this turn to differ in what is no habit.
-    fn note(&mut self, one: &Scored, is_found: bool, at: Timestamp) -> bool {
-        self.found = self.found << 1 | u32::from(is_found);
-        if self.found & LAST_THIRTY == 0 && !one.verdict.is_strange_still {
-            (self.since, self.is_habit) = (None, false);
-        }
-        let begins = self.since.is_none() && (self.found & LAST_TEN).count_ones() >= FOUND_MIN;
-        if begins {
-            self.since = Some(at);
-            self.model.note_told();
-        }
-        if !(begins || self.is_habit && is_found) {
-            return false;
-        }
-        let index = one.verdict.foremost;
-        let quantity = one.subject.key.0.quantities().get(index);
-        let value = one.subject.values.get(index).copied().flatten();
-        let habit =
-            quantity.zip(value).map(|(quantity, value)| self.habits.note(at, index, value, quantity.floor));
-        self.is_habit = habit.unwrap_or(false);
-        !self.is_habit
-    }
-}
-
 fn row(one: &Scored, known: &Known) -> Option<AnomalyRow> {
     let quantity = one.subject.key.0.quantities().get(one.verdict.foremost)?;
     let series = known.model.series.get(one.verdict.foremost)?;
@@ -230,9 +167,4 @@ fn row(one: &Scored, known: &Known) -> Option<AnomalyRow> {
         samples: known.model.seen(),
         since: known.since?,
     })
-}
-
-/// What is news of `entity`.
-pub fn notice(at: Timestamp, entity: Entity, message: String) -> Event {
-    Event { at, kind: EventKind::Anomaly, entity, level: Some(5), message }
 }

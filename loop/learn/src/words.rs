@@ -3,8 +3,9 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 
-use vocab::Entity;
+use vocab::event::{Event, EventKind};
 pub use vocab::say::{bytes, seconds};
+use vocab::{Entity, Timestamp};
 
 /// Who it is, for a sentence.
 pub fn who(entity: &Entity) -> String {
@@ -81,4 +82,9 @@ fn after(strangest: &[Arc<str>], chance: f64) -> String {
         true => format!("`{call}`{seldom}"),
         false => format!("`{call}` after `{}`{seldom}", before.join("`, `")),
     }
+}
+
+/// What is news of `entity`.
+pub fn notice(at: Timestamp, entity: Entity, message: String) -> Event {
+    Event { at, kind: EventKind::Anomaly, entity, level: Some(5), message }
 }

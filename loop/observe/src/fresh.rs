@@ -8,7 +8,8 @@ use vocab::sample::Sample;
 use crate::config::Bounds;
 use crate::ledger::Report;
 use crate::live::read_process;
-use crate::processes::{Processes, process_stat};
+use crate::processes::Processes;
+use crate::tracked::process_stat;
 
 /// Adds every process to `sample`, with details and infos of those that `entities` name.
 ///

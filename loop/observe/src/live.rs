@@ -10,8 +10,8 @@ use vocab::sample::{ProcessDetail, ProcessInfo, ProcessStat};
 use crate::look::{self, Budget};
 use crate::process_detail;
 use crate::process_info::{self, Cgroups, Extent, Told};
-use crate::processes::process_stat;
 use crate::sockets::Tcp;
+use crate::tracked::process_stat;
 
 /// CPU time that one question may take. Unit: us.
 const QUESTION_US: u32 = 100_000;

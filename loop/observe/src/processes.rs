@@ -2,8 +2,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use kernfs::{ProcFs, Stat};
-use vocab::sample::{ProcessStat, Sample};
+use kernfs::ProcFs;
+use vocab::sample::Sample;
 use vocab::{ProcessId, Timestamp};
 
 use crate::config::Bounds;
@@ -185,25 +185,5 @@ impl Processes {
             let threads = tasks.threads(one.stat.pid);
             one.look_closer((proc, root, held), threads, stretch, sample);
         }
-    }
-}
-
-/// The cheap counters as `stat` gives them; the wait for a CPU is not among them.
-pub(crate) fn process_stat(stat: &Stat) -> ProcessStat {
-    ProcessStat {
-        pid: stat.pid,
-        start_ticks: stat.start_ticks,
-        ppid: stat.ppid,
-        state: stat.state,
-        user_ticks: stat.utime_ticks,
-        system_ticks: stat.stime_ticks,
-        nice: i8::try_from(stat.nice).unwrap_or(0),
-        policy: u8::try_from(stat.policy).unwrap_or(0),
-        threads: stat.num_threads,
-        rss_bytes: stat.rss_bytes,
-        virtual_bytes: stat.vsize_bytes,
-        minor_faults: stat.minflt,
-        major_faults: stat.majflt,
-        run_delay_ns: None,
     }
 }

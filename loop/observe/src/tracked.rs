@@ -14,7 +14,6 @@ use crate::held_file::{Held, HeldFiles};
 use crate::ledger::boot_ns;
 use crate::process_detail::{self, Detail};
 use crate::process_info::{self, Cgroups, Extent, Told};
-use crate::processes::process_stat;
 use crate::task_table::{Mark, times};
 use crate::thread_waits::ThreadWaits;
 use crate::told::{self, Memory, Standing};
@@ -373,4 +372,24 @@ impl Tracked {
 /// Whether `next` is reached, with half a tick of tolerance for ticks that come a little early.
 fn is_reached(at: Timestamp, next: Timestamp) -> bool {
     at.plus_seconds(0.5) >= next
+}
+
+/// The cheap counters as `stat` gives them; the wait for a CPU is not among them.
+pub(crate) fn process_stat(stat: &Stat) -> ProcessStat {
+    ProcessStat {
+        pid: stat.pid,
+        start_ticks: stat.start_ticks,
+        ppid: stat.ppid,
+        state: stat.state,
+        user_ticks: stat.utime_ticks,
+        system_ticks: stat.stime_ticks,
+        nice: i8::try_from(stat.nice).unwrap_or(0),
+        policy: u8::try_from(stat.policy).unwrap_or(0),
+        threads: stat.num_threads,
+        rss_bytes: stat.rss_bytes,
+        virtual_bytes: stat.vsize_bytes,
+        minor_faults: stat.minflt,
+        major_faults: stat.majflt,
+        run_delay_ns: None,
+    }
 }

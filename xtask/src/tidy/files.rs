@@ -71,7 +71,7 @@ pub(super) fn check(tree: &Tree) -> Vec<String> {
 }
 
 /// The part before the tests; nothing of a file that is all tests.
-fn shipped_part<'a>(path: &str, text: &'a str) -> &'a str {
+pub(super) fn shipped_part<'a>(path: &str, text: &'a str) -> &'a str {
     let is_test =
         ["/tests", "/benches/", "/examples/", "testkit", "fixture"].iter().any(|part| path.contains(part));
     if is_test { "" } else { text.split("#[cfg(test)]").next().unwrap_or(text) }

@@ -9,9 +9,10 @@ use vocab::snapshot::Snapshot;
 
 use super::watch::{Machine, run};
 use crate::Learn;
+use crate::model::HEAVY_MAX;
 use crate::model::Heavy;
 use crate::quantity::Kind;
-use crate::tiers::{DEEP_MAX, HEAVY_MAX};
+use crate::tiers::DEEP_MAX;
 
 fn stalled(snapshot: &mut Snapshot, resource: &str, some_pct: f64) {
     snapshot.pressures.push(Pressure {

@@ -182,9 +182,9 @@ fn entities_are_bounded() {
         learn.run(&snapshot, &[], &[]);
     }
     let all = &learn.models().watch.known;
-    assert_eq!(all.len(), crate::watch::ENTITIES_MAX);
+    assert_eq!(all.len(), crate::known::ENTITIES_MAX);
     let heavy = all.values().flat_map(|one| &one.model.series).filter(|one| one.heavy.is_some()).count();
-    assert!(heavy <= crate::tiers::HEAVY_MAX, "{heavy}");
+    assert!(heavy <= crate::model::HEAVY_MAX, "{heavy}");
 }
 
 #[test]
