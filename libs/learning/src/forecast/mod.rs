@@ -1,11 +1,12 @@
 //! Forecasts of one series a few steps ahead, with intervals whose coverage is corrected as the answers come in.
 //!
-//! Experts (the last value, a mean, medians of four memories, two medians of the same phase) are weighted by their own past
+//! Experts (the last value, a mean, the median of the last eight, medians of three longer memories, two medians of the same phase) are weighted by their own past
 //! absolute errors, and by which side of the outcome they pulled the combination to (exponentiated gradient), both slowly
 //! forgotten; the forecast is the value seen lately that is nearest to their combination, as the median of a
 //! quantity that takes few values is one of them. An interval is the combination plus quantiles of its own past errors, at levels that adaptive
 //! conformal inference moves until the promised share is covered.
 pub mod exhaustion;
+mod few;
 mod phases;
 mod recency;
 mod sorted;
@@ -14,14 +15,17 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use few::Few;
 use phases::Phases;
 use recency::{MEMORIES, Recency};
 use sorted::Sorted;
 
-/// Experts: last value, one median a memory, two medians of the same phase, mean.
-const EXPERTS: usize = MEMORIES + 4;
-/// The expert whose error is the unit of all: the median of the second memory.
-const USUAL: usize = 2;
+/// Experts: last value, one median a memory, two medians of the same phase, mean, median of the last few.
+const EXPERTS: usize = MEMORIES + 5;
+/// The expert whose error is the unit of all: the median of the first memory.
+const USUAL: usize = 1;
+/// Values that the median of the last few is of.
+const LAST: usize = 8;
 /// Weight of the newest value in the mean.
 const MEAN: f32 = 0.1;
 /// What an expert loses for its error, and gains or loses for the side it pulled to, per typical error.
@@ -49,6 +53,7 @@ pub struct Forecast {
 pub struct Forecaster {
     steps: usize,
     window: Recency,
+    last: Few,
     phases: Phases,
     mean: f32,
     errors: Sorted,
@@ -75,6 +80,7 @@ impl Forecaster {
         Forecaster {
             steps: steps.max(1),
             window: Recency::new(),
+            last: Few::new(LAST),
             phases: Phases::new(period),
             mean: 0.0,
             errors: Sorted::new(ERRORS),
@@ -98,6 +104,7 @@ impl Forecaster {
             self.answer(value);
         }
         self.window.push(value);
+        self.last.push(value);
         self.phases.push(value);
         self.mean = if self.is_started { self.mean + MEAN * (value - self.mean) } else { value };
         self.is_started = true;
@@ -145,6 +152,7 @@ impl Forecaster {
         out[MEMORIES + 1] = raw.unwrap_or(last);
         out[MEMORIES + 2] = smooth.unwrap_or(last);
         out[MEMORIES + 3] = self.mean;
+        out[MEMORIES + 4] = self.last.median().unwrap_or(last);
         out
     }
 

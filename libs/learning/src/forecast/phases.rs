@@ -3,20 +3,19 @@ use alloc::vec::Vec;
 
 use serde::{Deserialize, Serialize};
 
+use super::few::Few;
+
 /// Values as they were, of each phase.
 const RAW: usize = 3;
 /// Smoothed values, of each phase.
 const SMOOTH: usize = 12;
 
-/// What is known of one phase; the rings hold zeros where nothing came yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// What is known of one phase.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Phase {
     raw: [f32; RAW],
     raw_known: u8,
-    arrived: [f32; SMOOTH],
-    sorted: [f32; SMOOTH],
-    known: u8,
-    next: u8,
+    smooth: Few,
 }
 
 /// The last values of every phase of a period.
@@ -32,7 +31,8 @@ pub struct Phases {
 impl Phases {
     /// Of a period of so many samples, 1 at least.
     pub fn new(period: usize) -> Self {
-        Phases { phases: alloc::vec![Phase::default(); period.max(1)], now: 0, last: None }
+        let empty = Phase { raw: [0.0; RAW], raw_known: 0, smooth: Few::new(SMOOTH) };
+        Phases { phases: alloc::vec![empty; period.max(1)], now: 0, last: None }
     }
 
     /// Takes one value in. Its neighbourhood is known one sample later: the median of three belongs to the one before.
@@ -44,7 +44,7 @@ impl Phases {
             return;
         };
         let before = now.checked_sub(1).unwrap_or(self.phases.len() - 1);
-        self.phases[before].take_smooth(median_of_three(older, newer, value));
+        self.phases[before].smooth.push(median_of_three(older, newer, value));
         self.advance([newer, value]);
     }
 
@@ -56,7 +56,7 @@ impl Phases {
             at %= self.phases.len();
         }
         let phase = &self.phases[at];
-        [phase.raw_median(), phase.median()]
+        [phase.raw_median(), phase.smooth.median()]
     }
 
     fn advance(&mut self, last: [f32; 2]) {
@@ -78,34 +78,6 @@ impl Phase {
             2 => Some(median_of_three(self.raw[1], self.raw[2], f32::NEG_INFINITY)),
             _ => Some(median_of_three(self.raw[0], self.raw[1], self.raw[2])),
         }
-    }
-
-    /// Puts the value where the oldest was, then moves it to its place.
-    fn take_smooth(&mut self, value: f32) {
-        let next = usize::from(self.next);
-        let old = core::mem::replace(&mut self.arrived[next], value);
-        let mut at = usize::from(self.known);
-        if at == SMOOTH {
-            at = self.sorted.iter().position(|v| *v == old).unwrap_or(0);
-        } else {
-            self.known += 1;
-        }
-        self.next = if next + 1 == SMOOTH { 0 } else { self.next + 1 };
-        let sorted = &mut self.sorted[..usize::from(self.known)];
-        while at > 0 && sorted[at - 1] > value {
-            sorted[at] = sorted[at - 1];
-            at -= 1;
-        }
-        while at + 1 < sorted.len() && sorted[at + 1] < value {
-            sorted[at] = sorted[at + 1];
-            at += 1;
-        }
-        sorted[at] = value;
-    }
-
-    fn median(&self) -> Option<f32> {
-        let middle = usize::from(self.known).checked_sub(1)? / 2;
-        self.sorted.get(middle).copied()
     }
 }
 
