@@ -90,8 +90,12 @@ impl KindMemory {
         let weight = set.weight(&self.weights).max(f64::MIN_POSITIVE);
         let mut nearest = [f64::INFINITY; NEIGHBOURS];
         for (_, (known, known_weight)) in self.sets.iter().enumerate().filter(|(i, _)| Some(*i) != skip) {
-            let shared = set.shared(known).weight(&self.weights);
-            let distance = EXTRA * (1.0 - shared / weight) + (1.0 - shared / known_weight);
+            let at = |shared: f64| EXTRA * (1.0 - shared / weight) + (1.0 - shared / known_weight);
+            // They share no more than the lighter of them weighs, which often says enough.
+            if at(weight.min(*known_weight)) >= nearest[NEIGHBOURS - 1] {
+                continue;
+            }
+            let distance = at(set.shared(known).weight(&self.weights));
             if distance < nearest[NEIGHBOURS - 1] {
                 let at = nearest.partition_point(|d| *d <= distance);
                 nearest[at..].rotate_right(1);
