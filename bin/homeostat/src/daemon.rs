@@ -48,7 +48,7 @@ use crate::{banner, clock};
 const LEARNT_EVERY: u64 = 60;
 
 /// Turns after which memory is given back that was used once: program text of a question, pages of the heap.
-const TRIM_EVERY: u64 = 60;
+const TRIM_EVERY: u64 = 20;
 
 /// All a run needs to know.
 pub struct Settings {

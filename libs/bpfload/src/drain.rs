@@ -115,13 +115,21 @@ impl Kernel {
 
 impl Tick {
     fn clear(&mut self) {
-        self.sched.clear();
-        self.block.clear();
-        self.fs.clear();
-        self.net.clear();
-        self.reclaim.clear();
+        empty(&mut self.sched);
+        empty(&mut self.block);
+        empty(&mut self.fs);
+        empty(&mut self.net);
+        empty(&mut self.reclaim);
         self.softirq = Default::default();
     }
+}
+
+/// Clears a list that is filled again soon; what a storm made it grow to is given back.
+pub(crate) fn empty<T>(list: &mut Vec<T>) {
+    if list.capacity() > 2 * list.len() {
+        list.shrink_to(list.len() + list.len() / 4);
+    }
+    list.clear();
 }
 
 /// Takes every entry of a hash map.

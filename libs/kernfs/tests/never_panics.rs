@@ -1,6 +1,6 @@
 //! No bytes make a parser panic: neither noise, nor kernel text with a part cut out, doubled or overwritten.
 
-use kernfs::cgroup::{CpuMax, CpuUse, Limit, MemoryEvents, V2, parse_io_stat, unit_of};
+use kernfs::cgroup::{CpuUse, Limit, MemoryEvents, V2, parse_io_stat, unit_of};
 use kernfs::*;
 use proptest::prelude::*;
 
@@ -26,7 +26,6 @@ fn parse_with_all(text: &[u8]) {
     let _ = KmsgRecord::parse(text);
     let _ = unit_of(text).map(|unit| unit.display_name());
     let _ = CpuUse::parse(text);
-    let _ = CpuMax::parse(text);
     let _ = MemoryEvents::parse(text);
     let _ = Limit::parse(text);
     let _ = V2::default().parse_events(text);

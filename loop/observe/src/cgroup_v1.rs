@@ -12,9 +12,13 @@ const SHARES_DEFAULT: u64 = 1_024;
 pub(crate) const CONTROLLERS: [&str; 6] = ["cpuacct", "cpu", "memory", "blkio", "freezer", "pids"];
 
 /// Reads the files of `controllers` into `row`; what cannot be read stays unknown.
-pub(crate) fn read(dir: &mut CgroupDir, controllers: &[String], row: &mut CgroupSample) {
+pub(crate) fn read(
+    dir: &mut CgroupDir,
+    controllers: &[String],
+    file: &mut CgroupFile,
+    row: &mut CgroupSample,
+) {
     let mut group = V1::default();
-    let mut file = CgroupFile::default();
     for controller in controllers {
         // A group that ends meanwhile leaves what was read before.
         let _ = match controller.as_str() {

@@ -10,7 +10,7 @@ use crate::pressure::{RESOURCES, sample};
 #[derive(Default)]
 pub(crate) struct Scratch {
     group: V2,
-    file: CgroupFile,
+    pub(crate) file: CgroupFile,
 }
 
 impl Scratch {

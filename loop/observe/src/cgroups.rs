@@ -118,7 +118,7 @@ impl Cgroups {
                 }
                 let Ok(mut dir) = root.child(&group.path) else { continue };
                 let row = rows.entry(path.to_string()).or_insert_with(|| sample(&path, group.inode, 1));
-                cgroup_v1::read(&mut dir, controllers, row);
+                cgroup_v1::read(&mut dir, controllers, &mut self.scratch.file, row);
             }
         }
     }

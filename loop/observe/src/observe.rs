@@ -34,7 +34,7 @@ const SHED_PROBES_EVERY: u64 = 5;
 const POSTPONED_MAX: usize = 64;
 /// What closer looks may cost in the long run, and at one go: a machine full of suspects is looked at in turn. Unit:
 /// share of a core, us.
-const LOOKS_SHARE: f64 = 0.001;
+const LOOKS_SHARE: f64 = 0.000_5;
 const LOOKS_AT_ONCE_US: f64 = 60_000.0;
 
 /// The program that tells how processes end.

@@ -18,6 +18,9 @@ use crate::tracked::Tracked;
 /// Parents that are followed upwards to find the service of a new process.
 const ANCESTORS: usize = 64;
 
+/// By itself, for it is large: how many processes there were once shall not cost room for ever.
+type Each = Box<Tracked>;
+
 /// Every process, in order of pid.
 #[derive(Debug)]
 pub(crate) struct Processes {
@@ -25,8 +28,8 @@ pub(crate) struct Processes {
     held: Held,
     tasks: TaskTable,
     pids: Vec<u32>,
-    known: Vec<Tracked>,
-    before: Vec<Tracked>,
+    known: Vec<Each>,
+    before: Vec<Each>,
     mains: Mains,
 }
 
@@ -48,10 +51,9 @@ impl Processes {
     ) {
         let at = sample.at;
         self.tasks.read(kernel, at, report);
-        if report.take(proc.pids(&mut self.pids)).is_none() {
+        if report.take(self.tasks.list(proc, at, &mut self.pids)).is_none() {
             return;
         }
-        self.pids.sort_unstable();
         report.dropped += self.pids.len().saturating_sub(bounds.processes) as u64;
         self.pids.truncate(bounds.processes);
         self.read_stats(proc, at);
@@ -63,14 +65,14 @@ impl Processes {
     }
 
     /// The processes of this tick, in order of pid.
-    pub(crate) fn all(&mut self) -> &mut [Tracked] {
+    pub(crate) fn all(&mut self) -> &mut [Each] {
         &mut self.known
     }
 
     /// The process of that pid.
     pub(crate) fn get(&self, pid: u32) -> Option<&Tracked> {
         let index = self.known.binary_search_by_key(&pid, |one| one.stat.pid).ok()?;
-        self.known.get(index)
+        self.known.get(index).map(|one| &**one)
     }
 
     /// What the iterator told of its threads in this tick; nothing where it did not, or the process is another one.

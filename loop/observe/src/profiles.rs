@@ -22,7 +22,7 @@ use crate::purse::Purse;
 /// Profiles that may wait.
 const WAITING_MAX: usize = 8;
 /// What profiles may cost in the long run, and at one go; who is asked for beyond that waits. Unit: share of a core, us.
-const SHARE: f64 = 0.001;
+const SHARE: f64 = 0.000_5;
 const AT_ONCE_US: f64 = 300_000.0;
 /// A thread that is so much later than it should be is given up.
 const LATE: Duration = Duration::from_secs(30);

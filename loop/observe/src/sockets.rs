@@ -235,7 +235,7 @@ impl Sockets {
 
     /// Processes to look through, by their place in the table: who holds sockets already first, then by how little a
     /// look costs, for the search ends with the last socket found.
-    fn likely_owners(&self, processes: &[Tracked]) -> Vec<usize> {
+    fn likely_owners(&self, processes: &[Box<Tracked>]) -> Vec<usize> {
         if self.unknown.is_empty() {
             return Vec::new();
         }

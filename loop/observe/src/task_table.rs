@@ -6,7 +6,7 @@
 use std::path::Path;
 
 use bpfload::TaskRow;
-use kernfs::SchedStat;
+use kernfs::{ProcFs, SchedStat};
 use vocab::Timestamp;
 
 use crate::kernel::KernelSide;
@@ -16,6 +16,8 @@ use crate::ledger::Report;
 const THREADS_MAX: usize = 8_192;
 /// How long after that it is not tried again. Unit: s.
 const PAUSE_S: f64 = 60.0;
+/// How often /proc is listed beside the table. Unit: s.
+const LISTED_S: f64 = 10.0;
 
 /// Every thread as of this tick; empty where there is no iterator.
 #[derive(Debug, Default)]
@@ -23,6 +25,9 @@ pub(crate) struct TaskTable {
     rows: Vec<TaskRow>,
     is_live: bool,
     next: Timestamp,
+    /// Processes that were in /proc and not in the table.
+    left_out: Vec<u32>,
+    listed_next: Timestamp,
 }
 
 impl TaskTable {
@@ -33,7 +38,12 @@ impl TaskTable {
 
     /// Reads every thread, before anything of this tick is read from /proc.
     pub(crate) fn read(&mut self, kernel: Option<&mut KernelSide>, at: Timestamp, report: &mut Report) {
+        let (had, room) = (self.rows.len(), self.rows.capacity());
         self.rows.clear();
+        // What a storm made it grow to is given back.
+        if room > had + had / 2 {
+            self.rows.shrink_to(had + had / 4);
+        }
         let Some(kernel) = kernel.filter(|one| self.is_live && at >= self.next && one.runs("task_rows"))
         else {
             return;
@@ -45,6 +55,35 @@ impl TaskTable {
         }
         report.error = read.err();
         self.rows.sort_unstable_by_key(|one| (one.pid, one.tid));
+    }
+
+    /// Every process in `pids`: those of this table and the few that it leaves out, which are looked for in /proc now and
+    /// then; all from there, where there is no table.
+    ///
+    /// # Errors
+    /// /proc cannot be listed.
+    pub(crate) fn list(
+        &mut self,
+        proc: &mut ProcFs,
+        at: Timestamp,
+        pids: &mut Vec<u32>,
+    ) -> kernfs::Result<()> {
+        let is_told = |rows: &[TaskRow], pid: u32| {
+            rows.binary_search_by_key(&(pid, pid), |one| (one.pid, one.tid)).is_ok()
+        };
+        if self.rows.is_empty() || at >= self.listed_next {
+            proc.pids(pids)?;
+            pids.sort_unstable();
+            self.listed_next = at.plus_seconds(LISTED_S);
+            self.left_out.clear();
+            self.left_out.extend(pids.iter().filter(|pid| !is_told(&self.rows, **pid)));
+            return Ok(());
+        }
+        pids.clear();
+        pids.extend(self.rows.iter().filter(|one| one.tid == one.pid).map(|one| one.pid));
+        pids.extend(self.left_out.iter().filter(|pid| !is_told(&self.rows, **pid)));
+        pids.sort_unstable();
+        Ok(())
     }
 
     /// The threads of a process, the first one first.
@@ -121,6 +160,19 @@ mod tests {
         table.rows.sort_unstable_by_key(|one| (one.pid, one.tid));
         let tids = |pid| table.threads(pid).iter().map(|one| one.tid).collect::<Vec<_>>();
         assert_eq!((tids(7), tids(3), tids(5)), (vec![7, 9], vec![3], vec![]));
+    }
+
+    #[test]
+    fn who_is_not_in_the_table_is_listed_until_it_is() {
+        let mut proc = ProcFs::open(Path::new("/proc")).unwrap();
+        let rows = vec![thread(3, 3), thread(7, 7), thread(7, 9)];
+        let listed_next = Timestamp::from_secs(9);
+        let mut table = TaskTable { rows, left_out: vec![1, 7], listed_next, ..TaskTable::default() };
+        let mut pids = Vec::new();
+        table.list(&mut proc, Timestamp::from_secs(8), &mut pids).unwrap();
+        assert_eq!(pids, [1, 3, 7]);
+        table.list(&mut proc, listed_next, &mut pids).unwrap();
+        assert!(pids.contains(&std::process::id()) && table.left_out.contains(&std::process::id()));
     }
 
     #[test]

@@ -90,11 +90,11 @@ impl Tracked {
         threads: &[TaskRow],
         at: Timestamp,
         may_be_newborn: bool,
-    ) -> Option<Self> {
+    ) -> Option<Box<Self>> {
         // The name of a thread of the kernel may be longer than its row has it.
         let told = told::stat(proc, threads, None).filter(|stat| !stat.is_kernel_thread());
         let stat = told.or_else(|| proc.stat(pid).ok())?;
-        let mut new = Self::new(&stat, at);
+        let mut new = Box::new(Self::new(&stat, at));
         let began_s = stat.start_ticks / proc.ticks_per_s().max(1);
         new.is_newborn =
             may_be_newborn && (began_s..began_s + NEWBORN_S).contains(&(boot_ns() / 1_000_000_000));
@@ -107,12 +107,12 @@ impl Tracked {
 
     /// Reads the cheap counters anew; `None` if it ended. Another process of the same pid is a new one.
     pub(crate) fn read_again(
-        mut self,
+        mut self: Box<Self>,
         proc: &mut ProcFs,
         held: &mut Held,
         threads: &[TaskRow],
         at: Timestamp,
-    ) -> Option<Self> {
+    ) -> Option<Box<Self>> {
         // One that lived through a tick is likely to live on.
         let (pid, may_hold) = (self.stat.pid, !self.is_new);
         let mark = Mark::of(threads);
@@ -134,7 +134,12 @@ impl Tracked {
     }
 
     /// The same, from /proc.
-    fn read_files(mut self, proc: &mut ProcFs, held: &mut Held, at: Timestamp) -> Option<Self> {
+    fn read_files(
+        mut self: Box<Self>,
+        proc: &mut ProcFs,
+        held: &mut Held,
+        at: Timestamp,
+    ) -> Option<Box<Self>> {
         let (pid, may_hold) = (self.stat.pid, !self.is_new);
         let may_rest = self.stat.threads == 1 && may_hold;
         let wants_times = may_rest || self.wants_times(at);

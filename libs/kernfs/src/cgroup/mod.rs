@@ -13,5 +13,5 @@ pub use dir::CgroupDir;
 pub use layout::{Hierarchy, Layout};
 pub use unit::{Unit, unit_of};
 pub use v1::V1;
-pub use v2::{CpuMax, CpuUse, IoUse, Limit, MemoryEvents, V2, parse_io_stat};
+pub use v2::{CpuUse, IoUse, Limit, MemoryEvents, V2, parse_io_stat};
 pub use walk::{CgroupEntry, Walk, walk};

@@ -22,10 +22,6 @@ pub struct V1 {
     pub memory_rss_bytes: Option<u64>,
     /// Frozen by now: `FROZEN`; `FREEZING` and `THAWED` are false (`freezer.state`).
     pub is_frozen: Option<bool>,
-    /// Processes and threads, count (`pids.current`).
-    pub pids_current: Option<u64>,
-    /// Most processes and threads allowed, count (`pids.max`).
-    pub pids_max: Option<Limit>,
 }
 
 /// Limits from here on mean none: the kernel prints its largest page count, rounded down to a page (up to 64 KiB).
@@ -72,13 +68,6 @@ impl CgroupDir {
         out.is_frozen = self.value("freezer.state", frozen)?;
         Ok(())
     }
-
-    /// Reads a group of the `pids` hierarchy.
-    pub fn read_v1_pids(&mut self, out: &mut V1) -> Result<()> {
-        out.pids_current = self.number("pids.current")?;
-        out.pids_max = self.value("pids.max", Limit::parse)?;
-        Ok(())
-    }
 }
 
 #[cfg(test)]
@@ -94,9 +83,7 @@ mod tests {
             .write("memory.usage_in_bytes", "8192\n")
             .write("memory.limit_in_bytes", "9223372036854771712\n")
             .write("memory.stat", "rss 1\ntotal_rss_huge 2\ntotal_rss 4096\n")
-            .write("freezer.state", "FREEZING\n")
-            .write("pids.current", "3\n")
-            .write("pids.max", "max\n");
+            .write("freezer.state", "FREEZING\n");
         let mut group = CgroupDir::open(tree.path()).unwrap();
         let mut out = V1::default();
         group.read_v1_cpuacct(&mut out).unwrap();
@@ -104,7 +91,6 @@ mod tests {
         group.read_v1_cpu(&mut out).unwrap();
         group.read_v1_memory(&mut out).unwrap();
         group.read_v1_freezer(&mut out).unwrap();
-        group.read_v1_pids(&mut out).unwrap();
         let expected = V1 {
             cpu_usage_ns: Some(9),
             cpu_shares: Some(1024),
@@ -112,8 +98,6 @@ mod tests {
             memory_limit: Some(Limit::Max),
             memory_rss_bytes: Some(4096),
             is_frozen: Some(false),
-            pids_current: Some(3),
-            pids_max: Some(Limit::Max),
         };
         assert_eq!(out, expected);
         tree.write("freezer.state", "MELTED").write("cpu.shares", "much").write("memory.stat", "rss 1\n");

@@ -25,23 +25,6 @@ impl Limit {
     }
 }
 
-/// CPU bandwidth of a group (`cpu.max`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CpuMax {
-    /// CPU time it may use in each period, us.
-    pub quota_us: Limit,
-    /// Length of a period, us.
-    pub period_us: u64,
-}
-
-impl CpuMax {
-    /// Reads the text of `cpu.max`. `None` for text in any other form.
-    pub fn parse(text: &[u8]) -> Option<Self> {
-        let (quota, period) = split_once(text.trim_ascii(), b' ')?;
-        Some(Self { quota_us: Limit::parse(quota)?, period_us: dec(period)? })
-    }
-}
-
 keyed! {
     /// CPU time of a group and all below it since it was made (`cpu.stat`).
     CpuUse {
@@ -140,32 +123,20 @@ pub struct V2 {
     pub cpu: Option<CpuUse>,
     /// Share of the CPU against its neighbours, 1..=10000 (`cpu.weight`).
     pub cpu_weight: Option<u64>,
-    /// `cpu.max`
-    pub cpu_max: Option<CpuMax>,
     /// Memory used, bytes (`memory.current`).
     pub memory_current_bytes: Option<u64>,
     /// Where it is slowed down, bytes (`memory.high`).
     pub memory_high: Option<Limit>,
     /// Where it is killed, bytes (`memory.max`).
     pub memory_max: Option<Limit>,
-    /// Swap used, bytes (`memory.swap.current`).
-    pub swap_current_bytes: Option<u64>,
     /// `memory.events`
     pub memory_events: Option<MemoryEvents>,
     /// `io.stat`, a row a device.
     pub io: Vec<IoUse>,
     /// Lines of `io.stat` that were in another form and left out, count.
     pub io_skipped: usize,
-    /// Processes and threads, count (`pids.current`).
-    pub pids_current: Option<u64>,
-    /// Most processes and threads allowed, count (`pids.max`).
-    pub pids_max: Option<Limit>,
-    /// Whether a process lives in it or below (`cgroup.events`).
-    pub is_populated: Option<bool>,
     /// Whether it is frozen by now (`cgroup.events`).
     pub is_frozen: Option<bool>,
-    /// Whether it shall be frozen (`cgroup.freeze`).
-    pub is_freeze_asked: Option<bool>,
     /// `cpu.pressure`
     pub cpu_pressure: Option<Pressure>,
     /// `memory.pressure`
@@ -175,12 +146,12 @@ pub struct V2 {
 }
 
 impl V2 {
-    /// Takes `populated` and `frozen` from the text of `cgroup.events`. `None` for text in another form.
+    /// Takes `frozen` from the text of `cgroup.events`. `None` for text in another form.
     pub fn parse_events(&mut self, text: &[u8]) -> Option<()> {
-        each(text, |key, value| match key {
-            b"populated" => self.is_populated = Some(value != 0),
-            b"frozen" => self.is_frozen = Some(value != 0),
-            _ => {}
+        each(text, |key, value| {
+            if key == b"frozen" {
+                self.is_frozen = Some(value != 0);
+            }
         })
     }
 }
@@ -192,17 +163,15 @@ impl CgroupDir {
         self.read_v2_settings(out)
     }
 
-    /// Reads what changes by itself: use, events and pressure. 10 files.
+    /// Reads what changes by itself: use, events and pressure. 8 files.
     pub fn read_v2_use(&mut self, out: &mut V2) -> Result<()> {
         out.cpu = self.value("cpu.stat", CpuUse::parse)?;
         out.memory_current_bytes = self.number("memory.current")?;
-        out.swap_current_bytes = self.number("memory.swap.current")?;
         out.memory_events = self.value("memory.events", MemoryEvents::parse)?;
-        out.pids_current = self.number("pids.current")?;
         let devices = &mut out.io;
         devices.clear();
         out.io_skipped = self.value("io.stat", |text| Some(parse_io_stat(text, devices)))?.unwrap_or(0);
-        (out.is_populated, out.is_frozen) = (None, None);
+        out.is_frozen = None;
         self.value("cgroup.events", |text| out.parse_events(text))?;
         out.cpu_pressure = self.pressure(Resource::Cpu)?;
         out.memory_pressure = self.pressure(Resource::Memory)?;
@@ -210,14 +179,11 @@ impl CgroupDir {
         Ok(())
     }
 
-    /// Reads what somebody set: weight and limits. 6 files.
+    /// Reads what somebody set: weight and limits. 3 files.
     pub fn read_v2_settings(&mut self, out: &mut V2) -> Result<()> {
         out.cpu_weight = self.number("cpu.weight")?;
-        out.cpu_max = self.value("cpu.max", CpuMax::parse)?;
         out.memory_high = self.value("memory.high", Limit::parse)?;
         out.memory_max = self.value("memory.max", Limit::parse)?;
-        out.pids_max = self.value("pids.max", Limit::parse)?;
-        out.is_freeze_asked = self.number("cgroup.freeze")?.map(|value| value != 0);
         Ok(())
     }
 
@@ -239,17 +205,12 @@ mod tests {
             "usage_usec 30\nuser_usec 20\nsystem_usec 10\nnr_periods 4\nnr_throttled 3\nthrottled_usec 2\n",
         )
         .write("cpu.weight", "100\n")
-        .write("cpu.max", "max 100000\n")
         .write("memory.current", "4096\n")
         .write("memory.high", "8192\n")
         .write("memory.max", "max\n")
-        .write("memory.swap.current", "0\n")
         .write("memory.events", "low 0\nhigh 1\nmax 2\noom 3\noom_kill 4\noom_group_kill 0\n")
         .write("io.stat", "259:0 rbytes=1 wbytes=2 rios=3 wios=4 dbytes=5 dios=6\n8:0\nx:1\n")
-        .write("pids.current", "7\n")
-        .write("pids.max", "100\n")
         .write("cgroup.events", "populated 1\nfrozen 0\n")
-        .write("cgroup.freeze", "1\n")
         .write("memory.pressure", "some avg10=0.00 avg60=0.00 avg300=0.00 total=5\n");
         tree
     }
@@ -259,19 +220,15 @@ mod tests {
         let (tree, mut out) = (tree(), V2::default());
         CgroupDir::open(tree.path()).unwrap().read_v2(&mut out).unwrap();
         assert_eq!(out.cpu.unwrap().throttled_us, Some(2));
-        assert_eq!(out.cpu_max, Some(CpuMax { quota_us: Limit::Max, period_us: 100_000 }));
         assert_eq!((out.cpu_weight, out.memory_current_bytes), (Some(100), Some(4096)));
         assert_eq!((out.memory_high, out.memory_max), (Some(Limit::At(8192)), Some(Limit::Max)));
         assert_eq!(out.memory_events.unwrap().oom_kill, Some(4));
         let device = IoUse { major: 259, minor: 0, read_bytes: 1, write_bytes: 2, reads: 3, writes: 4 };
         assert_eq!((out.io[0], out.io.len(), out.io_skipped), (device, 2, 1));
-        assert_eq!((out.pids_current, out.pids_max), (Some(7), Some(Limit::At(100))));
-        assert_eq!(
-            (out.is_populated, out.is_frozen, out.is_freeze_asked),
-            (Some(true), Some(false), Some(true))
-        );
+        assert_eq!((out.memory_high, out.memory_max), (Some(Limit::At(8192)), Some(Limit::Max)));
+        assert_eq!(out.is_frozen, Some(false));
         assert_eq!(out.memory_pressure.unwrap().some.total_us, 5);
-        assert_eq!((out.swap_current_bytes, out.io_pressure), (Some(0), None));
+        assert_eq!(out.io_pressure, None);
     }
 
     #[test]
@@ -284,7 +241,7 @@ mod tests {
         }
         group.read_v2(&mut out).unwrap();
         assert_eq!(out, V2::default());
-        tree.write("cpu.max", "lots 100000\n");
-        assert_eq!(group.read_v2(&mut out), Err(crate::Error::Malformed { file: "cpu.max" }));
+        tree.write("memory.max", "lots\n");
+        assert_eq!(group.read_v2(&mut out), Err(crate::Error::Malformed { file: "memory.max" }));
     }
 }
