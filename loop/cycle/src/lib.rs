@@ -6,6 +6,8 @@
 pub mod book;
 pub mod cycle;
 pub mod film;
+#[doc(hidden)]
+pub mod fuzzing;
 mod judge;
 mod mind;
 pub mod models;

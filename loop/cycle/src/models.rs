@@ -100,12 +100,20 @@ pub fn decode_parcel(bytes: &[u8]) -> Result<Parcel, ModelsError> {
     parcel.flaw().map_or(Ok(parcel), |flaw| Err(ModelsError::Unsound(flaw)))
 }
 
+/// Any bytes as the file of a parcel that is whole.
+pub(crate) fn sealed(payload: &[u8]) -> Vec<u8> {
+    head(PARCEL, payload).0
+}
+
 fn seal(magic: &[u8; 8], what: &impl Serialize) -> (Vec<u8>, u32) {
     // Plain data always serialises.
-    let payload = postcard::to_allocvec(what).unwrap_or_default();
-    let crc = crc32fast::hash(&payload);
+    head(magic, &postcard::to_allocvec(what).unwrap_or_default())
+}
+
+fn head(magic: &[u8; 8], payload: &[u8]) -> (Vec<u8>, u32) {
+    let crc = crc32fast::hash(payload);
     let head = magic.iter().copied().chain(LAYOUT.to_le_bytes()).chain(crc.to_le_bytes());
-    (head.chain(payload).collect(), crc)
+    (head.chain(payload.iter().copied()).collect(), crc)
 }
 
 fn unseal<T: DeserializeOwned>(magic: &[u8; 8], bytes: &[u8]) -> Result<T, ModelsError> {

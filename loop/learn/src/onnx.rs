@@ -19,6 +19,8 @@ use crate::quantity::{self, Key, Kind};
 
 /// Models loaded at most.
 const LOADED_MAX: usize = 4;
+/// Turns after something was short before one is loaded again: it takes time, and a process.
+const RESTS: u64 = 60;
 /// Tier of such a model.
 const TIER: u8 = 3;
 
@@ -39,6 +41,8 @@ pub struct Foreign {
     ones: BTreeMap<Arc<str>, One>,
     trouble: Option<String>,
     short: Option<String>,
+    /// Turn before which nothing is loaded again.
+    rests_until: u64,
     /// Whether there is anybody who would run them.
     is_told: bool,
     wishes: OnnxWishes,
@@ -59,8 +63,13 @@ impl Foreign {
         short: Option<String>,
     ) -> bool {
         let told = snapshot.onnx.as_ref();
-        let mut has_changed = self.short.is_some() != short.is_some();
-        self.short = short;
+        let before = self.short.is_some();
+        match short {
+            Some(why) => (self.short, self.rests_until) = (Some(why), snapshot.turn + RESTS),
+            None if snapshot.turn >= self.rests_until => self.short = None,
+            None => {}
+        }
+        let mut has_changed = before != self.short.is_some();
         if let Some(sample) = told.filter(|sample| sample.files.is_some()) {
             has_changed |= self.list(sample);
         }

@@ -53,7 +53,8 @@ pub(super) fn run(binary: &Path, minutes: u64, beside: Beside) -> Result<Done, S
     };
     figure("incidents", incidents.len() as f64, "");
     figure("anomalies", anomalies.len() as f64, "");
-    if let Some(used) = used {
+    // The services of the load are below the keeper: what they use is not ours.
+    if let Some(used) = used.filter(|_| beside != Beside::Mixed) {
         figure("cpu_percent", used.cpu_percent, "% of a core");
         figure("pss_mib", used.pss_mib, "MiB");
     }

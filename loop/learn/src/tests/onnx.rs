@@ -107,6 +107,9 @@ fn nothing_is_wished_while_something_is_short_and_every_reason_is_said() {
         play.row("onnx a")
     );
     play.level = 0;
+    (0..50).for_each(|_| play.turn());
+    assert_eq!(play.learn.wishes(), &Default::default(), "it rests for a minute");
+    (0..10).for_each(|_| play.turn());
     play.trouble = Some("there is none".to_string());
     (0..2).for_each(|_| play.turn());
     assert_eq!(play.row("onnx a").reason, "no run-time library: there is none");
