@@ -32,7 +32,8 @@ pub fn recording(bytes: &[u8]) {
         Some(turns)
     };
     assert_eq!(count(), count());
-    let said = || replay(file.as_slice(), None).ok().map(|replayed| (replayed.turns, replayed.thoughts));
+    // In words: what is no number is not equal to itself.
+    let said = || replay(file.as_slice(), None).ok().map(|replayed| format!("{:?}", replayed.thoughts));
     assert_eq!(said(), said());
 }
 
