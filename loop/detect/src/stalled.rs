@@ -2,11 +2,12 @@
 //!
 //! Symptom: connections wait to be accepted, read or closed for five seconds, or the service's own health check
 //! fails, or threads wait at several locks that are taken and that nobody who runs could give back, while the process
-//! uses no CPU, or every thread of one that worked before waits at a lock that only its own threads can open;
-//! two looks show the same threads in the same endless waits and not one step in between. No circle is claimed: locks of Rust, Go and Java do not name their owner. Quiet twins: an
-//! idle service (nothing waits), a busy lock (its threads move), a service that waits for data from another one
-//! (a thread sits in read or receive on a connection), one that waits for events (a notice at most, unless clients
-//! wait at its door meanwhile). A thread that waits for orders, on a datagram socket say, excuses nobody.
+//! uses no CPU, or every thread of one that worked before waits at a lock that only its own threads can open, or for one
+//! of them to end; two looks show the same threads in the same endless waits and not one step in between. No circle is
+//! claimed: locks of Rust, Go and Java do not name their owner. Quiet twins: an idle service (nothing waits), a busy lock
+//! (its threads move), a service that waits for data from another one (a thread sits in read or receive on a connection),
+//! one that waits for events (a notice at most, unless clients wait at its door meanwhile), a pool without work whose main
+//! thread waits to be ended. A thread that waits for orders, on a datagram socket say, excuses nobody.
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -50,9 +51,6 @@ const SEALED_S: f64 = 15.0;
 const LOCKS_MIN: usize = 2;
 /// `FUTEX_PRIVATE_FLAG`: no other process knows this futex.
 const PRIVATE: u32 = 128;
-/// Signals that tell of a fault, those of the C library itself, and the one that Python always catches, bit 0 for signal 1:
-/// whoever catches another may wait for it.
-const NO_WORD: u64 = 1 << 1 | 1 << 3 | 1 << 6 | 1 << 7 | 1 << 10 | 3 << 31;
 /// What the word of a lock of three states says when it is taken and waited for.
 const TAKEN: u32 = 2;
 
@@ -317,17 +315,18 @@ fn taken_locks((latest, before): (&Look, &Look)) -> usize {
     locks.collect::<BTreeSet<_>>().len()
 }
 
-/// Whether every thread stands still at a futex of this process alone, or waits for another of its threads to end, and
-/// none may wait for a signal.
+/// Whether every thread stands still at a futex of this process alone, and one waits for another to end: it does not
+/// rest on purpose, as a pool without work does until a signal ends it.
 fn is_sealed((latest, before): (&Look, &Look)) -> bool {
     let is_thread = |tid: u32| latest.threads.iter().any(|one| one.thread.tid == tid);
-    let is_own = |one: &ThreadProbe| {
-        one.wait.is_some_and(|wait| wait.operation & PRIVATE != 0 || is_thread(wait.expected))
+    let joins = |one: &ThreadProbe| {
+        one.wait.is_some_and(|wait| wait.operation & PRIVATE == 0 && is_thread(wait.expected))
     };
-    let waits_for_none = |one: &ThreadProbe| one.caught_signals.is_some_and(|all| all & !NO_WORD == 0);
+    let is_own = |one: &ThreadProbe| joins(one) || one.wait.is_some_and(|wait| wait.operation & PRIVATE != 0);
     latest.at_s - before.at_s >= CONFIRM_S
         && latest.threads.len() >= WORKERS_MIN
-        && latest.threads.iter().all(|one| is_own(one) && waits_for_none(one) && stands_still(one, before))
+        && latest.threads.iter().any(joins)
+        && latest.threads.iter().all(|one| is_own(one) && stands_still(one, before))
 }
 
 /// Whether it used a CPU, once its start was over.

@@ -11,6 +11,7 @@ mod mutants;
 mod normal;
 mod recordings;
 mod rest;
+mod sealed;
 
 use alloc::vec::Vec;
 

@@ -81,11 +81,6 @@ pub(crate) fn threads(
             Err(error) => return Err(error),
         }
     }
-    // What may wake those who wait for each other is asked only where all do.
-    if rows.iter().all(|one| one.wait.is_some()) {
-        let caught_signals = proc.status(pid).ok().and_then(|status| status.caught_signals);
-        rows.iter_mut().for_each(|one| one.caught_signals = caught_signals);
-    }
     Ok(rows)
 }
 
@@ -107,7 +102,7 @@ fn thread_probe(proc: &mut ProcFs, pid: u32, thread: &kernfs::Thread, ticks_per_
         futex: wait.map(|wait| format!("{:#x}", wait.address)),
         futex_owner: wait.and_then(|wait| owner(&wait)),
     };
-    ThreadProbe { thread: row, wait, waits_on: None, caught_signals: None }
+    ThreadProbe { thread: row, wait, waits_on: None }
 }
 
 /// The wait on a futex that a system call is, with the words that stand there.

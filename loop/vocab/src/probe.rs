@@ -241,8 +241,6 @@ pub struct ThreadProbe {
     /// anonymous inode; for the lock of a file [`FILE_LOCK`] and the pid that holds it; [`FULL_PIPE`], [`SEMAPHORE`].
     #[serde(default)]
     pub waits_on: Option<String>,
-    /// Signals that its process catches, bit 0 for signal 1: each of them may wake it.
-    pub caught_signals: Option<u64>,
 }
 
 /// A wait on a futex, and the sixteen bytes there: enough to tell a glibc mutex from other users of futexes.

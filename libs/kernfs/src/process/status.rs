@@ -37,8 +37,6 @@ pub struct Status {
     pub voluntary_ctxt_switches: Option<u64>,
     /// Times the task was taken off the CPU, count (of the one thread, not the process).
     pub nonvoluntary_ctxt_switches: Option<u64>,
-    /// Signals that it catches, bit 0 for signal 1 (`SigCgt`).
-    pub caught_signals: Option<u64>,
     /// Effective capabilities, one bit each (`CAP_*`).
     pub cap_eff: Option<u64>,
 }
@@ -78,7 +76,6 @@ impl Status {
             b"Threads" => self.threads = Some(dec(value)?),
             b"voluntary_ctxt_switches" => self.voluntary_ctxt_switches = Some(dec(value)?),
             b"nonvoluntary_ctxt_switches" => self.nonvoluntary_ctxt_switches = Some(dec(value)?),
-            b"SigCgt" => self.caught_signals = Some(hex(value)?),
             b"CapEff" => self.cap_eff = Some(hex(value)?),
             _ => {}
         }
@@ -100,7 +97,7 @@ mod tests {
     const TEXT: &str = "Name:\tweb\\nUid:\t9\nState:\tS (sleeping)\nTracerPid:\t0\nUid:\t1000\t0\t1000\t1000\n\
         NSpid:\t4806\t17\t1\nVmLck:\t       8 kB\nVmHWM:\t    1756 kB\nRssAnon:\t     112 kB\n\
         RssFile:\t    1644 kB\nRssShmem:\t       4 kB\nVmSwap:\t      20 kB\nThreads:\t3\n\
-        SigCgt:\t0000000000004002\nCapEff:\t000001fffeffffff\nvoluntary_ctxt_switches:\t11\nnonvoluntary_ctxt_switches:\t7\n";
+        CapEff:\t000001fffeffffff\nvoluntary_ctxt_switches:\t11\nnonvoluntary_ctxt_switches:\t7\n";
 
     #[test]
     fn reads_every_line() {
@@ -119,7 +116,6 @@ mod tests {
             threads: Some(3),
             voluntary_ctxt_switches: Some(11),
             nonvoluntary_ctxt_switches: Some(7),
-            caught_signals: Some(0x4002),
             cap_eff: Some(0x1ff_feff_ffff),
         };
         assert_eq!(Status::parse(TEXT.as_bytes()), Some(expected));

@@ -4,25 +4,21 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use vocab::finding::FindingKind::{Deadlock, Stalled};
-use vocab::probe::{
-    FILE_LOCK, FULL_PIPE, FutexWait, Probe, ProbeAnswer, ProbeKind, ProbeResult, SEMAPHORE, ThreadProbe,
-};
+use vocab::probe::{FILE_LOCK, FutexWait, Probe, ProbeAnswer, ProbeKind, ProbeResult, ThreadProbe};
 use vocab::rows::{Process, Thread};
 
+use super::sealed;
 use crate::testkit::*;
 
-const ONSET: u32 = 30;
-const FUTEX: i64 = if cfg!(target_arch = "aarch64") { 98 } else { 202 };
+pub(super) const ONSET: u32 = 30;
+pub(super) const FUTEX: i64 = if cfg!(target_arch = "aarch64") { 98 } else { 202 };
 const ACCEPT: i64 = if cfg!(target_arch = "aarch64") { 202 } else { 43 };
-const RECEIVE: i64 = if cfg!(target_arch = "aarch64") { 207 } else { 45 };
-const SLEEP: i64 = if cfg!(target_arch = "aarch64") { 115 } else { 230 };
-const FLOCK: i64 = if cfg!(target_arch = "aarch64") { 32 } else { 73 };
-/// Signal 2, as Python catches it, and 15.
-const INTERRUPT: u64 = 1 << 1;
-const TERMINATE: u64 = 1 << 14;
+pub(super) const RECEIVE: i64 = if cfg!(target_arch = "aarch64") { 207 } else { 45 };
+pub(super) const SLEEP: i64 = if cfg!(target_arch = "aarch64") { 115 } else { 230 };
+pub(super) const FLOCK: i64 = if cfg!(target_arch = "aarch64") { 32 } else { 73 };
 const EPOLL: i64 = if cfg!(target_arch = "aarch64") { 22 } else { 232 };
 
-fn thread(tid: u32, call: i64, switches: u64, wait: Option<FutexWait>) -> ThreadProbe {
+pub(super) fn thread(tid: u32, call: i64, switches: u64, wait: Option<FutexWait>) -> ThreadProbe {
     let thread = Thread {
         pid: 100,
         tid,
@@ -35,7 +31,7 @@ fn thread(tid: u32, call: i64, switches: u64, wait: Option<FutexWait>) -> Thread
         futex: None,
         futex_owner: None,
     };
-    ThreadProbe { thread, wait, waits_on: None, caught_signals: Some(INTERRUPT) }
+    ThreadProbe { thread, wait, waits_on: None }
 }
 
 fn mutex(tid: u32, address: u64, owner: u32, switches: u64) -> ThreadProbe {
@@ -45,13 +41,13 @@ fn mutex(tid: u32, address: u64, owner: u32, switches: u64) -> ThreadProbe {
 }
 
 /// A lock that names nobody: of Rust.
-fn bare(tid: u32, address: u64, switches: u64) -> ThreadProbe {
+pub(super) fn bare(tid: u32, address: u64, switches: u64) -> ThreadProbe {
     let words = Some([2, 7, 0, 0, 0x1234_5678]);
     let wait = FutexWait { address, operation: 128 | 9, expected: 2, has_timeout: false, words };
     thread(tid, FUTEX, switches, Some(wait))
 }
 
-fn works(tid: u32, turn: u32) -> ThreadProbe {
+pub(super) fn works(tid: u32, turn: u32) -> ThreadProbe {
     thread(tid, RECEIVE, 40 * u64::from(turn), None)
 }
 
@@ -60,10 +56,10 @@ fn receives(tid: u32, class: &str) -> ThreadProbe {
     ThreadProbe { waits_on: Some(class.to_string()), ..thread(tid, RECEIVE, 4, None) }
 }
 
-type Threads = fn(u32) -> Vec<ThreadProbe>;
+pub(super) type Threads = fn(u32) -> Vec<ThreadProbe>;
 
 /// A service of four threads beside ten other processes of several threads.
-fn scene(
+pub(super) fn scene(
     kind: vocab::finding::FindingKind,
     name: &str,
     expect: Expect,
@@ -99,7 +95,7 @@ fn hangs(mut process: Process, turn: u32) -> Process {
 }
 
 /// It does nothing at all, and nobody wants anything of it.
-fn idles(process: Process, _: u32) -> Process {
+pub(super) fn idles(process: Process, _: u32) -> Process {
     Process { cpu_pct: Some(0.0), listen_port: None, ..process }
 }
 
@@ -112,7 +108,7 @@ fn is_left(mut process: Process, turn: u32) -> Process {
     process
 }
 
-fn web(span: core::ops::RangeInclusive<u32>) -> Expect {
+pub(super) fn web(span: core::ops::RangeInclusive<u32>) -> Expect {
     Expect::Fires(of_service("web"), span)
 }
 
@@ -163,8 +159,7 @@ pub fn scenes() -> Vec<Scene> {
     scenes.extend(stalls_beside_orders());
     scenes.extend(quiet_stalls());
     scenes.extend(quiet_locks());
-    scenes.extend(sealed());
-    scenes.extend(families());
+    scenes.extend(sealed::scenes());
     scenes
 }
 
@@ -200,7 +195,7 @@ fn pair(expect: Expect, name: &str, threads: impl Fn(u32, u32) -> ThreadProbe + 
 }
 
 /// The same, where the second comes from the first; `cpu_pct` of each, and with it what it moves.
-fn family(
+pub(super) fn family(
     expect: Expect,
     name: &str,
     cpu_pct: fn(u32, u32) -> f64,
@@ -446,108 +441,6 @@ fn quiet_locks() -> Vec<Scene> {
                 let pool = (101..105).map(|tid| bare(tid, 0x10, 4));
                 [thread(100, EPOLL, 9 * u64::from(turn), None)].into_iter().chain(pool).collect()
             },
-        ),
-    ])
-}
-
-/// All threads of a process at locks that only they could open, and those that only seem to be.
-fn sealed() -> [Scene; 6] {
-    let of = |name: &str, expect, row, threads: Threads| scene(Stalled, name, expect, row, threads);
-    let worked: fn(Process, u32) -> Process =
-        |p, turn| Process { cpu_pct: Some(if turn < ONSET { 0.4 } else { 0.0 }), listen_port: None, ..p };
-    [
-        of(
-            "all wait for a word of each other",
-            web(ONSET + 15..=ONSET + 32),
-            worked,
-            move |turn| match turn {
-                ..ONSET => (100..103).map(|tid| works(tid, turn)).collect(),
-                _ => Vec::from([joins(100, 101), bare(101, 0x10, 9), bare(102, 0x10, 7)]),
-            },
-        ),
-        of(
-            "a pool that waits at one condition, and a thread that waits for a signal",
-            Expect::Silent,
-            worked,
-            {
-                |turn| match turn {
-                    ..ONSET => (100..103).map(|tid| works(tid, turn)).collect(),
-                    _ => Vec::from([thread(100, SLEEP, 4, None), bare(101, 0x10, 9), bare(102, 0x10, 7)]),
-                }
-            },
-        ),
-        of("a futex that other processes know", Expect::Silent, worked, |turn| match turn {
-            ..ONSET => (100..103).map(|tid| works(tid, turn)).collect(),
-            _ => Vec::from([joins(100, 7777), bare(101, 0x10, 9), bare(102, 0x10, 7)]),
-        }),
-        of(
-            "all wait, and one may wait for the signal that ends it",
-            Expect::Silent,
-            worked,
-            |turn| match turn {
-                ..ONSET => (100..103).map(|tid| works(tid, turn)).collect(),
-                _ => Vec::from(
-                    [bare(100, 0x10, 4), bare(101, 0x10, 9), bare(102, 0x10, 7)]
-                        .map(|one| ThreadProbe { caught_signals: Some(INTERRUPT | TERMINATE), ..one }),
-                ),
-            },
-        ),
-        of("all wait, and never did anything else", Expect::Silent, idles, |_| {
-            Vec::from([joins(100, 101), bare(101, 0x10, 9), bare(102, 0x10, 7)])
-        }),
-        of("all wait for a while", Expect::Silent, worked, move |turn| match turn {
-            ONSET..=40 => Vec::from([joins(100, 101), bare(101, 0x10, 9), bare(102, 0x10, 7)]),
-            _ => (100..103).map(|tid| works(tid, turn)).collect(),
-        }),
-    ]
-}
-
-/// Waits for a thread to end.
-fn joins(tid: u32, other: u32) -> ThreadProbe {
-    let words = Some([other, 0, 0, 0, 0]);
-    let wait = FutexWait { address: 0x99, operation: 9, expected: other, has_timeout: false, words };
-    thread(tid, FUTEX, 3, Some(wait))
-}
-
-/// Processes that wait for each other at places that name no owner, and pools that wait for work.
-fn families() -> Vec<Scene> {
-    let stops: fn(u32, u32) -> f64 = |_, turn| if turn < ONSET { 0.3 } else { 0.0 };
-    let fires = || Expect::Fires(of_process(300), ONSET + 15..=ONSET + 40);
-    let on = |tid, call, class: &str| ThreadProbe {
-        waits_on: Some(class.to_string()),
-        ..thread(tid, call, 9, None)
-    };
-    let at_semaphore = move |tid, number: u32| on(tid, FLOCK + 1_000, &format!("{SEMAPHORE}4:{number}"));
-    let shared = |tid, address| {
-        let wait = FutexWait { address, operation: 9, expected: 0, has_timeout: false, words: None };
-        thread(tid, FUTEX, 9, Some(wait))
-    };
-    Vec::from([
-        family(fires(), "two semaphores, each in its own order", stops, move |tid, _| at_semaphore(tid, tid)),
-        family(fires(), "two locks that processes share", stops, move |tid, _| shared(tid, u64::from(tid))),
-        family(fires(), "two pipes that are full", stops, move |tid, _| on(tid, RECEIVE, FULL_PIPE)),
-        family(Expect::Silent, "workers at one semaphore", stops, move |tid, _| at_semaphore(tid, 0)),
-        family(Expect::Silent, "a worker at a semaphore of a parent that sleeps", stops, move |tid, _| {
-            match tid {
-                300 => thread(300, SLEEP, 9, None),
-                _ => at_semaphore(tid, 0),
-            }
-        }),
-        family(Expect::Silent, "one lock, and a parent that reads", stops, move |tid, _| match tid {
-            300 => on(300, RECEIVE, "pipe"),
-            _ => shared(tid, 0x10),
-        }),
-        family(
-            Expect::Silent,
-            "semaphores at which nobody was ever seen to work",
-            |_, _| 0.0,
-            move |tid, _| at_semaphore(tid, tid),
-        ),
-        family(
-            Expect::Silent,
-            "semaphores that pass a word on each ten seconds",
-            |_, turn| if turn.is_multiple_of(10) { 0.3 } else { 0.0 },
-            move |tid, _| at_semaphore(tid, tid),
         ),
     ])
 }
