@@ -13,6 +13,8 @@
 #define KERNEL __attribute__((preserve_access_index))
 #define __uint(name, val) int(*name)[val]
 #define __type(name, val) typeof(val) *name
+/* Where a field lies, as the running kernel has it. Unit: bytes. */
+#define OFFSET(object, field) __builtin_preserve_field_info((object)->field, 0)
 #define LICENSE char license_of_object[] SEC("license") = "Dual BSD/GPL"
 
 #define MAP_HASH 1

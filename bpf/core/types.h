@@ -35,8 +35,10 @@ struct task_io_accounting {
 } KERNEL;
 struct mm_struct { u64 total_vm; struct percpu_counter rss_stat[4]; } KERNEL;
 struct rlimit { u64 rlim_cur; u64 rlim_max; } KERNEL;
+struct list_head { struct list_head *next; } KERNEL;
 struct signal_struct {
 	atomic_t live;
+	struct list_head thread_head;
 	s32 group_exit_code;
 	u64 sum_sched_runtime;
 	u64 utime;
@@ -72,6 +74,7 @@ struct task_struct {
 	struct task_struct *real_parent;
 	struct signal_struct *signal;
 	struct files_struct *files;
+	struct list_head thread_node;
 	struct mm_struct *mm;
 	const struct cred *real_cred;
 	struct css_set *cgroups;

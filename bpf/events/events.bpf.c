@@ -69,7 +69,28 @@ int process_exec(u64 *ctx)
 	return 0;
 }
 
-/* The last thread of a process: code and signal as wait() shows them; value: its CPU time in ns. */
+/* Threads of an ending process that are looked at: those that have ended, too, but are not yet counted as dead. */
+#define ENDING_MAX 256
+
+/* CPU time of a process: of threads that are gone, and of those in its list, the leader among them. Unit: ns. */
+INLINE u64 cpu_of(struct task_struct *task)
+{
+	struct signal_struct *signal = task->signal;
+	u64 sum = signal->sum_sched_runtime;
+	u64 head = (u64)signal + OFFSET(signal, thread_head);
+	u64 node = head;
+	for (u32 i = 0; i < ENDING_MAX; i++) {
+		u64 runtime = 0;
+		if (bpf_probe_read_kernel(&node, sizeof(node), (void *)node) || node == head)
+			break;
+		u64 thread = node - OFFSET(task, thread_node);
+		bpf_probe_read_kernel(&runtime, sizeof(runtime), (void *)(thread + OFFSET(task, se.sum_exec_runtime)));
+		sum += runtime;
+	}
+	return sum;
+}
+
+/* The last thread of a process: code and signal as wait() shows them; value: CPU time of all its threads in ns. */
 SEC("tp_btf/sched_process_exit")
 int process_exit(u64 *ctx)
 {
@@ -84,7 +105,7 @@ int process_exit(u64 *ctx)
 	event_about(e, task);
 	e->signal = status & 0x7f;
 	e->code = status >> 8 & 0xff;
-	e->value = signal->sum_sched_runtime + task->se.sum_exec_runtime;
+	e->value = cpu_of(task);
 	event_send(e, status || wakes(EVENT_EXIT));
 	return 0;
 }

@@ -24,6 +24,19 @@ fn a_process_is_seen_from_exec_to_exit_with_its_code() {
 }
 
 #[test]
+fn an_exit_tells_the_cpu_time_of_all_threads_whichever_ends_last() {
+    let Some(_one) = kernel_lock() else { return };
+    let Some(mut kernel) = load(Object::Events, &["process_exit"], |_| {}) else { return };
+    let mut events = kernel.take_events().unwrap();
+    let mut parent = helpers::start("ends_its_leader_first");
+    let pid = parent.id();
+    parent.wait().unwrap();
+    let exit = wait_event(&mut events, |e| e.ppid == pid && e.kind() == Some(Kind::Exit)).unwrap();
+    // What a thread used since its last tick the kernel adds later.
+    assert!(exit.value >= helpers::BURNT_NS / 10 * 9, "{} ns of {}", exit.value, helpers::BURNT_NS);
+}
+
+#[test]
 fn a_kill_names_its_sender_and_its_victim() {
     let Some(_one) = kernel_lock() else { return };
     let Some(mut kernel) = load(Object::Events, &["signal_generate", "process_exit"], |_| {}) else { return };

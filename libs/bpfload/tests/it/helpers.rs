@@ -71,6 +71,34 @@ fn spins() {
     }
 }
 
+/// CPU time that the leader of [`ends_its_leader_first`] uses.
+pub const BURNT_NS: u64 = 200_000_000;
+
+/// A child whose first thread works and ends, and whose second one ends the process after it.
+#[test]
+fn ends_its_leader_first() {
+    if !is_role("ends_its_leader_first") {
+        return;
+    }
+    // SAFETY: the child uses its own copy of this thread only, and the clocks and threads of the C library.
+    unsafe {
+        let child = libc::fork();
+        if child > 0 {
+            libc::waitpid(child, std::ptr::null_mut(), 0);
+            return;
+        }
+        let mut used: libc::timespec = std::mem::zeroed();
+        while (used.tv_sec as u64 * 1_000_000_000 + used.tv_nsec as u64) < BURNT_NS {
+            libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut used);
+        }
+        std::thread::spawn(|| {
+            std::thread::sleep(Duration::from_millis(100));
+            libc::_exit(0);
+        });
+        libc::syscall(libc::SYS_exit, 0);
+    }
+}
+
 #[test]
 fn faults() {
     if is_role("faults") {
