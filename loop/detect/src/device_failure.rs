@@ -1,10 +1,11 @@
 //! Detector `device_failure`: a device, its driver, the processor, memory or the kernel itself reports a failure. Advice
 //! only.
 //!
-//! Symptom: one event of kind `io_error`, `device_failure` or `kernel_fault`, or three of `hardware_error` or `thermal`
+//! Symptom: one event of kind `io_error`, `device_failure`, `kernel_fault` or `lockup`, or three of `hardware_error` or `thermal`
 //! within an hour: single errors that are corrected belong to the life of a machine, and so does a hot minute. It holds
-//! for ten minutes after the last one. Quiet twins: one corrected error, lines of programs in the kernel's log, links that
-//! go up and down.
+//! for ten minutes after the last one. The culprit of a lock-up is the process that the CPU was in, where the kernel names
+//! one. Quiet twins: one corrected error, lines of programs in the kernel's log, links that go up and down, a task that
+//! waits for minutes (`hung_task`: what it waits for has an incident of its own).
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::format;
 use alloc::string::String;
@@ -78,7 +79,12 @@ impl DeviceFailure {
 
 const fn is_report(kind: EventKind) -> bool {
     may_be_corrected(kind)
-        || matches!(kind, EventKind::IoError | EventKind::DeviceFailure | EventKind::KernelFault)
+        || is_of_kernel(kind)
+        || matches!(kind, EventKind::IoError | EventKind::DeviceFailure)
+}
+
+const fn is_of_kernel(kind: EventKind) -> bool {
+    matches!(kind, EventKind::KernelFault | EventKind::Lockup)
 }
 
 const fn may_be_corrected(kind: EventKind) -> bool {
@@ -95,7 +101,7 @@ fn is_failure(reports: &VecDeque<Report>, now_s: f64) -> bool {
 fn finding(context: &Context<'_>, entity: &Entity, reports: &VecDeque<Report>) -> Finding {
     let now_s = context.memory.now_s;
     let is_storm = reports.iter().filter(|one| now_s - one.at_s <= STORM_S).count() >= STORM;
-    let is_fault = reports.iter().any(|one| one.kind == EventKind::KernelFault);
+    let is_fault = reports.iter().any(|one| is_of_kernel(one.kind));
     let mut shown: Vec<&Report> = Vec::new();
     for report in reports.iter().rev() {
         if shown.len() < SHOWN_MAX && shown.iter().all(|one| one.message != report.message) {
@@ -117,6 +123,11 @@ fn finding(context: &Context<'_>, entity: &Entity, reports: &VecDeque<Report>) -
         Entity::Machine => String::from("the machine"),
         Entity::Disk(name) => format!("disk {name}"),
         Entity::Interface(name) => format!("network interface {name}"),
+        Entity::Process(id) => {
+            let process = context.snapshot.process(*id);
+            let name = process.map_or_else(|| format!("process {}", id.pid), say::who);
+            format!("a CPU that ran {name}")
+        }
         other => format!("{other}"),
     };
     let last = reports.back().map_or("", |last| last.message.as_str());
@@ -125,7 +136,10 @@ fn finding(context: &Context<'_>, entity: &Entity, reports: &VecDeque<Report>) -
         at: context.snapshot.at,
         kind: FindingKind::DeviceFailure,
         culprit: entity.clone(),
-        process: None,
+        process: match entity {
+            Entity::Process(id) => Some(*id),
+            _ => None,
+        },
         victims: Vec::from([entity.clone()]),
         severity: if is_storm || is_fault { Severity::Critical } else { Severity::Warning },
         confidence: 0.9,

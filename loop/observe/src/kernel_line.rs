@@ -67,10 +67,10 @@ pub(crate) fn classify(line: &str) -> (EventKind, Subject<'_>) {
     }
     if line.contains("soft lockup") || line.contains("hard LOCKUP") {
         let pid = line.rsplit_once(']').and_then(|(head, _)| trailing_number(head, ':'));
-        return (EventKind::HungTask, process(pid));
+        return (EventKind::Lockup, process(pid));
     }
     if line.contains("rcu") && (line.contains("detected stall") || line.contains("self-detected stall")) {
-        return (EventKind::HungTask, Subject::Machine);
+        return (EventKind::Lockup, Subject::Machine);
     }
     if FAULTS.iter().any(|words| line.starts_with(words)) {
         return (EventKind::KernelFault, Subject::Machine);
@@ -116,7 +116,7 @@ mod tests {
     use super::*;
 
     use EventKind::{
-        DeviceFailure, HardwareError, HungTask, IoError, KernelFault, KernelLog, OomKill, Thermal,
+        DeviceFailure, HardwareError, HungTask, IoError, KernelFault, KernelLog, Lockup, OomKill, Thermal,
     };
 
     const LINES: &[(&str, EventKind, Subject<'static>)] = &[
@@ -127,8 +127,9 @@ mod tests {
         ),
         ("Memory cgroup out of memory: Killed process 9 (a b) total-vm:1kB", OomKill, Subject::Process(9)),
         ("INFO: task kworker/u4:1:77 blocked for more than 120 seconds.", HungTask, Subject::Process(77)),
-        ("watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [stress:55]", HungTask, Subject::Process(55)),
-        ("rcu: INFO: rcu_preempt self-detected stall on CPU", HungTask, Subject::Machine),
+        ("watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [stress:55]", Lockup, Subject::Process(55)),
+        ("watchdog: Watchdog detected hard LOCKUP on cpu 3", Lockup, Subject::Machine),
+        ("rcu: INFO: rcu_preempt self-detected stall on CPU", Lockup, Subject::Machine),
         ("I/O error, dev sda, sector 1024 op 0x0:(READ)", IoError, Subject::Disk("sda")),
         ("Buffer I/O error on dev dm-0, logical block 7, lost page write", IoError, Subject::Disk("dm-0")),
         ("EXT4-fs error (device vda1): ext4_lookup:1: inode #2", IoError, Subject::Disk("vda1")),

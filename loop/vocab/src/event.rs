@@ -17,7 +17,7 @@ pub enum EventKind {
     ServiceExit,
     /// The kernel killed a process for memory.
     OomKill,
-    /// The kernel reported a task that made no progress (hung task, soft lock-up, RCU stall).
+    /// The kernel reported a task that waited for minutes and could not be woken.
     HungTask,
     /// The kernel reported an I/O error.
     IoError,
@@ -37,6 +37,8 @@ pub enum EventKind {
     Thermal,
     /// The kernel met an error of its own and went on without a part of itself.
     KernelFault,
+    /// A CPU did not come back from the kernel (soft or hard lock-up, RCU stall).
+    Lockup,
 }
 
 impl EventKind {
@@ -58,6 +60,7 @@ impl EventKind {
             Self::DeviceFailure => "device_failure",
             Self::Thermal => "thermal",
             Self::KernelFault => "kernel_fault",
+            Self::Lockup => "lockup",
         }
     }
 }

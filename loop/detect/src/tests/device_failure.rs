@@ -33,7 +33,10 @@ pub fn scenes() -> Vec<Scene> {
     let once = |turn| turn == 20;
     let hourly = |turn: u32| turn % 3_000 == 20;
     let often = |turn: u32| turn % 300 == 20;
-    use EventKind::{DeviceFailure, HardwareError, IoError, KernelFault, KernelLog, Thermal};
+    let stuck = || Entity::Process(vocab::ProcessId { pid: 7, start_ticks: 99 });
+    use EventKind::{
+        DeviceFailure, HardwareError, HungTask, IoError, KernelFault, KernelLog, Lockup, Thermal,
+    };
     Vec::from([
         scene("a request that fails", 40, fires(disk(), 20..=20), (disk(), IoError), once),
         scene("a port whose driver gave up", 40, fires(port(), 20..=20), (port(), DeviceFailure), once),
@@ -44,6 +47,15 @@ pub fn scenes() -> Vec<Scene> {
             (Entity::Machine, KernelFault),
             once,
         ),
+        scene("a CPU that stays in the kernel", 40, fires(stuck(), 20..=20), (stuck(), Lockup), once),
+        scene(
+            "a grace period that never ends",
+            40,
+            fires(Entity::Machine, 20..=20),
+            (Entity::Machine, Lockup),
+            once,
+        ),
+        scene("tasks that wait for minutes", 700, Expect::Silent, (stuck(), HungTask), often),
         scene(
             "memory that is corrected again and again",
             700,

@@ -8,7 +8,7 @@ table! {
     events => EventRow {
         /// When it happened.
         at: Timestamp => UtcNanoseconds,
-        /// kernel_log, service_log, service_start, service_exit, oom_kill, hung_task, io_error, hardware_error, memory_exhausted, crash, anomaly or own.
+        /// kernel_log, service_log, service_start, service_exit, oom_kill, hung_task, io_error, hardware_error, memory_exhausted, crash, anomaly, own, device_failure, thermal, kernel_fault or lockup.
         kind: String => None,
         /// To what.
         entity: Entity => None,
