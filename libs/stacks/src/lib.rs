@@ -12,6 +12,7 @@ mod arch;
 mod counts;
 mod functions;
 pub mod gpu;
+mod holders;
 mod image;
 mod kept;
 mod names;

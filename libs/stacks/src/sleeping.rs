@@ -3,6 +3,7 @@
 //! The kernel says where a sleeping thread's stack begins; its frame pointer it does not say. That of a function which keeps
 //! one is worked out from how the function begins; a stack ends early where that does not tell. A thread that moved
 //! while it was read is left out.
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -11,6 +12,7 @@ use kernfs::{ProcFs, Syscall, TaskId};
 use crate::Refusal;
 use crate::arch::{self, Registers};
 use crate::counts::Counts;
+use crate::holders;
 use crate::profile::{Kind, Profile};
 use crate::request::{Request, thread_cpu_us};
 use crate::space::{Space, refused};
@@ -31,6 +33,8 @@ struct Copied {
     tid: u32,
     /// The system call that it sleeps in.
     call: Option<u32>,
+    /// The thread that holds the lock which it waits for.
+    waits_for: Option<u32>,
     registers: Registers,
     stack: Vec<u8>,
 }
@@ -68,31 +72,44 @@ impl Sleeping {
         Ok(Self { proc, pid, space, copied, lost, cpu_us, taken: start.elapsed().as_secs_f64() })
     }
 
-    /// Unwinds and names them.
+    /// Threads that hold a lock which others wait for, and how many do.
+    fn holders(&self) -> BTreeMap<u32, u64> {
+        let mut holders = BTreeMap::new();
+        for holder in self.copied.iter().filter_map(|one| one.waits_for) {
+            *holders.entry(holder).or_insert(0) += 1;
+        }
+        holders
+    }
+
+    /// Unwinds and names them. Holders of locks that run, and so were not copied, are sampled meanwhile.
     pub fn named(mut self) -> Profile {
         let cpu_us = thread_cpu_us();
         let (mut counts, mut walker) = (Counts::default(), Walker::new());
+        let mut holders = self.holders();
         for one in &self.copied {
-            meet(one, &self.space, &mut walker, &mut counts, 1);
+            let frames = frames_of(one, holders.remove(&one.tid), &self.space, &mut walker);
+            counts.meet(&frames, one.tid).into_iter().for_each(|index| counts.add(index, 1));
         }
+        let running = holders::running(self.pid, &holders);
         let (samples, lost) = (counts.samples, counts.lost + self.lost);
-        let (weight, stacks) = counts.named(&mut self.proc, self.pid, &self.space);
+        let (mut weight, mut stacks) = counts.named(&mut self.proc, self.pid, &self.space);
+        weight += running.len() as u64;
+        stacks.extend(running);
         let cpu_us = self.cpu_us + thread_cpu_us().saturating_sub(cpu_us);
         let (kind, seconds) = (Kind::Waiting, self.taken);
         Profile { kind, seconds, stacks, weight, samples, lost, cpu_us, cut_short: None }
     }
 }
 
-fn meet(one: &Copied, space: &Space, walker: &mut Walker, counts: &mut Counts, weight: u64) {
+fn frames_of(one: &Copied, holds: Option<u64>, space: &Space, walker: &mut Walker) -> Vec<u64> {
     let mut frames = Vec::new();
     let mut stack = StackCopy { start: one.registers.sp, bytes: &one.stack, rest: None };
     walker.walk(space, one.registers, &mut stack, &mut frames);
     if let Some(call) = one.call {
         frames.insert(0, symbols::address_of_call(call));
     }
-    if let Some(index) = counts.meet(&frames, one.tid) {
-        counts.add(index, weight);
-    }
+    frames.extend(holds.map(symbols::address_of_holder));
+    frames
 }
 
 /// The stack of one thread; `None` for one that runs, or moved meanwhile.
@@ -103,12 +120,13 @@ fn copy(proc: &mut ProcFs, pid: u32, tid: u32) -> Option<Copied> {
         Syscall::Outside { sp, pc } => (None, sp, pc),
         Syscall::In { number, sp, pc, .. } => (Some(number), sp, pc),
     };
+    let waits_for = holders::owner(proc, pid, &before);
     let mut stack = vec![0; STACK_BYTES];
     let read = proc.mem_read(pid, sp, &mut stack).ok()?;
     stack.truncate(read);
     stack.shrink_to_fit();
     let has_stayed = proc.syscall(TaskId { pid, tid }).ok()? == Some(before);
-    has_stayed.then_some(Copied { tid, call, registers: Registers { ip, sp, fp: 0 }, stack })
+    has_stayed.then_some(Copied { tid, call, waits_for, registers: Registers { ip, sp, fp: 0 }, stack })
 }
 
 /// Looks at the sleeping threads again and again: where a process waits, and for how long.
@@ -132,7 +150,8 @@ pub(crate) fn over(request: &Request) -> Result<Profile, Refusal> {
         last = Instant::now();
         for tid in tids.iter().take(THREADS_MAX) {
             if let Some(one) = copy(&mut proc, pid, *tid) {
-                meet(&one, &space, &mut walker, &mut counts, weight_us);
+                let frames = frames_of(&one, None, &space, &mut walker);
+                counts.meet(&frames, one.tid).into_iter().for_each(|index| counts.add(index, weight_us));
             }
         }
         if spent() > request.budget_us {

@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 
 use kernfs::ProcFs;
 
+use crate::holders;
 use crate::image::{Image, Source};
 use crate::names::{cut, demangle};
 use crate::profile::Frame;
@@ -25,6 +26,20 @@ pub(crate) fn address_of_call(number: u32) -> u64 {
     CALLS | u64::from(number)
 }
 
+/// Where holders of locks stand, by how many wait for them: outermost frames.
+const HOLDERS: u64 = 0xffff_fe00_0000_0000;
+const HOLDERS_MAX: u64 = 1 << 32;
+
+/// The address that stands for a holder of a lock.
+pub(crate) fn address_of_holder(waiters: u64) -> u64 {
+    HOLDERS | waiters
+}
+
+fn holder(address: u64) -> Option<Frame> {
+    let waiters = address.checked_sub(HOLDERS).filter(|waiters| *waiters < HOLDERS_MAX)?;
+    Some(holders::frame(waiters))
+}
+
 fn call(address: u64) -> Option<Frame> {
     let number = u32::try_from(address.checked_sub(CALLS)?).ok()?;
     let name = match kernfs::arch::syscall_name(number) {
@@ -36,7 +51,8 @@ fn call(address: u64) -> Option<Frame> {
 
 /// The frame of every address; they ascend.
 pub(crate) fn name(proc: &mut ProcFs, pid: u32, space: &Space, addresses: &[u64]) -> BTreeMap<u64, Frame> {
-    let frame = |address: u64| call(address).unwrap_or_else(|| unnamed(space.module(address), address));
+    let made = |address: u64| call(address).or_else(|| holder(address));
+    let frame = |address: u64| made(address).unwrap_or_else(|| unnamed(space.module(address), address));
     let mut frames: BTreeMap<u64, Frame> = addresses.iter().map(|one| (*one, frame(*one))).collect();
     for (index, image) in space.images.iter().enumerate() {
         // What the file calls each address in it.

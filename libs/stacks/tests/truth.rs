@@ -156,6 +156,31 @@ fn a_deadlock_shows_both_waits_without_stopping_anybody() {
     assert!(state.contains("TracerPid:\t0") && !state.contains("State:\tt"), "{state}");
 }
 
+/// The stack of the thread that holds what the three others of a convoy wait for.
+fn holder_in(what: &str) -> String {
+    let run = Run::of(&programs()[0], what);
+    let stacks = names(&Sleeping::capture(run.pid()).expect("a look").named());
+    let mut holders = stacks.iter().filter(|one| one.contains("[holds a lock that 3 wait for]"));
+    let holder = holders.next().unwrap_or_else(|| panic!("nobody holds anything: {stacks:#?}")).clone();
+    assert_eq!(holders.next(), None);
+    let waits = |one: &&String| one.contains(";takes_the_first;") && !one.contains("[holds");
+    assert_eq!(stacks.iter().filter(waits).count(), 1, "{stacks:#?}");
+    holder
+}
+
+#[test]
+fn the_holder_of_a_convoy_is_shown_where_it_rests() {
+    assert!(holder_in("convoy").contains(";rests_under_the_lock;"));
+}
+
+#[test]
+fn the_holder_of_a_convoy_is_shown_where_it_works() {
+    if has_events() {
+        let holder = holder_in("busy-convoy");
+        assert!(holder.contains(";works_under_the_lock;spins"), "{holder}");
+    }
+}
+
 /// Waits in this program, which another linker has laid out: its code begins in the middle of a page.
 #[unsafe(no_mangle)]
 #[inline(never)]

@@ -80,7 +80,8 @@ fn threads_in(incident: &Incident) -> Vec<u32> {
 fn evidence(id: ProcessId, kind: ProfileKind, profile: &ProfileProbe, threads: &[u32]) -> Vec<Evidence> {
     let is_meant =
         |one: &&StackProbe| threads.is_empty() || one.threads.iter().any(|tid| threads.contains(tid));
-    let waits = |one: &&StackProbe| kind != ProfileKind::Waiting || waits_for_a_lock(one);
+    let waits =
+        |one: &&StackProbe| kind != ProfileKind::Waiting || waits_for_a_lock(one) || one.waiters().is_some();
     let stacks = profile.stacks.iter().filter(|one| one.function.is_some());
     by_path(stacks.filter(is_meant).filter(waits))
         .iter()
@@ -96,11 +97,11 @@ fn evidence(id: ProcessId, kind: ProfileKind, profile: &ProfileProbe, threads: &
         .collect()
 }
 
-/// Stacks that differ only in what the run-time does are one place, heaviest first.
+/// Stacks that differ only in what the run-time does are one place, heaviest first, before them whom others wait for.
 fn by_path<'a>(stacks: impl Iterator<Item = &'a StackProbe>) -> Vec<StackProbe> {
     let mut places: Vec<StackProbe> = Vec::new();
     for stack in stacks {
-        match places.iter_mut().find(|one| one.path == stack.path) {
+        match places.iter_mut().find(|one| one.path == stack.path && one.waiters() == stack.waiters()) {
             Some(one) => {
                 one.weight += stack.weight;
                 one.threads.extend(
@@ -115,7 +116,7 @@ fn by_path<'a>(stacks: impl Iterator<Item = &'a StackProbe>) -> Vec<StackProbe> 
             None => places.push(stack.clone()),
         }
     }
-    places.sort_by_key(|one| core::cmp::Reverse(one.weight));
+    places.sort_by_key(|one| core::cmp::Reverse((one.waiters(), one.weight)));
     places
 }
 
@@ -145,7 +146,13 @@ fn sentence(kind: ProfileKind, profile: &ProfileProbe, stack: &StackProbe) -> St
         ProfileKind::Waiting => {
             let threads = stack.threads.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
             let verb = if stack.threads.len() == 1 { "thread" } else { "threads" };
-            format!("{verb} {threads} at rest in {path}{file}")
+            match stack.waiters() {
+                Some(waiters) => format!(
+                    "{verb} {threads} in {path}{file} with a lock that {waiters} {} for",
+                    if waiters == 1 { "other waits" } else { "others wait" }
+                ),
+                None => format!("{verb} {threads} at rest in {path}{file}"),
+            }
         }
     }
 }
@@ -154,6 +161,13 @@ fn sentence(kind: ProfileKind, profile: &ProfileProbe, stack: &StackProbe) -> St
 fn heaviest(profile: &ProfileProbe) -> Option<(&str, f64)> {
     let stacks = profile.stacks.iter();
     ProfileKind::heaviest(stacks.map(|one| (one.function.as_deref(), profile.share(one.weight))))
+}
+
+/// Who holds the lock that most of its threads wait for; `None` where at most one waits, as in a circle.
+fn convoy(profile: &ProfileProbe) -> Option<String> {
+    let holders = profile.stacks.iter().filter_map(|one| Some((one.waiters()?, one.function.as_deref()?)));
+    let (waiters, function) = holders.max_by_key(|(waiters, _)| *waiters)?;
+    (waiters > 1).then(|| format!("{waiters} threads wait for a lock that is held in `{function}`"))
 }
 
 /// Who calls that function, where it is always the same: the function may serve the whole program.
@@ -166,14 +180,16 @@ fn caller_of<'a>(profile: &'a ProfileProbe, function: &str) -> Option<&'a str> {
 
 /// Where the most of it happens, for the sentence of the incident; `None` where no function stands out.
 fn place(kind: ProfileKind, profile: &ProfileProbe) -> Option<String> {
+    if kind == ProfileKind::Waiting {
+        return convoy(profile);
+    }
     let (function, share) = heaviest(profile)?;
     if share < ProfileKind::SHARE_MIN {
         return None;
     }
     let verb = match kind {
         ProfileKind::MemoryGrowth | ProfileKind::MemoryKept => "it grows in",
-        ProfileKind::OnCpu => "its time goes to",
-        ProfileKind::Waiting => return None,
+        ProfileKind::OnCpu | ProfileKind::Waiting => "its time goes to",
     };
     let caller = caller_of(profile, function);
     let caller = caller.map_or_else(String::new, |caller| format!(", called by `{caller}`"));

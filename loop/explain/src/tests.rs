@@ -227,6 +227,22 @@ fn what_is_spread_or_of_another_kind_names_no_place() {
 }
 
 #[test]
+fn of_a_convoy_the_holder_is_named_first() {
+    let mut stalled = finding(1, FindingKind::Stalled, "a", &["a"]);
+    stalled.process = Some(PROCESS);
+    let stacks = vec![
+        stack("clone;takes_it;pthread_mutex_lock;[kernel futex]", "takes_it", 3, &[71, 72, 73]),
+        stack("[holds a lock that 3 wait for];clone;writes;fsync;[kernel fsync]", "writes", 1, &[70]),
+        stack("clone;idles;nanosleep;[kernel clock_nanosleep]", "idles", 1, &[80]),
+    ];
+    let explain = run_with(vec![(1, vec![stalled], vec![profiled(1, ProfileKind::Waiting, stacks)])]);
+    let incident = &explain.open()[0];
+    assert_eq!(functions(incident), ["writes", "takes_it"]);
+    let said = "3 threads wait for a lock that is held in `writes`";
+    assert!(incident.sentence.contains(said), "{}", incident.sentence);
+}
+
+#[test]
 fn of_a_circle_the_threads_in_it_are_shown() {
     let owner = |tid: i64| Evidence {
         table: "threads".into(),

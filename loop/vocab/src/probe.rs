@@ -196,6 +196,13 @@ pub struct ProfileProbe {
     pub stacks: Vec<StackProbe>,
 }
 
+impl StackProbe {
+    /// Threads that wait for a lock which the thread of this stack holds: its outermost frame says so.
+    pub fn waiters(&self) -> Option<u32> {
+        self.stack.strip_prefix("[holds a lock that ")?.split(' ').next()?.parse().ok()
+    }
+}
+
 impl ProfileProbe {
     /// How much of the whole a weight is. Unit: ratio.
     pub fn share(&self, weight: u64) -> f64 {

@@ -54,6 +54,38 @@ static void *second_then_first(void *unused) {
     return unused;
 }
 
+// A convoy: one holds the lock and works or rests under it, others wait.
+NAMED void works_under_the_lock(void) {
+    for (int i = 0; i < 200000; i++) spins();
+}
+
+NAMED void rests_under_the_lock(void) { sleep(30), sink++; }
+
+static void *holds_and_works(void *unused) {
+    pthread_mutex_lock(&first);
+    works_under_the_lock();
+    return unused;
+}
+
+static void *holds_and_rests(void *unused) {
+    pthread_mutex_lock(&first);
+    rests_under_the_lock();
+    return unused;
+}
+
+static void *queues(void *unused) {
+    takes_the_first();
+    return unused;
+}
+
+static void convoy(void *(*holds)(void *)) {
+    pthread_t one;
+    pthread_create(&one, NULL, holds, NULL);
+    usleep(100000);
+    for (int i = 0; i < 3; i++) pthread_create(&one, NULL, queues, NULL);
+    usleep(200000);
+}
+
 int main(int count, char **arguments) {
     const char *what = count > 1 ? arguments[1] : "";
     // What is given back is unmapped: in a heap the next to take it would keep memory that another touched first. That
@@ -71,6 +103,8 @@ int main(int count, char **arguments) {
         pthread_create(&other, NULL, second_then_first, NULL);
         usleep(200000);
     }
+    if (!strcmp(what, "convoy")) convoy(holds_and_rests);
+    if (!strcmp(what, "busy-convoy")) convoy(holds_and_works);
     puts("ready");
     fflush(stdout);
     // Ends by itself: no test leaves it behind.
