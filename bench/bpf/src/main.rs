@@ -5,9 +5,11 @@
 //! second beside the daemon. `profile`: what it costs a process to have its stacks sampled and, as
 //! root, its calls watched. Every figure is printed and, with `--json`, written as one array.
 
+mod armed;
 mod calls;
 mod cost;
 mod daemon;
+mod earlyoom;
 mod figure;
 mod loads;
 mod measure;

@@ -2,7 +2,7 @@
 //! steady rate, the clock runs from the moment at which a twentieth of the limit is left.
 //!
 //! Beside it the innocents: a process that fills most of the limit and stays, and one that reads a file larger than the
-//! limit. Neither may be touched.
+//! limit. Neither may be touched. And beside it earlyoom (`earlyoom.rs`).
 
 use std::fs;
 use std::io::Read;
@@ -15,16 +15,16 @@ use crate::daemon::Daemon;
 use crate::figure::{About, Failure, Figures};
 use crate::measure::quantile;
 
-const LIMIT_BYTES: u64 = 256 << 20;
+pub(crate) const LIMIT_BYTES: u64 = 256 << 20;
 /// Rates at which memory is taken. Unit: MiB/s.
-const RATES: [u64; 3] = [50, 200, 1_000];
+pub(crate) const RATES: [u64; 3] = [50, 200, 1_000];
 /// Between two exhaustions: the guard lets ten actions a minute through, and each takes two.
 const PACE: Duration = Duration::from_secs(12);
 /// Longest time in which the daemon lists cgroups again, and then some.
 const LISTED: Duration = Duration::from_secs(8);
 
 /// A limited cgroup.
-struct Room {
+pub(crate) struct Room {
     folder: PathBuf,
     usage: &'static str,
 }
@@ -43,13 +43,13 @@ impl Room {
         Ok(Self { folder, usage })
     }
 
-    fn used(&self) -> u64 {
+    pub(crate) fn used(&self) -> u64 {
         let text = fs::read_to_string(self.folder.join(self.usage)).unwrap_or_default();
         text.trim().parse().unwrap_or(0)
     }
 
     /// A child of this program in the cgroup, in that role.
-    fn start(&self, role: &[&str]) -> Result<Child, Failure> {
+    pub(crate) fn start(&self, role: &[&str]) -> Result<Child, Failure> {
         let mut command = Command::new(std::env::current_exe()?);
         Ok(command.args(["hog"]).args(role).arg(self.folder.join("cgroup.procs")).spawn()?)
     }
@@ -64,8 +64,9 @@ impl Drop for Room {
 
 /// Measures `count` exhaustions at each rate.
 pub(crate) fn run(count: usize, program: Option<String>, figures: &mut Figures) -> Result<(), Failure> {
-    let daemon = Daemon::start(program, "heal")?;
     let room = Room::new()?;
+    crate::earlyoom::run(&room, count, figures)?;
+    let daemon = Daemon::start(program, "heal")?;
     sleep(LISTED);
     for rate in RATES {
         let mut waited_ns = Vec::new();
@@ -189,7 +190,7 @@ fn read() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn now_ns() -> u64 {
+pub(crate) fn now_ns() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -1,4 +1,5 @@
-//! The three paths from event to effect: the bare floor, the loader with its full record, and what the daemon does.
+//! The paths from event to effect: the bare floor, the loader with its full record, what the daemon does, and what the
+//! kernel does by itself (`armed.rs`).
 
 use std::fs::File;
 use std::os::fd::{AsRawFd, RawFd};
@@ -15,10 +16,11 @@ use vocab::action::{ActionState, Intent};
 use vocab::rule::ActuatorKind;
 use vocab::{Entity, ProcessId, Timestamp};
 
+use crate::armed::Armed;
 use crate::figure::Failure;
 
 /// The programs of the bench.
-static FLOOR: &[u8] = aya::include_bytes_aligned!("../../../bpf/floor/floor.bpf.o");
+pub(crate) static FLOOR: &[u8] = aya::include_bytes_aligned!("../../../bpf/floor/floor.bpf.o");
 
 /// Something that learns of a signal and freezes a cgroup.
 pub(crate) enum Path {
@@ -53,6 +55,8 @@ pub(crate) enum Path {
         /// Actions so far.
         number: u64,
     },
+    /// The kernel stops the process itself and tells it afterwards.
+    Kernel(Armed),
 }
 
 impl Path {
@@ -86,9 +90,8 @@ impl Path {
         let Self::Loader { _kernel, events, .. } = Self::loader(signal, victim)? else {
             return Err("no loader".into());
         };
-        let stat = std::fs::read_to_string(format!("/proc/{victim}/stat"))?;
-        let fields: Vec<_> = stat.rsplit_once(')').ok_or("no stat")?.1.split_whitespace().collect();
-        let victim = ProcessId { pid: victim, start_ticks: fields.get(19).ok_or("no start")?.parse()? };
+        let start_ticks = start_ticks(victim)?;
+        let victim = ProcessId { pid: victim, start_ticks };
         let ring = Ring::memfd()?;
         let capabilities = act::capabilities(&ring, &mut NoServices, false);
         let guard = GuardConfig { actions_per_minute: u32::MAX, ..GuardConfig::default() };
@@ -113,6 +116,9 @@ impl Path {
                 None => {}
             }
         };
+        if let Self::Kernel(armed) = self {
+            return armed.finish(at_ns).map(Some);
+        }
         let Self::Homeostat { act, prepared, victim, number, .. } = self else {
             freeze.write_all_at(b"1", 0)?;
             return Ok(Some(now_ns() - at_ns));
@@ -137,6 +143,7 @@ impl Path {
         match self {
             Self::Floor { ring, .. } => ring.as_raw_fd(),
             Self::Loader { events, .. } | Self::Homeostat { events, .. } => events.as_raw_fd(),
+            Self::Kernel(armed) => armed.fd(),
         }
     }
 
@@ -148,8 +155,16 @@ impl Path {
             }
             Self::Loader { events, victim, .. } => next_to(events, *victim),
             Self::Homeostat { events, victim, .. } => next_to(events, victim.pid),
+            Self::Kernel(armed) => armed.take(),
         }
     }
+}
+
+/// Start of a process. Unit: clock ticks.
+fn start_ticks(pid: u32) -> Result<u64, Failure> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    let fields: Vec<_> = stat.rsplit_once(')').ok_or("no stat")?.1.split_whitespace().collect();
+    Ok(fields.get(19).ok_or("no start")?.parse()?)
 }
 
 /// Time stamp of the next signal to `victim` in the buffer.
@@ -245,7 +260,7 @@ fn wait(fd: RawFd, timeout_ms: u32) -> Result<(), Failure> {
 }
 
 /// The clock that the programs stamp events with.
-fn now_ns() -> u64 {
+pub(crate) fn now_ns() -> u64 {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the kernel fills the struct that we own.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };

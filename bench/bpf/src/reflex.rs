@@ -1,5 +1,6 @@
 //! From an event in the kernel to its effect: a signal is generated, a FIFO thread wakes and freezes
-//! the cgroup of the process: bare, with the loader's record, and as the daemon does it, guard and journal included.
+//! the cgroup of the process: bare, with the loader's record, and as the daemon does it, guard and journal included; and
+//! the kernel stops the process by itself, where the running kernel lets a program do so.
 
 use std::fs::{self, File};
 use std::path::{Path as FilePath, PathBuf};
@@ -8,6 +9,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use crate::armed::Armed;
 use crate::figure::{About, Failure, Figures};
 use crate::measure::quantile;
 use crate::reactor::Path;
@@ -63,10 +65,11 @@ pub(crate) fn run(count: usize, figures: &mut Figures) -> Result<(), Failure> {
     for case in ["idle", "cpu", "memory"] {
         let _stress = Stress::start(case)?;
         let victim = Victim::start()?;
-        let subjects: [(&str, Make); 3] = [
+        let subjects: [(&str, Make); 4] = [
             ("floor", |signal, _| Path::floor(signal)),
             ("bpfload", Path::loader),
             ("homeostat", Path::homeostat),
+            ("kernel", |signal, pid| Armed::new(signal, pid).map(Path::Kernel)),
         ];
         let mut latencies = subjects.map(|_| Vec::new());
         while latencies[0].len() < count {
@@ -104,6 +107,8 @@ fn turn(victim: &Victim, make: Make) -> Result<Vec<u64>, Failure> {
             return Err("a reflex was missed".into());
         }
         std::os::unix::fs::FileExt::write_all_at(&thaw, b"0", 0)?;
+        // SAFETY: as above; it goes on if it was stopped.
+        unsafe { libc::kill(pid as i32, libc::SIGCONT) };
         thread::sleep(Duration::from_millis(2));
     }
     Ok(reactor.join().map_err(|_| "the reactor panicked")??)

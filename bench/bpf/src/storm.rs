@@ -1,8 +1,9 @@
 //! A storm of signals beside the daemon: what reaches it, what it keeps, what is counted as lost, what it costs.
 //!
-//! One child ignores the signals, others send them: one a CPU, each at its share of the rate, as far as it comes. What is
-//! heard of is every signal, also one that is ignored.
+//! Children of one process group ignore the signals, others send them, to the whole group at each call: one a CPU, each
+//! at its share of the rate, as far as it comes. What is heard of is every signal, also one that is ignored.
 
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
@@ -20,8 +21,10 @@ const LASTS: Duration = Duration::from_secs(10);
 /// Time for the daemon to come up; for it to read what its programs lost, which it does every ten seconds.
 const SETTLES: Duration = Duration::from_secs(15);
 const COUNTED: Duration = Duration::from_secs(12);
-/// Signals sent at one go, between two looks at the clock.
-const BATCH: u64 = 100;
+/// Processes of the group: signals that one call sends.
+const GROUP: u64 = 8;
+/// Calls at one go, between two looks at the clock.
+const BATCH: u64 = 20;
 
 /// What the programs of the events lost: it stands in the row of the first of them.
 const LOST: &str = "SELECT sum(lost) FROM bpf_programs WHERE name = 'process_exec'";
@@ -29,25 +32,35 @@ const LOST: &str = "SELECT sum(lost) FROM bpf_programs WHERE name = 'process_exe
 /// Plays the storm.
 pub(crate) fn run(program: Option<String>, figures: &mut Figures) -> Result<(), Failure> {
     let daemon = Daemon::start(program, "advise")?;
-    let mut sink = Command::new("/bin/sh").args(["-c", "trap '' HUP; exec sleep 600"]).spawn()?;
+    let mut group: Vec<Child> = Vec::new();
+    for _ in 0..GROUP {
+        let mut sink = Command::new("/bin/sh");
+        // The first makes the group, the others join it.
+        let leader = group.first().map_or(0, Child::id);
+        sink.args(["-c", "trap '' HUP; exec sleep 600"]).process_group(leader as i32);
+        group.push(sink.spawn()?);
+    }
     sleep(SETTLES);
-    let played = play(&daemon, &sink, figures);
-    sink.kill()?;
-    sink.wait()?;
+    let played = play(&daemon, &group, figures);
+    for sink in &mut group {
+        sink.kill()?;
+        sink.wait()?;
+    }
     played
 }
 
-fn play(daemon: &Daemon, sink: &Child, figures: &mut Figures) -> Result<(), Failure> {
+fn play(daemon: &Daemon, group: &[Child], figures: &mut Figures) -> Result<(), Failure> {
     let lost_before = daemon.number(LOST)?.ok_or("its programs do not run")?;
     let proc = &mut ProcFs::open(Path::new("/proc"))?;
     let pss_before = pss_kib(proc, daemon);
     let (cpu, began) = (cpu_ticks(proc, daemon), Instant::now());
-    let sent = shoot(sink.id())?;
+    let sent = shoot(group.first().ok_or("the group is empty")?.id())?;
     let took_s = began.elapsed().as_secs_f64();
     let cpu_s = (cpu_ticks(proc, daemon) - cpu) as f64 / proc.ticks_per_s() as f64;
     let pss_after = pss_kib(proc, daemon);
     sleep(COUNTED);
-    let kept = daemon.number(&format!("SELECT count(*) FROM signals WHERE pid = {}", sink.id()))?;
+    let pids = group.iter().map(|sink| sink.id().to_string()).collect::<Vec<_>>().join(", ");
+    let kept = daemon.number(&format!("SELECT count(*) FROM signals WHERE pid IN ({pids})"))?;
     let lost = daemon.number(LOST)?.unwrap_or(0).saturating_sub(lost_before);
     let about = About { bench: "storm", case: "signals", subject: "homeostat" };
     figures.add(about, "sent_per_s", sent as f64 / took_s, "1/s");
@@ -60,13 +73,13 @@ fn play(daemon: &Daemon, sink: &Child, figures: &mut Figures) -> Result<(), Fail
     Ok(())
 }
 
-/// Sends signals from one child a CPU; how many.
-fn shoot(pid: u32) -> Result<u64, Failure> {
+/// Sends signals to that group from one child a CPU; how many.
+fn shoot(group: u32) -> Result<u64, Failure> {
     let shooters = std::thread::available_parallelism()?.get() as u64;
     let mut children = Vec::new();
     for _ in 0..shooters {
         let mut command = Command::new(std::env::current_exe()?);
-        command.args(["shoot", &pid.to_string(), &(RATE / shooters).to_string()]);
+        command.args(["shoot", &group.to_string(), &(RATE / shooters).to_string()]);
         children.push(command.stdout(Stdio::piped()).spawn()?);
     }
     let mut sent = 0;
@@ -76,17 +89,17 @@ fn shoot(pid: u32) -> Result<u64, Failure> {
     Ok(sent)
 }
 
-/// The child: sends signals to that process at that rate, as far as it comes, and prints how many.
+/// The child: sends signals to that group at that rate, as far as it comes, and prints how many.
 pub(crate) fn shooter(arguments: &[String]) -> ExitCode {
-    let [pid, rate] = arguments else { return ExitCode::from(2) };
-    let (Ok(pid), Ok(rate)) = (pid.parse::<i32>(), rate.parse::<f64>()) else { return ExitCode::from(2) };
+    let [group, rate] = arguments else { return ExitCode::from(2) };
+    let (Ok(group), Ok(rate)) = (group.parse::<i32>(), rate.parse::<f64>()) else { return ExitCode::from(2) };
     let (began, mut sent) = (Instant::now(), 0u64);
     while began.elapsed() < LASTS {
         for _ in 0..BATCH {
-            // SAFETY: a signal to a process that our parent started to ignore it.
-            unsafe { libc::kill(pid, libc::SIGHUP) };
+            // SAFETY: a signal to processes that our parent started to ignore it, a group of their own.
+            unsafe { libc::kill(-group, libc::SIGHUP) };
         }
-        sent += BATCH;
+        sent += BATCH * GROUP;
         let due = Duration::from_secs_f64(sent as f64 / rate);
         sleep(due.saturating_sub(began.elapsed()));
     }
