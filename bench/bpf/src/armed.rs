@@ -10,7 +10,7 @@ use aya_obj::btf::BtfKind;
 use bpfload::{Kernel, Object, Options};
 
 use crate::figure::Failure;
-use crate::reactor::{FLOOR, now_ns};
+use crate::floor::{FLOOR, now_ns};
 
 /// The instruction of the object whose second word is to be the number of the kernel's function.
 const CALL: [u8; 8] = [0x85, 0x20, 0, 0, 0xed, 0x5e, 0xed, 0x5e];

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use crate::figure::{About, Failure, Figures};
 use crate::measure::quantile;
-use crate::memory::{LIMIT_BYTES, RATES, Room, now_ns};
+use crate::room::{LIMIT_BYTES, RATES, Room, now_ns};
 
 /// How long it is given to say more, and to see that memory is free again: it looks ten times a second.
 const SETTLES: Duration = Duration::from_millis(500);

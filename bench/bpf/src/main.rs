@@ -11,12 +11,14 @@ mod cost;
 mod daemon;
 mod earlyoom;
 mod figure;
+mod floor;
 mod loads;
 mod measure;
 mod memory;
 mod profile;
 mod reactor;
 mod reflex;
+mod room;
 mod storm;
 mod stress;
 

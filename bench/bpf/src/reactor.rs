@@ -18,9 +18,7 @@ use vocab::{Entity, ProcessId, Timestamp};
 
 use crate::armed::Armed;
 use crate::figure::Failure;
-
-/// The programs of the bench.
-pub(crate) static FLOOR: &[u8] = aya::include_bytes_aligned!("../../../bpf/floor/floor.bpf.o");
+use crate::floor::{FLOOR, now_ns};
 
 /// Something that learns of a signal and freezes a cgroup.
 pub(crate) enum Path {
@@ -257,12 +255,4 @@ fn wait(fd: RawFd, timeout_ms: u32) -> Result<(), Failure> {
         return Err(std::io::Error::last_os_error().into());
     }
     Ok(())
-}
-
-/// The clock that the programs stamp events with.
-pub(crate) fn now_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: the kernel fills the struct that we own.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

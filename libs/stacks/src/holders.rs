@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use kernfs::{ProcFs, Syscall};
 
 use crate::profile::{Frame, Kind, Stack};
-use crate::sampler::{self, Request};
+use crate::request::Request;
+use crate::sampler;
 
 /// How long the holders that run are sampled, and the CPU time that may be spent on it. Unit: s, us.
 const RUNNING_S: f64 = 0.5;
@@ -36,12 +37,6 @@ pub(crate) fn owner(proc: &mut ProcFs, pid: u32, call: &Syscall) -> Option<u32> 
     (is_mutex && owner != 0).then_some(owner)
 }
 
-/// The outermost frame of a thread that holds a lock which others wait for.
-pub(crate) fn frame(waiters: u64) -> Frame {
-    let name = format!("[holds a lock that {waiters} wait for]");
-    Frame { name, file: "[kernel]".to_owned(), is_named: true }
-}
-
 /// Where those of these holders are that run: each by the place at which it was met most, as one thread.
 pub(crate) fn running(pid: u32, holders: &BTreeMap<u32, u64>) -> Vec<Stack> {
     if holders.is_empty() {
@@ -49,14 +44,14 @@ pub(crate) fn running(pid: u32, holders: &BTreeMap<u32, u64>) -> Vec<Stack> {
     }
     let request = Request { pid, kind: Kind::OnCpu, seconds: RUNNING_S, budget_us: RUNNING_BUDGET_US };
     // Without perf events only those that sleep are shown.
-    let Ok(profile) = sampler::profile(&request) else { return Vec::new() };
+    let Ok(profile) = sampler::sample(&request) else { return Vec::new() };
     let mut found: Vec<Stack> = Vec::new();
     for stack in &profile.stacks {
         let is_known = |tid: &u32| found.iter().any(|one| one.threads.contains(tid));
         let holder = stack.threads.iter().find_map(|tid| Some((*tid, *holders.get(tid)?)));
         let Some((tid, waiters)) = holder.filter(|(tid, _)| !is_known(tid)) else { continue };
         let mut frames = stack.frames.clone();
-        frames.push(frame(waiters));
+        frames.push(Frame::holder(waiters));
         found.push(Stack { frames, weight: 1, threads: vec![tid] });
     }
     found.truncate(RUNNING_MAX);

@@ -27,12 +27,13 @@ mod space;
 pub mod svg;
 mod symbols;
 mod unwind;
+mod watch;
 
 pub use names::is_runtime;
 pub use profile::{Frame, Function, Kind, Profile, Stack, Unit};
 pub use request::Request;
-pub use sampler::profile;
 pub use sleeping::Sleeping;
+pub use watch::profile;
 
 /// Why there is no profile.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -93,6 +93,14 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// The outermost one of a thread that holds a lock for which others wait.
+    pub(crate) fn holder(waiters: u64) -> Self {
+        let name = format!("[holds a lock that {waiters} wait for]");
+        Self { name, file: "[kernel]".to_owned(), is_named: true }
+    }
+}
+
+impl Frame {
     /// Whether it belongs to an allocator, a C library or the run-time of a language, and so says nothing of the
     /// program.
     pub fn is_runtime(&self) -> bool {

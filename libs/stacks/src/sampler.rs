@@ -1,4 +1,4 @@
-//! Samples a process for a time: one event and one ring a thread, each sample unwound as it comes. Start at [`profile`].
+//! Samples a process for a time: one event and one ring a thread, each sample unwound as it comes. Start at [`sample`].
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -8,15 +8,14 @@ use std::time::{Duration, Instant};
 use kernfs::ProcFs;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::Refusal;
 use crate::counts::Counts;
 use crate::perf::Event;
 use crate::profile::{Kind, Profile};
 use crate::request::{Request, thread_cpu_us};
 use crate::ring::{Ring, Sample};
-use crate::sleeping::{self, Sleeping};
 use crate::space::{Space, refused};
 use crate::unwind::{StackCopy, Walker};
-use crate::{Refusal, arch, kept};
 
 /// Threads that are watched at a time; further ones are counted as lost.
 const THREADS_MAX: usize = 64;
@@ -41,20 +40,12 @@ const REMAP: Duration = Duration::from_millis(500);
 /// Places of memory whose first touch is kept.
 const TOUCHES_MAX: usize = 1 << 14;
 
-/// Watches a process for the time asked and names where its weight lies. Waits for that time.
+/// Watches a process for the time asked: its CPU time, or the memory it takes.
 ///
 /// # Errors
-/// There is no such process, or this user may not look into it.
-pub fn profile(request: &Request) -> Result<Profile, Refusal> {
-    if !arch::IS_SUPPORTED {
-        return Err(Refusal::Architecture);
-    }
-    match request.kind {
-        Kind::Waiting => Ok(Sleeping::capture(request.pid)?.named()),
-        Kind::OffCpu => sleeping::over(request),
-        Kind::MemoryKept => kept::profile(request),
-        Kind::OnCpu | Kind::MemoryGrowth => Sampling::start(request)?.run(request),
-    }
+/// As [`crate::profile`].
+pub(crate) fn sample(request: &Request) -> Result<Profile, Refusal> {
+    Sampling::start(request)?.run(request)
 }
 
 /// A thread that is watched.

@@ -7,7 +7,6 @@ use std::os::unix::fs::MetadataExt;
 
 use kernfs::ProcFs;
 
-use crate::holders;
 use crate::image::{Image, Source};
 use crate::names::{cut, demangle};
 use crate::profile::Frame;
@@ -37,7 +36,7 @@ pub(crate) fn address_of_holder(waiters: u64) -> u64 {
 
 fn holder(address: u64) -> Option<Frame> {
     let waiters = address.checked_sub(HOLDERS).filter(|waiters| *waiters < HOLDERS_MAX)?;
-    Some(holders::frame(waiters))
+    Some(Frame::holder(waiters))
 }
 
 fn call(address: u64) -> Option<Frame> {

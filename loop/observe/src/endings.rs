@@ -38,7 +38,7 @@ pub(crate) struct Endings {
 
 impl Endings {
     /// Watches the young among the processes of this tick.
-    pub(crate) fn watch(&mut self, processes: &[Tracked], clock: Clock) {
+    pub(crate) fn watch(&mut self, processes: &[Box<Tracked>], clock: Clock) {
         if self.is_refused {
             return;
         }
