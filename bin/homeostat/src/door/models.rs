@@ -17,7 +17,6 @@ use super::state::{Published, Shared};
 use super::{Command, json};
 use crate::hex;
 
-/// What the models of the order of calls are of.
 /// Longest name of where models come from. Unit: bytes.
 const SOURCE_MAX: usize = 64;
 

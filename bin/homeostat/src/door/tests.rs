@@ -5,7 +5,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -33,6 +33,8 @@ struct House {
     doors: Doors,
     url: String,
     dir: PathBuf,
+    /// The next turn of a loop that obeys: no turn comes twice.
+    next_turn: AtomicU64,
 }
 
 static HOUSES: AtomicU32 = AtomicU32::new(0);
@@ -55,7 +57,7 @@ impl House {
         let dir = std::env::temp_dir().join(format!("homeostat-doors-{}-{number}", std::process::id()));
         let config = DoorsConfig { port: None, socket: dir.join("h.sock"), readers };
         let (doors, addresses) = Doors::start(config, Arc::new(OneService)).expect("a port is free");
-        Self { doors, url: addresses.url, dir }
+        Self { doors, url: addresses.url, dir, next_turn: AtomicU64::new(200) }
     }
 
     fn host(&self) -> &str {
@@ -105,17 +107,17 @@ impl House {
     fn obey<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
         thread::scope(|scope| {
             let work = scope.spawn(work);
-            let mut number = 200;
             let mut mode = Mode::Advise;
             // What was done stays done, so that whoever looks late still sees it.
-            let mut turn = made_up::turn(number, 200.0);
+            let mut turn = made_up::turn(0, 200.0);
             while !work.is_finished() {
-                turn = Turn { ledger: turn.ledger, learnt: turn.learnt, ..made_up::turn(number, 200.0) };
+                let Turn { ledger, learnt, parcels, .. } = turn;
+                let number = self.next_turn.fetch_add(1, Ordering::Relaxed);
+                turn = Turn { ledger, learnt, parcels, ..made_up::turn(number, 200.0) };
                 for command in self.doors.take_commands() {
                     carry_out(&command, &mut turn, &mut mode);
                 }
                 self.doors.publish(Arc::new(turn.clone()), mode);
-                number += 1;
                 thread::sleep(Duration::from_millis(20));
             }
             work.join().expect("no panic")
