@@ -12,6 +12,7 @@ use aya::programs::tp_btf::BtfTracePointLink;
 use aya::programs::{BtfTracePoint, RawTracePoint};
 use aya::{Btf, Ebpf, EbpfLoader};
 use bpfload::{Events, Kernel, Kind, Object, Options};
+use kernfs::ProcFs;
 use vocab::action::{ActionState, Intent};
 use vocab::rule::ActuatorKind;
 use vocab::{Entity, ProcessId, Timestamp};
@@ -88,7 +89,7 @@ impl Path {
         let Self::Loader { _kernel, events, .. } = Self::loader(signal, victim)? else {
             return Err("no loader".into());
         };
-        let start_ticks = start_ticks(victim)?;
+        let start_ticks = ProcFs::open("/proc".as_ref())?.stat(victim)?.start_ticks;
         let victim = ProcessId { pid: victim, start_ticks };
         let ring = Ring::memfd()?;
         let capabilities = act::capabilities(&ring, &mut NoServices, false);
@@ -156,13 +157,6 @@ impl Path {
             Self::Kernel(armed) => armed.take(),
         }
     }
-}
-
-/// Start of a process. Unit: clock ticks.
-fn start_ticks(pid: u32) -> Result<u64, Failure> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let fields: Vec<_> = stat.rsplit_once(')').ok_or("no stat")?.1.split_whitespace().collect();
-    Ok(fields.get(19).ok_or("no start")?.parse()?)
 }
 
 /// Time stamp of the next signal to `victim` in the buffer.

@@ -52,6 +52,7 @@ impl Drop for Room {
     }
 }
 
+/// The wall clock, by which the daemon says when it decided.
 pub(crate) fn now_ns() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)

@@ -12,8 +12,7 @@ const RUNNING_S: f64 = 0.5;
 const RUNNING_BUDGET_US: u64 = 50_000;
 /// Stacks that are kept of them all.
 const RUNNING_MAX: usize = 4;
-/// `futex(2)` and its operations, less the flags.
-const FUTEX: i64 = 202;
+/// The operations of `futex(2)`, less the flags.
 const FUTEX_WAIT: u64 = 0;
 const FUTEX_FLAGS: u64 = 128 | 256;
 /// `__lock` of a mutex that is locked and has waiters, and the kinds whose lock word is a thread.
@@ -24,7 +23,7 @@ const KIND_BITS: u32 = 3 | 64 | 128 | 256 | 512;
 pub(crate) fn owner(proc: &mut ProcFs, pid: u32, call: &Syscall) -> Option<u32> {
     let Syscall::In { number, args: [address, operation, expected, ..], .. } = *call else { return None };
     let is_wait = operation & 0xffff_ffff & !FUTEX_FLAGS == FUTEX_WAIT;
-    if i64::from(number) != FUTEX || !is_wait || expected as u32 != LOCKED_WITH_WAITERS {
+    if i64::from(number) != libc::SYS_futex || !is_wait || expected as u32 != LOCKED_WITH_WAITERS {
         return None;
     }
     let mut bytes = [0; 20];

@@ -98,9 +98,12 @@ impl Frame {
         let name = format!("[holds a lock that {waiters} wait for]");
         Self { name, file: "[kernel]".to_owned(), is_named: true }
     }
-}
 
-impl Frame {
+    /// What [`Frame::holder`] made says.
+    fn waiters(&self) -> Option<u32> {
+        self.name.strip_prefix("[holds a lock that ")?.split(' ').next()?.parse().ok()
+    }
+
     /// Whether it belongs to an allocator, a C library or the run-time of a language, and so says nothing of the
     /// program.
     pub fn is_runtime(&self) -> bool {
@@ -120,6 +123,11 @@ pub struct Stack {
 }
 
 impl Stack {
+    /// Threads that wait for a lock which the thread of this stack holds, where it is known to hold one.
+    pub fn waiters(&self) -> Option<u32> {
+        self.frames.last().and_then(Frame::waiters)
+    }
+
     /// Its functions from the outermost on, joined by `;`: the form that flame graphs are drawn from.
     pub fn folded(&self) -> String {
         let names = self.frames.iter().rev().map(|frame| frame.name.as_str());

@@ -54,6 +54,7 @@ fn grows(probe: &Probe, at: Timestamp) -> ProbeAnswer {
         file: Some("ledger".into()),
         weight: 20_000_000,
         threads: vec![100],
+        waiters: None,
     };
     let profile = ProfileProbe {
         name: "ledger".into(),

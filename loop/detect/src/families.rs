@@ -29,8 +29,6 @@ const SLEPT_S: f64 = 4.0;
 const ASK_S: f64 = 10.0;
 /// Members that must wait at different places.
 const PLACES_MIN: usize = 2;
-/// What a process does at its start is no work. Unit: s.
-const START_S: f64 = 5.0;
 /// Parents that are followed at most.
 const DEPTH_MAX: usize = 8;
 
@@ -125,7 +123,7 @@ fn places(context: &Context<'_>, members: &[&Process], mut has_worked: bool) -> 
         if process.threads != 1 || !stands(pair, track, context.memory.now_s) {
             return None;
         }
-        has_worked |= worked(track);
+        has_worked |= track.was(moves);
         match place(process.pid, pair.latest.as_ref()?.threads.first()?)? {
             Place::Lock(name) => drop(places.insert(name)),
             Place::Child => {}
@@ -159,12 +157,6 @@ fn stands(pair: &Pair, track: &Track, now_s: f64) -> bool {
         pair.before.as_ref().filter(|one| switches(one).is_some() && switches(one) == switches(latest));
     let since_s = same.map_or(latest.at_s, |one| one.at_s);
     now_s - since_s >= STANDS_S && !track.fine.iter().any(|point| point.at_s > since_s && moves(point))
-}
-
-/// Whether it ran, once its start was over.
-fn worked(track: &Track) -> bool {
-    let served_s = track.first_s + (START_S - track.first_age_s).max(0.0);
-    track.fine.iter().any(|point| point.at_s > served_s && moves(point))
 }
 
 fn moves(point: &Point) -> bool {

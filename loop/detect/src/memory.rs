@@ -48,7 +48,21 @@ pub struct Track {
     last_turn: u64,
 }
 
+/// What a process does at its start is no work. Unit: s.
+const START_S: f64 = 5.0;
+
 impl Track {
+    /// When its start was over. Unit: s since the first snapshot.
+    pub fn served_s(&self) -> f64 {
+        self.first_s + (START_S - self.first_age_s).max(0.0)
+    }
+
+    /// Whether one of its points is so, once its start was over.
+    pub fn was(&self, is: impl Fn(&Point) -> bool) -> bool {
+        let served_s = self.served_s();
+        self.fine.iter().any(|point| point.at_s > served_s && is(point))
+    }
+
     fn new(process: &Process, at_s: f64) -> Self {
         Self {
             first_s: at_s,

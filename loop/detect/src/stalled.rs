@@ -41,8 +41,6 @@ const STOPPED_RATIO: f64 = 0.25;
 /// CPU time, and reads and writes, that it would have needed meanwhile, from which that can be told. Unit: s, calls.
 const SERVED_CPU_S: f64 = 0.03;
 const SERVED_CALLS: f64 = 12.0;
-/// What a process does at its start is no service. Unit: s.
-const START_S: f64 = 5.0;
 /// How long taken locks must not be given back where no work is seen to wait. Unit: s.
 const LOCKED_S: f64 = 8.0;
 /// The same where all that is known is that nobody is awake who could open one: a signal may yet come. Unit: s.
@@ -150,7 +148,7 @@ impl Stalled {
         let looks = context.memory.looks.of(id)?;
         let looks = looks.latest.as_ref().zip(looks.before.as_ref())?;
         let locks = taken_locks(looks);
-        let has_worked = self.locked.contains_key(&id) || worked(track);
+        let has_worked = self.locked.contains_key(&id) || track.was(|point| point.cpu_pct > 0.0);
         let (least_s, count, sentence) = if locks >= LOCKS_MIN {
             (LOCKED_S, locks, format!("threads wait at {locks} locks that are taken and not given back"))
         } else if has_worked && is_sealed(looks) {
@@ -236,7 +234,7 @@ fn has_stopped(track: &Track, now_s: f64) -> bool {
     // Without such a time: what is remembered, but for the last seconds.
     let until_s = calm.unwrap_or(now_s).min(now_s - WAITS_S);
     let lasts_s = now_s - until_s;
-    let served_s = track.first_s + (START_S - track.first_age_s).max(0.0);
+    let served_s = track.served_s();
     let fell = |of: fn(&Point) -> f64, least: f64| {
         let before = track.mean_between(served_s, until_s, of);
         let (Some(now), Some(before)) = (track.mean(lasts_s, of), before) else { return false };
@@ -327,12 +325,6 @@ fn is_sealed((latest, before): (&Look, &Look)) -> bool {
         && latest.threads.len() >= WORKERS_MIN
         && latest.threads.iter().any(joins)
         && latest.threads.iter().all(|one| is_own(one) && stands_still(one, before))
-}
-
-/// Whether it used a CPU, once its start was over.
-fn worked(track: &Track) -> bool {
-    let served_s = track.first_s + (START_S - track.first_age_s).max(0.0);
-    track.fine.iter().any(|point| point.at_s > served_s && point.cpu_pct > 0.0)
 }
 
 fn waits_endlessly(one: &ThreadProbe) -> bool {

@@ -81,7 +81,7 @@ fn evidence(id: ProcessId, kind: ProfileKind, profile: &ProfileProbe, threads: &
     let is_meant =
         |one: &&StackProbe| threads.is_empty() || one.threads.iter().any(|tid| threads.contains(tid));
     let waits =
-        |one: &&StackProbe| kind != ProfileKind::Waiting || waits_for_a_lock(one) || one.waiters().is_some();
+        |one: &&StackProbe| kind != ProfileKind::Waiting || waits_for_a_lock(one) || one.waiters.is_some();
     let stacks = profile.stacks.iter().filter(|one| one.function.is_some());
     by_path(stacks.filter(is_meant).filter(waits))
         .iter()
@@ -101,7 +101,7 @@ fn evidence(id: ProcessId, kind: ProfileKind, profile: &ProfileProbe, threads: &
 fn by_path<'a>(stacks: impl Iterator<Item = &'a StackProbe>) -> Vec<StackProbe> {
     let mut places: Vec<StackProbe> = Vec::new();
     for stack in stacks {
-        match places.iter_mut().find(|one| one.path == stack.path && one.waiters() == stack.waiters()) {
+        match places.iter_mut().find(|one| one.path == stack.path && one.waiters == stack.waiters) {
             Some(one) => {
                 one.weight += stack.weight;
                 one.threads.extend(
@@ -116,7 +116,7 @@ fn by_path<'a>(stacks: impl Iterator<Item = &'a StackProbe>) -> Vec<StackProbe> 
             None => places.push(stack.clone()),
         }
     }
-    places.sort_by_key(|one| core::cmp::Reverse((one.waiters(), one.weight)));
+    places.sort_by_key(|one| core::cmp::Reverse((one.waiters, one.weight)));
     places
 }
 
@@ -146,7 +146,7 @@ fn sentence(kind: ProfileKind, profile: &ProfileProbe, stack: &StackProbe) -> St
         ProfileKind::Waiting => {
             let threads = stack.threads.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
             let verb = if stack.threads.len() == 1 { "thread" } else { "threads" };
-            match stack.waiters() {
+            match stack.waiters {
                 Some(waiters) => format!(
                     "{verb} {threads} in {path}{file} with a lock that {waiters} {} for",
                     if waiters == 1 { "other waits" } else { "others wait" }
@@ -165,7 +165,7 @@ fn heaviest(profile: &ProfileProbe) -> Option<(&str, f64)> {
 
 /// Who holds the lock that most of its threads wait for; `None` where at most one waits, as in a circle.
 fn convoy(profile: &ProfileProbe) -> Option<String> {
-    let holders = profile.stacks.iter().filter_map(|one| Some((one.waiters()?, one.function.as_deref()?)));
+    let holders = profile.stacks.iter().filter_map(|one| Some((one.waiters?, one.function.as_deref()?)));
     let (waiters, function) = holders.max_by_key(|(waiters, _)| *waiters)?;
     (waiters > 1).then(|| format!("{waiters} threads wait for a lock that is held in `{function}`"))
 }

@@ -129,6 +129,7 @@ fn stack(names: &str, function: &str, weight: u64, threads: &[u32]) -> StackProb
         file: Some("a.out".into()),
         weight,
         threads: threads.to_vec(),
+        waiters: None,
     }
 }
 
@@ -232,7 +233,10 @@ fn of_a_convoy_the_holder_is_named_first() {
     stalled.process = Some(PROCESS);
     let stacks = vec![
         stack("clone;takes_it;pthread_mutex_lock;[kernel futex]", "takes_it", 3, &[71, 72, 73]),
-        stack("[holds a lock that 3 wait for];clone;writes;fsync;[kernel fsync]", "writes", 1, &[70]),
+        StackProbe {
+            waiters: Some(3),
+            ..stack("[holds a lock that 3 wait for];clone;writes;fsync;[kernel fsync]", "writes", 1, &[70])
+        },
         stack("clone;idles;nanosleep;[kernel clock_nanosleep]", "idles", 1, &[80]),
     ];
     let explain = run_with(vec![(1, vec![stalled], vec![profiled(1, ProfileKind::Waiting, stacks)])]);

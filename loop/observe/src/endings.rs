@@ -7,6 +7,7 @@ use kernfs::Watched;
 use vocab::kernel::{Happened, KernelEvent};
 use vocab::{ProcessId, Timestamp};
 
+use crate::kernel_events::Clocks;
 use crate::ledger::Report;
 use crate::tracked::Tracked;
 
@@ -14,19 +15,6 @@ use crate::tracked::Tracked;
 const WATCHED_MAX: usize = 128;
 /// Age from which nobody asks how a process ended: half a minute is no crash loop. Unit: s.
 const YOUNG_S: f64 = 30.0;
-
-/// The boot-time clock of a tick.
-#[derive(Clone, Copy)]
-pub(crate) struct Clock {
-    pub(crate) boot_ns: u64,
-    pub(crate) ticks_per_s: u64,
-}
-
-impl Clock {
-    fn age_s(self, id: ProcessId) -> f64 {
-        self.boot_ns as f64 / 1e9 - id.start_ticks as f64 / self.ticks_per_s.max(1) as f64
-    }
-}
 
 /// The young processes.
 #[derive(Debug, Default)]
@@ -38,12 +26,12 @@ pub(crate) struct Endings {
 
 impl Endings {
     /// Watches the young among the processes of this tick.
-    pub(crate) fn watch(&mut self, processes: &[Box<Tracked>], clock: Clock) {
+    pub(crate) fn watch(&mut self, processes: &[Box<Tracked>], clocks: Clocks) {
         if self.is_refused {
             return;
         }
-        self.watched.retain(|id, _| clock.age_s(*id) < YOUNG_S);
-        for one in processes.iter().filter(|one| !one.info.is_kernel && clock.age_s(one.stat.id()) < YOUNG_S)
+        self.watched.retain(|id, _| clocks.age_s(*id) < YOUNG_S);
+        for one in processes.iter().filter(|one| !one.info.is_kernel && clocks.age_s(one.stat.id()) < YOUNG_S)
         {
             let id = one.stat.id();
             if let Some((_, known)) = self.watched.get_mut(&id) {
@@ -58,17 +46,12 @@ impl Endings {
     }
 
     /// Who of them has ended by now.
-    pub(crate) fn read(
-        &mut self,
-        (at, clock): (Timestamp, Clock),
-        into: &mut Vec<KernelEvent>,
-        report: &mut Report,
-    ) {
+    pub(crate) fn read(&mut self, clocks: Clocks, into: &mut Vec<KernelEvent>, report: &mut Report) {
         self.watched.retain(|id, (watched, known)| match watched.ended() {
             Ok(None) => true,
             Ok(Some((code, signal))) => {
-                let what = Happened::Exit { code, signal, cpu_us: None, ran_s: clock.age_s(*id) };
-                into.push(KernelEvent { at, what, ..known.clone() });
+                let what = Happened::Exit { code, signal, cpu_us: None, ran_s: clocks.age_s(*id) };
+                into.push(KernelEvent { at: clocks.at, what, ..known.clone() });
                 report.rows += 1;
                 false
             }

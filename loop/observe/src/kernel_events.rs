@@ -11,6 +11,8 @@ use vocab::event::{Event, EventKind};
 use vocab::kernel::{Happened, KernelEvent, signal_name};
 use vocab::{Entity, ProcessId, Timestamp};
 
+use crate::ledger;
+
 /// Events of each class kept between two ticks: those that matter one by one, and starts and clean ends.
 const QUEUE_MAX: usize = 256;
 /// Executables remembered of processes that did not end yet.
@@ -134,6 +136,18 @@ pub(crate) struct Clocks {
     pub(crate) monotonic_ns: u64,
     pub(crate) boot_ns: u64,
     pub(crate) ticks_per_s: u64,
+}
+
+impl Clocks {
+    /// Those of now, which is `at`.
+    pub(crate) fn now(at: Timestamp, ticks_per_s: u64) -> Self {
+        Self { at, monotonic_ns: ledger::monotonic_ns(), boot_ns: ledger::boot_ns(), ticks_per_s }
+    }
+
+    /// Age of a process. Unit: s.
+    pub(crate) fn age_s(self, id: ProcessId) -> f64 {
+        self.boot_ns as f64 / 1e9 - id.start_ticks as f64 / self.ticks_per_s.max(1) as f64
+    }
 }
 
 impl Reading {

@@ -11,12 +11,12 @@ use vocab::{Entity, ProcessId, Timestamp};
 use crate::calls::CallWatch;
 use crate::capabilities::{self, Found};
 use crate::config::{Bounds, ObserveConfig};
-use crate::endings::{Clock, Endings};
+use crate::endings::Endings;
 use crate::journal::Journal;
 use crate::kernel::{KernelSide, could_load};
 use crate::kernel_events::{Clocks, Known, Reading, of_note};
 use crate::kernel_log::KernelLog;
-use crate::ledger::{Ledger, Report, boot_ns, monotonic_ns};
+use crate::ledger::{Ledger, Report};
 use crate::machine::MachineReader;
 use crate::mask::mask_line;
 use crate::probes::Later;
@@ -114,7 +114,7 @@ impl Observe {
             processes.read((proc, kernel.as_mut()), (bounds, stretch), &mut sample, report);
         });
         if let Some(endings) = &mut self.endings {
-            endings.watch(processes.all(), clock(proc));
+            endings.watch(processes.all(), Clocks::now(sample.at, proc.ticks_per_s()));
         }
         self.slow.read((proc, kernel.as_mut()), processes, (bounds, stretch), &mut sample, ledger);
         self.read_events(&mut sample);
@@ -198,8 +198,7 @@ impl Observe {
             let (raw, dropped) = kernel.queue.take();
             report.dropped += dropped;
             report.rows += raw.len();
-            let clocks =
-                Clocks { at: sample.at, monotonic_ns: monotonic_ns(), boot_ns: boot_ns(), ticks_per_s };
+            let clocks = Clocks::now(sample.at, ticks_per_s);
             for one in &raw {
                 let event = reading.of_process(one, clocks, find);
                 sample.events.extend(of_note(one, event.as_ref(), clocks, |device| kernel.disk(device)));
@@ -211,8 +210,8 @@ impl Observe {
     /// How young processes ended, where no program in the kernel tells.
     fn read_endings(&mut self, sample: &mut Sample) {
         let Self { endings: Some(endings), ledger, proc, .. } = self else { return };
-        let now = (sample.at, clock(proc));
-        ledger.run("endings", |report| endings.read(now, &mut sample.kernel_events, report));
+        let clocks = Clocks::now(sample.at, proc.ticks_per_s());
+        ledger.run("endings", |report| endings.read(clocks, &mut sample.kernel_events, report));
     }
 
     fn read_events(&mut self, sample: &mut Sample) {
@@ -278,10 +277,6 @@ impl Observe {
         });
         self.looks.spend(cost_us);
     }
-}
-
-fn clock(proc: &ProcFs) -> Clock {
-    Clock { boot_ns: boot_ns(), ticks_per_s: proc.ticks_per_s() }
 }
 
 /// Whether nothing in the kernel tells how the processes of this machine end.

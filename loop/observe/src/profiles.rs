@@ -222,6 +222,7 @@ fn stack_of(stack: &Stack) -> StackProbe {
         file: function.map(|frame| Arc::from(frame.file.as_str())),
         weight: stack.weight,
         threads: stack.threads.clone(),
+        waiters: stack.waiters(),
     }
 }
 

@@ -196,13 +196,6 @@ pub struct ProfileProbe {
     pub stacks: Vec<StackProbe>,
 }
 
-impl StackProbe {
-    /// Threads that wait for a lock which the thread of this stack holds: its outermost frame says so.
-    pub fn waiters(&self) -> Option<u32> {
-        self.stack.strip_prefix("[holds a lock that ")?.split(' ').next()?.parse().ok()
-    }
-}
-
 impl ProfileProbe {
     /// How much of the whole a weight is. Unit: ratio.
     pub fn share(&self, weight: u64) -> f64 {
@@ -226,6 +219,8 @@ pub struct StackProbe {
     pub weight: u64,
     /// Threads that were seen there, at most eight.
     pub threads: Vec<u32>,
+    /// Threads that wait for a lock which the thread of this stack holds, where it is known to hold one.
+    pub waiters: Option<u32>,
 }
 
 /// Beginning of the class of a thread that waits for the lock of a file.

@@ -46,9 +46,8 @@ pub(super) fn run(arguments: &[&str]) -> Result<(), String> {
 
 /// The cases that are wanted, with those they need, round by round.
 fn rounds<'a>(cases: &'a [Case], only: Option<&str>) -> Vec<Vec<&'a Case>> {
-    let is_wanted = |case: &Case| only.is_none_or(|part| part.split(',').any(|one| case.name.contains(one)));
-    let wanted =
-        |case: &&Case| is_wanted(case) || cases.iter().any(|one| is_wanted(one) && one.needs(&case.name));
+    let is_needed = |case: &Case| cases.iter().any(|one| one.is_wanted(only) && one.needs(&case.name));
+    let wanted = |case: &&Case| case.is_wanted(only) || is_needed(case);
     let mut rounds: Vec<Vec<&Case>> = Vec::new();
     for case in cases.iter().filter(wanted) {
         match rounds.last_mut().filter(|last| !case.round.is_alone && last[0].round == case.round) {

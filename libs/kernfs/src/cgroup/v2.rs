@@ -225,7 +225,6 @@ mod tests {
         assert_eq!(out.memory_events.unwrap().oom_kill, Some(4));
         let device = IoUse { major: 259, minor: 0, read_bytes: 1, write_bytes: 2, reads: 3, writes: 4 };
         assert_eq!((out.io[0], out.io.len(), out.io_skipped), (device, 2, 1));
-        assert_eq!((out.memory_high, out.memory_max), (Some(Limit::At(8192)), Some(Limit::Max)));
         assert_eq!(out.is_frozen, Some(false));
         assert_eq!(out.memory_pressure.unwrap().some.total_us, 5);
         assert_eq!(out.io_pressure, None);

@@ -1,6 +1,7 @@
 //! Forecasts of one series a few steps ahead, with intervals whose coverage is corrected as the answers come in.
 //!
-//! Experts (the last value, a mean, the median of the last eight, medians of three longer memories, two medians of the same phase) are weighted by their own past
+//! Experts (the last value, a mean, the median of the last eight, medians of three longer memories, two medians of the same
+//! phase) are weighted by their own past
 //! absolute errors, and by which side of the outcome they pulled the combination to (exponentiated gradient), both slowly
 //! forgotten; the forecast is the value seen lately that is nearest to their combination, as the median of a
 //! quantity that takes few values is one of them. An interval is the combination plus quantiles of its own past errors, at levels that adaptive

@@ -181,7 +181,7 @@ impl Programs {
     /// Why this end counts, if it does.
     fn sort(&self, event: &KernelEvent, key: &Key, is_oom: bool, young: Option<&Young>) -> Option<Sort> {
         let Happened::Exit { code, ran_s, cpu_us, .. } = event.what else { return None };
-        // At its end the kernel tells of the thread that ended last.
+        // At its end the kernel looks at so many of its threads only.
         let worked_us = cpu_us.max(young.map(|one| one.cpu_us)).unwrap_or(0);
         let least_us = if cpu_us.is_some() { WORKED_CPU_US } else { WORKED_TICK_US };
         let works = ran_s >= WORKED_S && worked_us >= least_us && code.is_some_and(|code| code != 0);

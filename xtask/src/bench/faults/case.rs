@@ -91,11 +91,22 @@ impl Case {
         self.expect.is_empty()
     }
 
+    /// Whether its name has one of these parts, joined by commas, in it; of none every case is wanted.
+    pub(super) fn is_wanted(&self, only: Option<&str>) -> bool {
+        only.is_none_or(|parts| parts.split(',').any(|part| self.name.contains(part)))
+    }
+
     /// Whether another case has to run beside it.
     pub(super) fn needs(&self, other: &str) -> bool {
         let place = format!("{{port:{other}}}");
         self.arguments.iter().any(|one| *one == place || one == other)
     }
+}
+
+/// What a place in braces names, and what stands behind its colon: `{port:NAME}`; `None` of any other word.
+pub(super) fn place(argument: &str) -> Option<(&str, &str)> {
+    let place = argument.strip_prefix('{')?.strip_suffix('}')?;
+    Some(place.split_once(':').unwrap_or((place, "")))
 }
 
 impl Clients {

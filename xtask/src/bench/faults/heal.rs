@@ -8,7 +8,7 @@ use super::super::figures::{Figure, report};
 use super::super::folder::Folder;
 use super::super::http::free_port;
 use super::super::{Options, median, release_binary};
-use super::case::Case;
+use super::case::{self, Case};
 use super::own::{Incident, Own};
 use super::program;
 use super::served::{Answers, Watcher};
@@ -29,10 +29,7 @@ pub(in crate::bench) fn run(arguments: &[&str]) -> Result<(), String> {
     let file = crate::root().join(FILE);
     let text = std::fs::read_to_string(&file).map_err(|error| format!("{}: {error}", file.display()))?;
     let mut cases = Case::all(&text)?;
-    let is_wanted = |case: &Case| {
-        options.only.as_deref().is_none_or(|only| only.split(',').any(|one| case.name.contains(one)))
-    };
-    cases.retain(is_wanted);
+    cases.retain(|case| case.is_wanted(options.only.as_deref()));
     let seconds =
         options.seconds.or(cases.first().map(|case| case.round.seconds)).ok_or("no case has such a name")?;
     cases.extend(Case::all(NEIGHBOUR)?);
@@ -80,8 +77,7 @@ fn describe(case: &Case, port: u16, dir: &Path, sources: &Path) -> Result<PathBu
 
 /// An argument with its places filled.
 fn argument(written: &str, port: u16, is_first: bool) -> String {
-    let place = written.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-    match place.map(|place| place.split_once(':').unwrap_or((place, ""))) {
+    match case::place(written) {
         Some(("port", _)) => port.to_string(),
         Some(("once", seconds)) if is_first => seconds.to_owned(),
         Some(("once", _)) => NEVER_S.to_owned(),

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::super::http::free_port;
 use super::super::processes;
 use super::super::started::Started;
-use super::case::{Case, Clients};
+use super::case::{self, Case, Clients};
 use super::client::Crowd;
 use super::own::{Incident, Own};
 use super::program;
@@ -134,8 +134,7 @@ impl Place<'_> {
         std::fs::create_dir_all(&built).map_err(|error| error.to_string())?;
         let mut words = program::words(&self.sources.join(&case.source), &built)?;
         for argument in &case.arguments {
-            let place = argument.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
-            match place.map(|place| place.split_once(':').unwrap_or((place, ""))) {
+            match case::place(argument) {
                 None => words.push(argument.clone()),
                 Some(("port", "")) => words.push(ports[case.name.as_str()].to_string()),
                 Some(("port", other)) => {
