@@ -85,6 +85,12 @@ impl Scenario {
         matches!(self, Self::RestartOwn | Self::Terminate)
     }
 
+    /// Whether the kernel refuses a user what another user did a moment ago: each write of an autogroup by anybody,
+    /// root too, keeps all without CAP_SYS_ADMIN from writing one for 100 ms. Source: kernel/sched/autogroup.c.
+    pub const fn shares_a_rate(self) -> bool {
+        matches!(self, Self::Autogroup)
+    }
+
     /// Stops passed over after one at which nothing had changed. Setting an autogroup reads every process of the
     /// machine, some thousand stops of that kind; all others are taken one by one.
     pub const fn quiet_step(self) -> u32 {
