@@ -221,7 +221,32 @@ impl Image {
         found
     }
 
+    /// Where the file says that the exported functions and objects of these names lie.
+    pub(crate) fn exported(&self, names: &[&str]) -> Vec<Option<Range<u64>>> {
+        let mut found = vec![None; names.len()];
+        if let Some(table) = self.sections.iter().find(|one| one.kind == SHT_DYNSYM) {
+            // A torn table gives what was read of it.
+            let _ = self.each_exported(table, |name, symbol| {
+                if let Some(index) = names.iter().position(|one| one.as_bytes() == name) {
+                    let start = symbol.st_value.get(Little);
+                    found[index] = Some(start..start.saturating_add(symbol.st_size.get(Little)));
+                }
+            });
+        }
+        found
+    }
+
     fn look_up(&self, table: &Section, names: &[&str], found: &mut [Option<u64>]) -> Option<()> {
+        self.each_exported(table, |name, symbol| {
+            let index = names.iter().position(|one| one.as_bytes() == name);
+            if let Some(index) = index.filter(|_| is_function(symbol)) {
+                found[index] = found[index].or(self.offset_of(symbol.st_value.get(Little)));
+            }
+        })
+    }
+
+    /// Every symbol of a table that this file has, by its name.
+    fn each_exported(&self, table: &Section, mut each: impl FnMut(&[u8], &Sym64<Little>)) -> Option<()> {
         let whole = |one: &Section| {
             let bytes = usize::try_from(one.bytes).ok().filter(|_| one.bytes <= SECTION_BYTES_MAX)?;
             self.source.bytes(one.offset, bytes)
@@ -230,12 +255,9 @@ impl Image {
         let bytes = whole(table)?;
         let (symbols, _) =
             slice_from_bytes::<Sym64<Little>>(&bytes, bytes.len() / size_of::<Sym64<Little>>()).ok()?;
-        for symbol in symbols.iter().filter(|one| is_function(one)) {
+        for symbol in symbols.iter().filter(|one| one.st_shndx.get(Little) != object::elf::SHN_UNDEF) {
             let rest = texts.get(symbol.st_name.get(Little) as usize..).unwrap_or_default();
-            let name = rest.split(|byte| *byte == 0).next().unwrap_or_default();
-            if let Some(index) = names.iter().position(|one| one.as_bytes() == name) {
-                found[index] = found[index].or(self.offset_of(symbol.st_value.get(Little)));
-            }
+            each(rest.split(|byte| *byte == 0).next().unwrap_or_default(), symbol);
         }
         Some(())
     }

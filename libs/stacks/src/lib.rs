@@ -4,6 +4,7 @@
 //! copy registers and the top of a stack when a sample is due, and the stacks of sleeping threads are read as they lie.
 //! Both are unwound here by the call frame information of the program's own files, so that neither frame pointers nor
 //! debug information is needed. What is attached goes with the descriptors: nothing outlives this process.
+//! What a Python of 3.11 or 3.12 runs is read from its interpreter's own frames, of threads that sleep.
 //!
 //! Limits: x86-64; no inlined functions; of memory that grows the function is named that touches it first, which need not be
 //! the one that keeps it, as [`Kind::MemoryKept`] tells: a heap hands room that one gave back to the next, and the callers that both have are what is sure; a
@@ -18,6 +19,7 @@ mod kept;
 mod names;
 mod perf;
 mod profile;
+mod python;
 mod region;
 mod request;
 mod ring;

@@ -25,6 +25,7 @@ const RUNTIME_FILES: &[&str] = &[
     "libmimalloc",
     "[vdso]",
     "[kernel",
+    "[python",
 ];
 
 /// Paths of functions of run-times, by how they begin.

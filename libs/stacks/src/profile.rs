@@ -104,6 +104,10 @@ impl Frame {
         self.name.strip_prefix("[holds a lock that ")?.split(' ').next()?.parse().ok()
     }
 
+    fn is_interpreted(&self) -> bool {
+        self.name.starts_with("py::") || self.name.starts_with("[python")
+    }
+
     /// Whether it belongs to an allocator, a C library or the run-time of a language, and so says nothing of the
     /// program.
     pub fn is_runtime(&self) -> bool {
@@ -145,8 +149,10 @@ impl Stack {
         self.own().enumerate().filter(|(at, frame)| *at == 0 || frame.is_named).map(|(_, frame)| frame)
     }
 
+    /// What an interpreter does for an interpreted program is its run-time's.
     fn own(&self) -> impl Iterator<Item = &Frame> {
-        self.frames.iter().filter(|frame| !frame.is_runtime())
+        let inner = self.frames.iter().position(Frame::is_interpreted).unwrap_or(0);
+        self.frames.iter().skip(inner).filter(|frame| !frame.is_runtime())
     }
 }
 

@@ -14,6 +14,7 @@ use crate::arch::{self, Registers};
 use crate::counts::Counts;
 use crate::holders;
 use crate::profile::{Kind, Profile};
+use crate::python::Python;
 use crate::request::{Request, thread_cpu_us};
 use crate::space::{Space, refused};
 use crate::symbols;
@@ -26,6 +27,9 @@ const STACK_BYTES: usize = 16 << 10;
 /// Least pause between two looks over a time, and the pause beside what a look costs: at most a twentieth of a core.
 const PAUSE: Duration = Duration::from_millis(50);
 const PAUSE_RATIO: u64 = 20;
+
+/// What is searched of the stack of an interpreter whose caller is not known. Unit: bytes.
+const INTERPRETER_BYTES_MAX: u64 = 1_024;
 
 /// A thread's stack, copied.
 #[derive(Debug)]
@@ -85,9 +89,18 @@ impl Sleeping {
     pub fn named(mut self) -> Profile {
         let cpu_us = thread_cpu_us();
         let (mut counts, mut walker) = (Counts::default(), Walker::new());
-        let mut holders = self.holders();
+        let (mut holders, python) = (self.holders(), Python::of(&self.space));
         for one in &self.copied {
-            let frames = frames_of(one, holders.remove(&one.tid), &self.space, &mut walker);
+            let mut frames = frames_of(one, holders.remove(&one.tid), &self.space, &mut walker);
+            if let Some(python) = &python {
+                add_interpreted(
+                    python,
+                    (&mut self.proc, self.pid),
+                    one,
+                    (&walker, &mut self.space),
+                    &mut frames,
+                );
+            }
             counts.meet(&frames, one.tid).into_iter().for_each(|index| counts.add(index, 1));
         }
         let running = holders::running(self.pid, &holders);
@@ -110,6 +123,27 @@ fn frames_of(one: &Copied, holds: Option<u64>, space: &Space, walker: &mut Walke
     }
     frames.extend(holds.map(symbols::address_of_holder));
     frames
+}
+
+/// Adds the functions that an interpreter runs behind its innermost frame.
+fn add_interpreted(
+    python: &Python,
+    (proc, pid): (&mut ProcFs, u32),
+    one: &Copied,
+    (walker, space): (&Walker, &mut Space),
+    frames: &mut Vec<u64>,
+) {
+    let calls = usize::from(one.call.is_some());
+    let Some(at) = frames.iter().position(|address| python.runs(*address)) else { return };
+    let Some(from) = walker.parts.get(at - calls) else { return };
+    let until = walker.parts.get(at - calls + 1).copied().unwrap_or(from + INTERPRETER_BYTES_MAX);
+    let index =
+        |address: u64| usize::try_from(address.saturating_sub(one.registers.sp)).unwrap_or(usize::MAX);
+    let part = one.stack.get(index(*from)..index(until).min(one.stack.len())).unwrap_or_default();
+    let words: Vec<u64> = part.as_chunks::<8>().0.iter().map(|word| u64::from_ne_bytes(*word)).collect();
+    let functions = python.functions(proc, pid, &words);
+    let addresses: Vec<u64> = functions.into_iter().map(|frame| space.interpreted(frame)).collect();
+    frames.splice(at + 1..at + 1, addresses);
 }
 
 /// The stack of one thread; `None` for one that runs, or moved meanwhile.

@@ -7,11 +7,15 @@ use kernfs::{Map, ProcFs};
 
 use crate::Refusal;
 use crate::image::{Image, Source};
+use crate::profile::Frame;
 
 /// Code mappings of a process that are known.
 const MODULES_MAX: usize = 512;
 /// Files with code that are kept open.
 const IMAGES_MAX: usize = 128;
+
+/// Where no program has code: interpreted functions stand there, by their place in [`Space::interpreted`].
+const INTERPRETED: u64 = 0xffff_fd00_0000_0000;
 
 /// One mapping with code.
 #[derive(Debug)]
@@ -35,6 +39,8 @@ pub(crate) struct Space {
     pub(crate) modules: Vec<Module>,
     /// The files.
     pub(crate) images: Vec<Image>,
+    /// Functions of programs that an interpreter runs, which have no code.
+    pub(crate) interpreted: Vec<Frame>,
 }
 
 impl Space {
@@ -42,7 +48,7 @@ impl Space {
     pub(crate) fn read(proc: &mut ProcFs, pid: u32) -> Result<Self, Refusal> {
         let mut maps = Vec::new();
         proc.maps(pid, &mut maps).map_err(|error| refused(pid, &error))?;
-        let mut space = Self { modules: Vec::new(), images: Vec::new() };
+        let mut space = Self { modules: Vec::new(), images: Vec::new(), interpreted: Vec::new() };
         let mut known: Vec<((u32, u32, u64), usize)> = Vec::new();
         for map in maps.iter().filter(|one| one.perms[2] == b'x').take(MODULES_MAX) {
             let key = (map.dev_major, map.dev_minor, map.inode);
@@ -65,6 +71,21 @@ impl Space {
             });
         }
         Ok(space)
+    }
+
+    /// The address that stands for an interpreted function.
+    pub(crate) fn interpreted(&mut self, frame: Frame) -> u64 {
+        let known = self.interpreted.iter().position(|one| *one == frame);
+        let index = known.unwrap_or_else(|| {
+            self.interpreted.push(frame);
+            self.interpreted.len() - 1
+        });
+        INTERPRETED | index as u64
+    }
+
+    /// The interpreted function that an address stands for.
+    pub(crate) fn interpreted_at(&self, address: u64) -> Option<Frame> {
+        self.interpreted.get(usize::try_from(address.checked_sub(INTERPRETED)?).ok()?).cloned()
     }
 
     /// The code at `address`.

@@ -50,7 +50,8 @@ fn call(address: u64) -> Option<Frame> {
 
 /// The frame of every address; they ascend.
 pub(crate) fn name(proc: &mut ProcFs, pid: u32, space: &Space, addresses: &[u64]) -> BTreeMap<u64, Frame> {
-    let made = |address: u64| call(address).or_else(|| holder(address));
+    let made =
+        |address: u64| call(address).or_else(|| holder(address)).or_else(|| space.interpreted_at(address));
     let frame = |address: u64| made(address).unwrap_or_else(|| unnamed(space.module(address), address));
     let mut frames: BTreeMap<u64, Frame> = addresses.iter().map(|one| (*one, frame(*one))).collect();
     for (index, image) in space.images.iter().enumerate() {

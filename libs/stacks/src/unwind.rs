@@ -33,6 +33,8 @@ pub(crate) struct Walker {
     cache: Cache,
     known: BTreeSet<u64>,
     left_bytes: u64,
+    /// Where the part of the stack begins that belongs to each frame of the last walk.
+    pub(crate) parts: Vec<u64>,
 }
 
 impl Walker {
@@ -42,6 +44,7 @@ impl Walker {
             cache: Cache::new(),
             known: BTreeSet::new(),
             left_bytes: TABLES_BYTES_MAX,
+            parts: Vec::new(),
         }
     }
 
@@ -54,6 +57,7 @@ impl Walker {
         frames: &mut Vec<u64>,
     ) {
         frames.clear();
+        self.parts.clear();
         let mut block = (0, [0; BLOCK_BYTES as usize], 0);
         let mut read = |address: u64| stack.word(address, &mut block).ok_or(());
         let mut regs = registers.unwind();
@@ -61,6 +65,7 @@ impl Walker {
         while frames.len() < FRAMES_MAX {
             let at = address.address_for_lookup();
             frames.push(at);
+            self.parts.push(regs.sp());
             self.prepare(space, at);
             let mut next = self.unwinder.unwind_frame(address, &mut regs, &mut self.cache, &mut read);
             // Without a frame pointer the unwinder takes a stack for ended.

@@ -30,9 +30,12 @@ mod normal;
 mod own_trouble;
 mod remember;
 mod ring;
+mod runtime_locks;
 mod say;
 mod shared;
 mod stalled;
+mod standing;
+mod unanswered;
 mod victims;
 mod watches;
 

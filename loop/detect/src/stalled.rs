@@ -3,7 +3,8 @@
 //! Symptom: connections wait to be accepted, read or closed for five seconds, or the service's own health check
 //! fails, or threads wait at several locks that are taken and that nobody who runs could give back, while the process
 //! uses no CPU, or every thread of one that worked before waits at a lock that only its own threads can open, or for one
-//! of them to end; two looks show the same threads in the same endless waits and not one step in between. No circle is
+//! of them to end, or stacks tell that threads enter locks of a run-time (`runtime_locks`), or an event loop answers nobody
+//! (`unanswered`); two looks show the same threads in the same endless waits and not one step in between. No circle is
 //! claimed: locks of Rust, Go and Java do not name their owner. Quiet twins: an idle service (nothing waits), a busy lock
 //! (its threads move), a service that waits for data from another one (a thread sits in read or receive on a connection),
 //! one that waits for events (a notice at most, unless clients wait at its door meanwhile), a pool without work whose main
@@ -24,6 +25,9 @@ use crate::families::Families;
 use crate::looks::{Look, Pair};
 use crate::memory::{Track, is_watched};
 use crate::ring::Point;
+use crate::runtime_locks::RuntimeLocks;
+use crate::standing::{LOCKS_MIN, is_for_orders, rests, stands_still, waits_endlessly};
+use crate::unanswered::{LEFT_MIN, Unanswered};
 use crate::{Context, Detected, Detector, say};
 
 /// How long work must wait. Unit: s.
@@ -45,20 +49,18 @@ const SERVED_CALLS: f64 = 12.0;
 const LOCKED_S: f64 = 8.0;
 /// The same where all that is known is that nobody is awake who could open one: a signal may yet come. Unit: s.
 const SEALED_S: f64 = 15.0;
-/// Locks at which threads must wait then: one alone may be a condition that nobody signals.
-const LOCKS_MIN: usize = 2;
 /// `FUTEX_PRIVATE_FLAG`: no other process knows this futex.
 const PRIVATE: u32 = 128;
 /// What the word of a lock of three states says when it is taken and waited for.
 const TAKEN: u32 = 2;
 
+/// From which confidence on it is more than a notice.
+const SURE: f64 = 0.8;
+
 /// Column of the evidence that locks are taken.
 const LOCKED: &str = "futex";
 /// Threads that must hang beside one that waits for orders: one alone may be meant to sleep.
 const WORKERS_MIN: usize = 2;
-/// Descriptors on which one waits for orders or new clients, not for the answer of somebody else.
-const ORDERS: [&str; 7] =
-    ["tcp_listen", "unix_listen", "unix_datagram", "eventfd", "signalfd", "timerfd", "inotify"];
 
 /// What two looks say together.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -84,6 +86,8 @@ pub struct Stalled {
     /// From when on threads that wait at locks are stalled, if they still do. Unit: s since the first snapshot.
     locked: BTreeMap<ProcessId, f64>,
     families: Families,
+    runtime_locks: RuntimeLocks,
+    unanswered: Unanswered,
 }
 
 impl Detector for Stalled {
@@ -93,6 +97,8 @@ impl Detector for Stalled {
 
     fn run(&mut self, context: &Context<'_>, detected: &mut Detected) {
         let now_s = context.memory.now_s;
+        self.runtime_locks.remember(context.snapshot);
+        self.unanswered.remember(context.snapshot);
         for process in context.snapshot.processes.iter().filter(|one| is_watched(one) && one.state != "T") {
             let id = process.id();
             let Some(track) = context.memory.tracks.get(&id) else { continue };
@@ -101,7 +107,7 @@ impl Detector for Stalled {
                 .get(&id)
                 .map(|proof| proof.work.clone())
                 .filter(|_| still_waits(context, process));
-            let locked = self.locked_out(context, process, track);
+            let locked = self.locked_out(context, process, track, detected);
             let work = work_waits(context, process, track).or(known).or(locked);
             let Some(work) = work.filter(|_| is_idle(track)) else {
                 self.proofs.remove(&id);
@@ -120,7 +126,18 @@ impl Detector for Stalled {
             if work.column == LOCKED && self.locked.get(&id).is_none_or(|sure_s| now_s < *sure_s) {
                 continue;
             }
-            match stuck(pair, known.is_some() || has_stopped(track, now_s), &work.column) {
+            let has_stopped = known.is_some() || has_stopped(track, now_s);
+            let is_left = || has_stopped && work.column == "close_wait" && left(&work) >= LEFT_MIN;
+            let deaf = |latest: &Look| {
+                let is_deaf = is_left() && self.unanswered.is_deaf(id, latest, now_s, detected);
+                is_deaf.then_some(Stuck { threads: 0, all: latest.threads.len(), confidence: 0.82 })
+            };
+            let stuck = stuck(pair, has_stopped, &work.column);
+            let stuck = stuck
+                .filter(|one| one.confidence >= SURE)
+                .or_else(|| pair.latest.as_ref().and_then(deaf))
+                .or(stuck);
+            match stuck {
                 Some(mut stuck) => {
                     stuck.confidence =
                         known.map_or(0.0, |proof| proof.stuck.confidence).max(stuck.confidence);
@@ -143,7 +160,13 @@ impl Detector for Stalled {
 impl Stalled {
     /// Threads that wait at taken locks of a process in which nobody runs who could give them back, or all threads of
     /// one at locks that only they could open.
-    fn locked_out(&mut self, context: &Context<'_>, process: &Process, track: &Track) -> Option<Evidence> {
+    fn locked_out(
+        &mut self,
+        context: &Context<'_>,
+        process: &Process,
+        track: &Track,
+        detected: &mut Detected,
+    ) -> Option<Evidence> {
         let id = process.id();
         let looks = context.memory.looks.of(id)?;
         let looks = looks.latest.as_ref().zip(looks.before.as_ref())?;
@@ -154,6 +177,13 @@ impl Stalled {
         } else if has_worked && is_sealed(looks) {
             let all = looks.0.threads.len();
             (SEALED_S, all, format!("all {all} threads wait at locks that only they could open"))
+        } else if has_worked
+            && is_idle(track)
+            && let Some((least_s, threads)) = self.runtime_locks.entered(context, id, looks, detected)
+        {
+            let sentence =
+                format!("{threads} threads wait to enter locks of their run-time, which nobody leaves");
+            (least_s, threads, sentence)
         } else {
             self.locked.remove(&id);
             return None;
@@ -213,6 +243,11 @@ fn work_waits(context: &Context<'_>, process: &Process, track: &Track) -> Option
         let healthy = (Value::from(false), Some(Value::from(true)));
         say::cell("services", entity, "is_healthy", healthy, "its own health check fails".to_string())
     })
+}
+
+/// How many clients have left.
+fn left(work: &Evidence) -> f64 {
+    work.value.as_f64().unwrap_or(0.0)
 }
 
 /// Whether any of the work is left that waited when the stall was proven.
@@ -327,38 +362,6 @@ fn is_sealed((latest, before): (&Look, &Look)) -> bool {
         && latest.threads.iter().all(|one| is_own(one) && stands_still(one, before))
 }
 
-fn waits_endlessly(one: &ThreadProbe) -> bool {
-    one.wait.is_some_and(|wait| !wait.has_timeout)
-}
-
-/// Whether a thread sat in the same endless wait in the look before, and has not taken a step since.
-fn stands_still(one: &ThreadProbe, before: &Look) -> bool {
-    let address = |probe: &ThreadProbe| probe.wait.map(|wait| wait.address);
-    let then = before.threads.iter().find(|then| then.thread.tid == one.thread.tid);
-    waits_endlessly(one)
-        && then.is_some_and(|then| {
-            waits_endlessly(then)
-                && address(then) == address(one)
-                && then.thread.voluntary_switches == one.thread.voluntary_switches
-                && then.thread.cpu_time_s >= one.thread.cpu_time_s
-        })
-}
-
-/// Whether a thread waits for orders or new clients.
-fn is_for_orders(one: &ThreadProbe) -> bool {
-    one.waits_on.as_deref().is_some_and(|class| ORDERS.contains(&class))
-}
-
-/// Whether a thread slept in the same call in the look before, and has not taken a step since.
-fn rests(one: &ThreadProbe, before: &Look) -> bool {
-    let then = before.threads.iter().find(|then| then.thread.tid == one.thread.tid);
-    then.is_some_and(|then| {
-        then.thread.system_call == one.thread.system_call
-            && then.thread.voluntary_switches.is_some()
-            && then.thread.voluntary_switches == one.thread.voluntary_switches
-    })
-}
-
 /// Whether a thread was there in the look before and has run since.
 fn moved(one: &ThreadProbe, before: &Look) -> bool {
     before.threads.iter().any(|then| then.thread.tid == one.thread.tid)
@@ -367,8 +370,12 @@ fn moved(one: &ThreadProbe, before: &Look) -> bool {
 fn finding(context: &Context<'_>, process: &Process, proof: &Proof) -> Finding {
     let lasted_s = context.memory.now_s - proof.since_s;
     let Stuck { threads, all, confidence } = proof.stuck;
-    let is_sure = confidence >= 0.8;
-    let sleeps = format!("{threads} of its {all} threads sleep on locks and did not move between two looks");
+    let is_sure = confidence >= SURE;
+    let sleeps = match threads {
+        0 => "it waits for events, asks nobody, and works a fraction of what it did".to_string(),
+        _ => format!("{threads} of its {all} threads sleep on locks and did not move between two looks"),
+    };
+    let still = if threads == 0 { "it answers nobody" } else { "no thread moves" };
     let count = (Value::from(threads), Some(Value::Int(0)));
     let entity = Entity::Process(process.id());
     let evidence = Vec::from([
@@ -385,7 +392,7 @@ fn finding(context: &Context<'_>, process: &Process, proof: &Proof) -> Finding {
         severity: if is_sure { Severity::Critical } else { Severity::Notice },
         confidence: if is_sure { (confidence + lasted_s / 500.0).min(0.95) } else { confidence },
         exhaustion_s: None,
-        sentence: format!("{} is stalled: {}, and no thread moves", say::who(process), proof.work.sentence),
+        sentence: format!("{} is stalled: {}, and {still}", say::who(process), proof.work.sentence),
         evidence,
     }
 }

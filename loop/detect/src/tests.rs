@@ -11,7 +11,9 @@ mod mutants;
 mod normal;
 mod recordings;
 mod rest;
+mod runtime_locks;
 mod sealed;
+mod unanswered;
 
 use alloc::vec::Vec;
 
@@ -28,6 +30,8 @@ fn scenes() -> Vec<Scene> {
         cpu_hog::scenes(),
         locks::scenes(),
         rest::scenes(),
+        runtime_locks::scenes(),
+        unanswered::scenes(),
         crash_programs::scenes(),
     ];
     all.into_iter().flatten().collect()

@@ -21,6 +21,8 @@ use crate::purse::Purse;
 
 /// Profiles that may wait.
 const WAITING_MAX: usize = 8;
+/// The same of stacks that are copied already: they do not wait behind those that take their time.
+const COPIED_MAX: usize = 4;
 /// What profiles may cost in the long run, and at one go; who is asked for beyond that waits. Unit: share of a core, us.
 const SHARE: f64 = 0.000_5;
 const AT_ONCE_US: f64 = 300_000.0;
@@ -85,7 +87,11 @@ impl Profiles {
         {
             return Ok(());
         }
-        if self.waiting.len() >= WAITING_MAX {
+        let is_copied = |kind: ProbeKind| kind == ProbeKind::Profile(ProfileKind::Waiting);
+        let is_of_its_kind = |job: &&Job| is_copied(job.probe.kind) == is_copied(probe.kind);
+        let waiting = self.waiting.iter().filter(is_of_its_kind).count();
+        let most = if is_copied(probe.kind) { COPIED_MAX } else { WAITING_MAX };
+        if waiting >= most {
             return Err("too many profiles are being taken".to_owned());
         }
         let (work, seconds) = work(probe, who)?;

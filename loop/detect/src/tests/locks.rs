@@ -16,7 +16,7 @@ const ACCEPT: i64 = if cfg!(target_arch = "aarch64") { 202 } else { 43 };
 pub(super) const RECEIVE: i64 = if cfg!(target_arch = "aarch64") { 207 } else { 45 };
 pub(super) const SLEEP: i64 = if cfg!(target_arch = "aarch64") { 115 } else { 230 };
 pub(super) const FLOCK: i64 = if cfg!(target_arch = "aarch64") { 32 } else { 73 };
-const EPOLL: i64 = if cfg!(target_arch = "aarch64") { 22 } else { 232 };
+pub(super) const EPOLL: i64 = if cfg!(target_arch = "aarch64") { 22 } else { 232 };
 
 pub(super) fn thread(tid: u32, call: i64, switches: u64, wait: Option<FutexWait>) -> ThreadProbe {
     let thread = Thread {
