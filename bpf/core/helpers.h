@@ -27,6 +27,8 @@
 #define STORAGE_CREATE 1
 #define RING_NO_WAKEUP 1
 #define RING_FORCE_WAKEUP 2
+#define RING_CONSUMED 2
+#define RING_PRODUCED 3
 
 struct task_struct;
 struct seq_file;
@@ -47,6 +49,7 @@ static long (*bpf_probe_read_kernel_str)(void *dst, u32 size, const void *src) =
 static long (*bpf_seq_write)(struct seq_file *m, const void *data, u32 len) = (void *)127;
 static void *(*bpf_ringbuf_reserve)(void *ring, u64 size, u64 flags) = (void *)131;
 static void (*bpf_ringbuf_submit)(void *data, u64 flags) = (void *)132;
+static u64 (*bpf_ringbuf_query)(void *ring, u64 what) = (void *)134;
 static void *(*bpf_task_storage_get)(void *map, struct task_struct *task, void *value, u64 flags) =
 	(void *)156;
 static struct task_struct *(*bpf_get_current_task_btf)(void) = (void *)158;

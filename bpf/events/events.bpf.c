@@ -21,6 +21,14 @@ struct {
 	__uint(max_entries, 262144);
 } events SEC(".maps");
 
+/* Position up to which the reader has been woken to read. */
+struct {
+	__uint(type, MAP_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u64);
+} events_woken SEC(".maps");
+
 INLINE struct event *event_new(u32 kind)
 {
 	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
@@ -45,9 +53,25 @@ INLINE void event_about(struct event *e, struct task_struct *task)
 	bpf_probe_read_kernel(e->comm, sizeof(e->comm), task->comm);
 }
 
+/*
+ * Whether the reader was woken and has not come so far yet. It falls asleep only when there is nothing left to read, so
+ * one wake-up is enough; in a storm each further one would cost the sender more than its record.
+ */
+INLINE u32 is_awake(void)
+{
+	u32 only = 0;
+	u64 *woken = bpf_map_lookup_elem(&events_woken, &only);
+	if (!woken)
+		return 0;
+	if (bpf_ringbuf_query(&events, RING_CONSUMED) < *woken)
+		return 1;
+	*woken = bpf_ringbuf_query(&events, RING_PRODUCED);
+	return 0;
+}
+
 INLINE void event_send(struct event *e, u32 urgent)
 {
-	bpf_ringbuf_submit(e, urgent ? RING_FORCE_WAKEUP : RING_NO_WAKEUP);
+	bpf_ringbuf_submit(e, urgent && !is_awake() ? RING_FORCE_WAKEUP : RING_NO_WAKEUP);
 }
 
 INLINE u32 wakes(u32 kind)

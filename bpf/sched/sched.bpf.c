@@ -25,8 +25,9 @@
 #define TASK_NOLOAD 0x400 /* with uninterruptible: an idle kernel thread, which waits for work */
 
 struct departure {
-	u64 left_ns; /* 0: none */
-	u64 in_memory_stall;
+	u64 left_ns;
+	u32 switches; /* of the task until then; the same when it is back, if it did not run meanwhile */
+	u32 in_memory_stall;
 };
 
 struct {
@@ -66,6 +67,15 @@ INLINE u64 run_queue_clock(struct task_struct *task)
 			__builtin_preserve_field_info((task)->field, 5);                             \
 	})
 
+/*
+ * How often the task left a CPU. Whoever comes back with another count than at the departure came and left unseen, while
+ * this program was detached or skipped: how long it was blocked is unknown.
+ */
+INLINE u32 switches_of(struct task_struct *task)
+{
+	return task->nvcsw + task->nivcsw;
+}
+
 /* Remembers when a task was blocked, and whether PSI counts the wait as one for memory. */
 INLINE void leave_blocked(struct task_struct *task)
 {
@@ -75,6 +85,7 @@ INLINE void leave_blocked(struct task_struct *task)
 		return;
 	}
 	d->left_ns = run_queue_clock(task);
+	d->switches = switches_of(task);
 	d->in_memory_stall = 0;
 	if (__builtin_preserve_field_info(task->in_memstall, 2))
 		d->in_memory_stall = READ_BIT_FIELD(task, in_memstall);
@@ -83,11 +94,8 @@ INLINE void leave_blocked(struct task_struct *task)
 INLINE void return_from_block(struct task_struct *task, struct sched_stat *s, u64 queued)
 {
 	struct departure *d = bpf_task_storage_get(&sched_task, task, 0, 0);
-	if (!d || !d->left_ns)
-		return;
-	if (queued > d->left_ns)
+	if (d && d->switches == switches_of(task) && queued > d->left_ns)
 		hist_add(d->in_memory_stall ? &s->memory : &s->blocked, queued - d->left_ns, 1);
-	d->left_ns = 0;
 }
 
 INLINE void arrive(struct task_struct *task)

@@ -21,8 +21,14 @@ const SAVED: &str = "HOMEOSTAT_VM_SAVED";
 const MACHINE: &str = "homeostat-scene";
 
 /// Each scene and the time it may take in a slow machine. Unit: s.
-const SCENES: &[(&str, u32)] =
-    &[("heal", 1_200), ("hands", 600), ("install", 300), ("kernel", 1_800), ("quiet", 1_200)];
+const SCENES: &[(&str, u32)] = &[
+    ("heal", 1_200),
+    ("hands", 600),
+    ("install", 300),
+    ("kernel", 1_800),
+    ("memory", 1_200),
+    ("quiet", 1_200),
+];
 
 /// The scene that plays tests of this workspace on another kernel, and the crates whose tests they are.
 const KERNEL: (&str, [&str; 3]) = ("kernel", ["bpfload", "observe", "stacks"]);
@@ -65,7 +71,9 @@ fn split<'a>(arguments: &[&'a str]) -> Result<(Vec<&'a str>, Vec<&'a str>), Stri
     let is_number = |word: &&str| word.parse::<u32>().is_ok();
     if !more.iter().all(is_number) || more.len() > usize::from(names.len() == 1) {
         let known = SCENES.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" | ");
-        return Err(format!("usage: cargo xtask vm [{known}]...; heal takes a seed, quiet takes seconds"));
+        return Err(format!(
+            "usage: cargo xtask vm [{known}]...; heal takes a seed, memory rounds, quiet seconds"
+        ));
     }
     Ok((names, more))
 }
@@ -154,6 +162,9 @@ fn table(said: &str) -> Option<String> {
             let _ = writeln!(text, "{count}: {}", list.len());
             list.iter().for_each(|one| text.push_str(&format!("  {one}\n")));
         }
+    }
+    for (name, figures) in object["figures"].as_object().into_iter().flatten() {
+        let _ = writeln!(text, "{name}: {figures}");
     }
     Some(text)
 }

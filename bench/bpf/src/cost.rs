@@ -9,10 +9,14 @@ use std::time::{Duration, Instant};
 use bpfload::{Events, Kernel, Object, Options, RunTimeStats, State, Tick};
 
 use crate::figure::{About, Failure, Figures};
+use crate::governed;
 use crate::loads::{self, Load};
 use crate::measure::{Slice, median, quantile, slice};
 
 const SLICE: Duration = Duration::from_millis(50);
+/// Pairs of slices in the time of one pair of blocks of `governed`.
+const BLOCK_PAIRS: usize = 5;
+
 /// Runs everything. `pairs`: slices with and without, for each subject and load.
 pub(crate) fn run(pairs: usize, figures: &mut Figures) -> Result<(), Failure> {
     let before = resident_kib();
@@ -28,6 +32,7 @@ pub(crate) fn run(pairs: usize, figures: &mut Figures) -> Result<(), Failure> {
     process_table(&mut kernel, figures)?;
     accounted(&mut kernel, &mut events, figures)?;
     only(&mut kernel, &[])?;
+    governed::comes_and_goes(&mut kernel, figures)?;
     calls(&mut kernel, pairs, figures)?;
     for load in &mut loads::all()? {
         load.settle();
@@ -35,6 +40,9 @@ pub(crate) fn run(pairs: usize, figures: &mut Figures) -> Result<(), Failure> {
         for subject in ["sched", "block", "fs", "net", "reclaim", "softirq", "events", "all"] {
             paired(&mut kernel, &mut events, load, subject, pairs, figures)?;
         }
+        let always = names_of(&kernel, "all");
+        let set = |kernel: &mut Kernel, attached| only(kernel, if attached { &always } else { &[] });
+        governed::run((&mut kernel, &mut events), load, pairs.div_ceil(BLOCK_PAIRS), set, figures)?;
         loads::unpin();
     }
     Ok(())
@@ -173,7 +181,7 @@ fn compare(
 }
 
 /// Standard error of a median, from the spread between the quartiles of sorted values.
-fn error_of(sorted: &[f64]) -> f64 {
+pub(crate) fn error_of(sorted: &[f64]) -> f64 {
     let n = sorted.len();
     if n < 4 {
         return f64::NAN;

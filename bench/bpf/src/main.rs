@@ -12,6 +12,7 @@ mod daemon;
 mod earlyoom;
 mod figure;
 mod floor;
+mod governed;
 mod loads;
 mod measure;
 mod memory;

@@ -22,9 +22,9 @@ const LASTS: Duration = Duration::from_secs(10);
 const SETTLES: Duration = Duration::from_secs(15);
 const COUNTED: Duration = Duration::from_secs(12);
 /// Processes of the group: signals that one call sends.
-const GROUP: u64 = 8;
+const GROUP: u64 = 32;
 /// Calls at one go, between two looks at the clock.
-const BATCH: u64 = 20;
+const BATCH: u64 = 5;
 
 /// What the programs of the events lost: it stands in the row of the first of them.
 const LOST: &str = "SELECT sum(lost) FROM bpf_programs WHERE name = 'process_exec'";

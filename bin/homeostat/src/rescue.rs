@@ -235,7 +235,7 @@ impl Watcher {
         let grown = if before.is_empty() { growth(&holders, &holders) } else { growth(before, &holders) };
         let grown = |one: &Holder| grown.get(&one.id).copied().unwrap_or(0);
         let mut close = holders.iter().collect::<Vec<_>>();
-        close.sort_by_key(|one| std::cmp::Reverse(one.rss_bytes.saturating_add(2 * grown(one))));
+        close.sort_by_key(|one| std::cmp::Reverse(one.held_bytes.saturating_add(2 * grown(one))));
         close.truncate(CLOSE_LOOKS);
         let mut candidates = Vec::new();
         for holder in close {

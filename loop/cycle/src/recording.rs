@@ -27,7 +27,7 @@ use act::Order;
 const MAGIC: &[u8; 8] = b"HOMEOREC";
 
 /// Version of the format; a reader refuses any other.
-const VERSION: u32 = 7;
+const VERSION: u32 = 8;
 
 /// Longest frame a reader accepts: far beyond a tick of the largest machine we bound ourselves to.
 const FRAME_MAX: u32 = 64 << 20;

@@ -87,7 +87,7 @@ impl Exhaustion {
 /// One who could yield.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Candidate {
-    /// Resident anonymous memory.
+    /// Anonymous memory, resident and swapped.
     pub held_bytes: u64,
     /// What it grew by while memory was tight.
     pub grown_bytes: u64,

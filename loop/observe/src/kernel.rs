@@ -9,16 +9,20 @@ use vocab::capability::Capability;
 use vocab::kernel::{
     self, BlockSample, CallSample, CallsSample, FsSample, KernelSample, NetSample, ProgramSample, WaitSample,
 };
+use vocab::sample::MachineSample;
 use vocab::{ProcessId, Timestamp};
 
 use crate::call_order::{cycle, order};
 use crate::kernel_events::{EventReader, Queue, process_id};
 use crate::ledger::Report;
+use crate::rest::Rest;
 
 /// Software interrupts are timed for one tick in so many seconds: always would cost a busy network too much. Unit: s.
 const SOFTIRQS_S: f64 = 10.0;
 /// Time between two readings of the programs' own costs and losses. Unit: s.
 const PROGRAMS_S: f64 = 10.0;
+/// The program that rests where it would cost too much.
+const SWITCHES: &str = "sched_switch";
 /// Disks whose name is remembered.
 const DISKS_MAX: usize = 256;
 
@@ -32,6 +36,7 @@ pub struct KernelSide {
     memory: (Vec<(String, u64)>, Vec<MapMemory>),
     programs_at: Option<Timestamp>,
     softirqs_at: Option<Timestamp>,
+    rest: Rest,
     events: Option<EventReader>,
     pub(crate) queue: Arc<Queue>,
 }
@@ -61,6 +66,7 @@ impl KernelSide {
             memory,
             programs_at: None,
             softirqs_at: None,
+            rest: Rest::default(),
             events,
             queue,
         }
@@ -111,6 +117,11 @@ impl KernelSide {
         if let Err(error) = self.kernel.drain(&mut self.tick) {
             report.error = Some(error.to_string());
         }
+        // It comes and goes between two ticks only: what it counted in one is all or nothing.
+        let are_waits_counted = self.runs(SWITCHES);
+        if !are_waits_counted {
+            self.tick.sched.clear();
+        }
         let are_programs_due = self.programs_at.is_none_or(|then| at.seconds_since(then) >= PROGRAMS_S);
         if are_programs_due {
             self.programs_at = Some(at);
@@ -118,6 +129,7 @@ impl KernelSide {
         }
         let sample = KernelSample {
             waits: self.waits(ticks_per_s),
+            are_waits_counted,
             block: self.block(),
             fs: self.fs(ticks_per_s),
             net: self.net(),
@@ -140,6 +152,14 @@ impl KernelSide {
             self.softirqs_at = if ran { self.softirqs_at } else { Some(at) };
         }
         ran
+    }
+
+    /// Has the program on context switches run or rest until the next tick, by how frequent they were since the last one.
+    pub(crate) fn rest(&mut self, at: Timestamp, machine: &MachineSample, report: &mut Report) {
+        let Some(runs) = self.rest.turn(at, machine).filter(|_| self.has(SWITCHES)) else { return };
+        if let Err(error) = self.kernel.set_attached(Object::Sched, runs) {
+            report.error = Some(error.to_string());
+        }
     }
 
     /// Appends a row for every thread of the machine until these are `max`; false if there were more.
@@ -268,7 +288,8 @@ impl KernelSide {
         }
     }
 
-    fn programs(&self) -> Vec<ProgramSample> {
+    fn programs(&mut self) -> Vec<ProgramSample> {
+        let rests = self.rest.reason().filter(|_| self.has(SWITCHES));
         let (costs, (code, maps)) = (self.kernel.costs(), &self.memory);
         let mut objects = Vec::new();
         let row = |one: &bpfload::Program| {
@@ -283,7 +304,7 @@ impl KernelSide {
             ProgramSample {
                 name: Arc::from(one.spec.name),
                 hook: Arc::from(one.spec.hook.name()),
-                is_attached: one.state == State::Attached,
+                is_attached: one.state == State::Attached || (rests.is_some() && one.spec.name == SWITCHES),
                 calls: cost.map_or(0, |cost| cost.runs),
                 run_ns: cost.map_or(0, |cost| cost.run_time_ns),
                 skipped: cost.map_or(0, |cost| cost.skipped),
@@ -291,7 +312,7 @@ impl KernelSide {
                 lost: if is_first { self.kernel.lost_of(one.spec.object) } else { 0 },
                 reason: match &one.state {
                     State::Missing(lack) => Some(Arc::from(&*lack.reason)),
-                    State::Attached | State::Detached => None,
+                    State::Attached | State::Detached => rests.clone().filter(|_| one.spec.name == SWITCHES),
                 },
             }
         };

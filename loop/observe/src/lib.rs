@@ -41,6 +41,7 @@ mod process_info;
 mod processes;
 mod profiles;
 mod purse;
+mod rest;
 mod services;
 mod slow;
 mod smaps;

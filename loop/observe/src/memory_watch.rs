@@ -48,7 +48,13 @@ pub struct Domain {
 
 enum Source {
     Machine,
-    Cgroup { folder: PathBuf, usage: File, stat: File, limit_bytes: u64 },
+    Cgroup { folder: PathBuf, usage: File, stat: File, limit_bytes: u64, swap: Option<Vec<SwapLimit>> },
+}
+
+/// What a cgroup may swap, and how much of that it does.
+struct SwapLimit {
+    max: File,
+    used: File,
 }
 
 /// One who holds memory.
@@ -58,8 +64,8 @@ pub struct Holder {
     pub id: ProcessId,
     /// Its name (comm).
     pub name: Arc<str>,
-    /// Resident memory. Unit: bytes.
-    pub rss_bytes: u64,
+    /// Memory, resident and swapped. Unit: bytes.
+    pub held_bytes: u64,
 }
 
 /// Reads domains.
@@ -101,25 +107,43 @@ impl MemoryWatch {
         })?;
         let stat = File::open(folder.join("memory.stat")).ok()?;
         let pressure = Some(folder.join("memory.pressure")).filter(|file| file.exists());
-        let source = Source::Cgroup { folder, usage, stat, limit_bytes: limited.limit_bytes };
+        let swap = swap_limits(&folder);
+        let source = Source::Cgroup { folder, usage, stat, limit_bytes: limited.limit_bytes, swap };
         Some(Domain { entity: Entity::Cgroup(limited.path.to_string()), pressure, source })
     }
 
-    /// Memory that can still be had and memory in all; `None` if it cannot be read. Unit: bytes.
+    /// Memory that can still be had and memory in all; `None` if it cannot be read. What can still be swapped counts as
+    /// memory that can be had, up to as much as there is in all. Unit: bytes.
     pub fn headroom(&mut self, domain: &Domain) -> Option<(u64, u64)> {
         match &domain.source {
             Source::Machine => {
                 let memory = self.proc.meminfo().ok()?;
-                Some((memory.available_bytes?, memory.total_bytes?))
+                let (total, swap) = (memory.total_bytes?, memory.swap_free_bytes.unwrap_or(0));
+                Some((memory.available_bytes?.saturating_add(swap).min(total), total))
             }
-            Source::Cgroup { usage, stat, limit_bytes, .. } => {
+            Source::Cgroup { usage, stat, limit_bytes, swap, .. } => {
                 let used: u64 = text(&mut self.text, usage)?.trim().parse().ok()?;
                 let free = limit_bytes.saturating_sub(used);
-                // Files can be given back; while there is room nobody needs to know how many.
-                let files = if free * 2 > *limit_bytes { 0 } else { cached(text(&mut self.text, stat)?) };
-                Some(((free + files).min(*limit_bytes), *limit_bytes))
+                // Files can be given back, others swapped; while there is room nobody needs to know how many.
+                if free * 2 > *limit_bytes {
+                    return Some((free, *limit_bytes));
+                }
+                let files = cached(text(&mut self.text, stat)?);
+                let swap = swap.as_ref().map_or(0, |limits| self.can_be_swapped(limits));
+                Some(((free + files).saturating_add(swap).min(*limit_bytes), *limit_bytes))
             }
         }
+    }
+
+    /// What the machine can still swap, within these limits. Unit: bytes.
+    fn can_be_swapped(&mut self, limits: &[SwapLimit]) -> u64 {
+        let free = self.proc.meminfo().ok().and_then(|memory| memory.swap_free_bytes).unwrap_or(0);
+        let mut left = |one: &SwapLimit| {
+            let max = text(&mut self.text, &one.max)?.trim().parse::<u64>().ok()?;
+            Some(max.saturating_sub(text(&mut self.text, &one.used)?.trim().parse().ok()?))
+        };
+        // No number is no limit: `max`.
+        if free == 0 { 0 } else { limits.iter().filter_map(&mut left).fold(free, u64::min) }
     }
 
     /// Who holds memory there, kernel threads left out.
@@ -130,18 +154,24 @@ impl MemoryWatch {
             Source::Machine => drop(self.proc.pids(&mut pids)),
             Source::Cgroup { folder, .. } => members(folder, 0, &mut pids),
         }
+        let memory = self.proc.meminfo().unwrap_or_default();
+        // Where nothing is swapped, nobody has to be asked.
+        let is_swapped = memory.swap_total_bytes > memory.swap_free_bytes;
         let holder = |pid: &u32| {
-            let stat =
-                self.proc.stat(*pid).ok().filter(|stat| !stat.is_kernel_thread() && stat.rss_bytes > 0)?;
+            let stat = self.proc.stat(*pid).ok().filter(|stat| !stat.is_kernel_thread())?;
             let id = ProcessId { pid: *pid, start_ticks: stat.start_ticks };
-            Some(Holder { id, name: Arc::from(stat.comm.to_string()), rss_bytes: stat.rss_bytes })
+            let (name, resident) = (Arc::from(stat.comm.to_string()), stat.rss_bytes);
+            let status = is_swapped.then(|| self.proc.status(*pid).ok()).flatten();
+            let held_bytes = resident.saturating_add(status.and_then(|one| one.swap_bytes).unwrap_or(0));
+            (held_bytes > 0).then_some(Holder { id, name, held_bytes })
         };
         pids.iter().filter_map(holder).collect()
     }
 
-    /// Anonymous resident memory and `oom_score_adj` of a process; `None` if it ended.
+    /// Anonymous memory, resident and swapped, and `oom_score_adj` of a process; `None` if it ended.
     pub fn closer(&mut self, pid: u32) -> Option<(u64, i16)> {
-        let anon = self.proc.status(pid).ok()?.rss_anon_bytes?;
+        let status = self.proc.status(pid).ok()?;
+        let anon = status.rss_anon_bytes?.saturating_add(status.swap_bytes.unwrap_or(0));
         let text = std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).ok()?;
         Some((anon, text.trim().parse().ok()?))
     }
@@ -149,10 +179,21 @@ impl MemoryWatch {
 
 /// What holders grew by since an earlier look.
 pub fn growth(before: &[Holder], now: &[Holder]) -> BTreeMap<ProcessId, u64> {
-    let old: BTreeMap<ProcessId, u64> = before.iter().map(|one| (one.id, one.rss_bytes)).collect();
+    let old: BTreeMap<ProcessId, u64> = before.iter().map(|one| (one.id, one.held_bytes)).collect();
     // One that is new took all it has.
-    let grown = |one: &Holder| one.rss_bytes.saturating_sub(old.get(&one.id).copied().unwrap_or(0));
+    let grown = |one: &Holder| one.held_bytes.saturating_sub(old.get(&one.id).copied().unwrap_or(0));
     now.iter().map(|one| (one.id, grown(one))).collect()
+}
+
+/// The limits of swap of a cgroup and of those above it; `None` where they are not told by themselves (version 1).
+fn swap_limits(folder: &Path) -> Option<Vec<SwapLimit>> {
+    let limit = |folder: &Path| {
+        let open = |name: &str| File::open(folder.join(name)).ok();
+        Some(SwapLimit { max: open("memory.swap.max")?, used: open("memory.swap.current")? })
+    };
+    // The root has none.
+    let limits: Vec<_> = folder.ancestors().map_while(limit).collect();
+    (!limits.is_empty()).then_some(limits)
 }
 
 fn text<'a>(buffer: &'a mut [u8], file: &File) -> Option<&'a str> {
@@ -201,8 +242,8 @@ mod tests {
         let holders = watch.holders(&machine);
         let own = holders.iter().find(|one| one.id.pid == std::process::id()).unwrap();
         let (anon, _) = watch.closer(own.id.pid).unwrap();
-        assert!(anon > 0 && anon <= own.rss_bytes + (64 << 20));
+        assert!(anon > 0 && anon <= own.held_bytes + (64 << 20));
         assert_eq!(growth(&holders, &holders)[&own.id], 0);
-        assert_eq!(growth(&[], &holders)[&own.id], own.rss_bytes);
+        assert_eq!(growth(&[], &holders)[&own.id], own.held_bytes);
     }
 }

@@ -108,7 +108,10 @@ impl Observe {
         self.read_endings(&mut sample);
         let Self { proc, ledger, bounds, processes, kernel, .. } = self;
         sample.services = self.services.services();
-        ledger.run("machine", |report| sample.machine = self.machine.read(proc, report));
+        ledger.run("machine", |report| {
+            sample.machine = self.machine.read(proc, report);
+            kernel.iter_mut().for_each(|one| one.rest(at, &sample.machine, report));
+        });
         ledger.run("pressure", |report| pressure::read(proc, &mut sample.pressures, report));
         ledger.run("processes", |report| {
             processes.read((proc, kernel.as_mut()), (bounds, stretch), &mut sample, report);

@@ -76,6 +76,78 @@ fn what_ran_has_waited_and_the_programs_have_their_rows() {
 }
 
 #[test]
+fn in_a_storm_of_switches_waits_are_counted_in_some_ticks_and_after_it_in_all() {
+    let Some(mut observe) = watching() else { return };
+    let mut turn = 0;
+    let mut play = |seconds: u32| {
+        let mut samples = Vec::new();
+        for _ in 0..seconds * 5 {
+            std::thread::sleep(Duration::from_millis(200));
+            turn += 1;
+            samples.push(tick(&mut observe, turn));
+        }
+        samples
+    };
+    let counted = |samples: &[Sample]| {
+        samples
+            .iter()
+            .filter(|one| one.kernel.as_ref().is_some_and(|kernel| kernel.are_waits_counted))
+            .count()
+    };
+    let calm = play(1);
+    let threads = ping_pong();
+    let storm = play(4);
+    drop(threads);
+    let switches = |at: usize| storm.get(at).map_or(0, |one| one.machine.context_switches);
+    let per_s = (switches(storm.len() - 1) - switches(0)) as f64 / 4.0;
+    let after = play(8);
+    let last = |back: usize| after.iter().rev().nth(back).map_or(0, |one| one.machine.context_switches);
+    let calm_per_s = (last(0) - last(10)) as f64 / 2.0;
+    if per_s < 200_000.0 || calm_per_s > 40_000.0 {
+        eprintln!("skipped: {per_s:.0} switches a second in the storm, {calm_per_s:.0} after it");
+        return;
+    }
+    assert!((1..storm.len() / 2).contains(&counted(&storm)), "{} of {}", counted(&storm), storm.len());
+    for one in storm.iter().chain(&after).filter_map(|one| one.kernel.as_ref()) {
+        assert!(one.are_waits_counted || one.waits.iter().all(|wait| wait.run_queue.count() == 0));
+    }
+    assert_eq!(counted(&calm), calm.len());
+    assert!(after.iter().rev().take(10).all(|one| counted(std::slice::from_ref(one)) == 1), "it is back");
+    let said = storm.iter().chain(&after).filter_map(|one| one.kernel.as_ref()?.programs.as_ref()).flatten();
+    let rests = said.filter_map(|one| one.reason.as_deref()).find(|why| why.contains("switches a second"));
+    assert!(rests.is_some_and(|why| why.starts_with("it runs in ")), "{rests:?}");
+}
+
+/// Two threads of one CPU that hand each other a byte until the answer is dropped.
+fn ping_pong() -> impl Drop {
+    struct Ends(std::os::unix::net::UnixStream);
+    impl Drop for Ends {
+        fn drop(&mut self) {
+            let _ = self.0.shutdown(std::net::Shutdown::Both);
+        }
+    }
+    let (near, far) = std::os::unix::net::UnixStream::pair().expect("a pair");
+    let ends = Ends(near.try_clone().expect("a descriptor"));
+    for (mut end, begins) in [(near, true), (far, false)] {
+        std::thread::spawn(move || {
+            // SAFETY: a zeroed set is an empty one; the kernel reads its size and no more.
+            unsafe {
+                let mut set: libc::cpu_set_t = std::mem::zeroed();
+                libc::CPU_SET(0, &mut set);
+                libc::sched_setaffinity(0, size_of_val(&set), &raw const set);
+            }
+            let mut byte = [0];
+            let mut goes_on = !begins || std::io::Write::write_all(&mut end, &byte).is_ok();
+            while goes_on {
+                let read = std::io::Read::read_exact(&mut end, &mut byte);
+                goes_on = read.and_then(|()| std::io::Write::write_all(&mut end, &byte)).is_ok();
+            }
+        });
+    }
+    ends
+}
+
+#[test]
 fn a_process_that_is_asked_about_is_watched_until_the_next_tick() {
     let Some(mut observe) = watching() else { return };
     tick(&mut observe, 1);

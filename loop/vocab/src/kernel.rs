@@ -94,6 +94,8 @@ impl From<Hist> for Value {
 pub struct KernelSample {
     /// Waits of every process that ran, in order of pid.
     pub waits: Vec<WaitSample>,
+    /// Whether the run queues were watched in this tick; if not, of `waits` only `reclaim_ns` is known.
+    pub are_waits_counted: bool,
     /// Requests by disk and operation, in order of disk.
     pub block: Vec<BlockSample>,
     /// Calls to file systems by process, in order of pid.

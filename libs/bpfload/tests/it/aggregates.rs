@@ -30,6 +30,26 @@ fn blocks_of_a_known_length_are_counted_as_that_length() {
 }
 
 #[test]
+fn what_a_task_does_while_nobody_looks_is_not_one_long_block() {
+    let Some(_one) = kernel_lock() else { return };
+    let Some(mut kernel) = load(Object::Sched, &["sched_switch"], |_| {}) else { return };
+    let mut child = helpers::start("blocks");
+    let seen = |kernel: &mut bpfload::Kernel| {
+        until(|| sched_of(&drain(kernel), child.id()).filter(|stat| stat.blocked.count() > 0))
+    };
+    assert!(seen(&mut kernel).is_some(), "it blocks");
+    // It is blocked nearly always: it was when nobody looked any more, and is when somebody looks again.
+    kernel.detach("sched_switch");
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    kernel.attach("sched_switch").unwrap();
+    child.wait().unwrap();
+    let stat = sched_of(&drain(&mut kernel), child.id()).unwrap();
+    let (short, long) = stat.blocked.slots.split_at(18); // 134 ms
+    assert!(short.iter().sum::<u32>() >= 3, "those after it are seen: {:?}", stat.blocked);
+    assert_eq!(long.iter().sum::<u32>(), 0, "blocks of 50 ms: {:?}", stat.blocked);
+}
+
+#[test]
 fn naps_are_run_queue_visits_and_no_blocks() {
     let Some(_one) = kernel_lock() else { return };
     let Some(mut kernel) = load(Object::Sched, &["sched_switch"], |_| {}) else { return };

@@ -90,6 +90,39 @@ fn waited_for_a_signal(wake: Vec<Kind>) -> Option<Duration> {
 }
 
 #[test]
+fn whoever_has_read_everything_is_woken_again_though_quiet_events_came_first() {
+    let Some(_one) = kernel_lock() else { return };
+    let only = |o: &mut bpfload::Options| (o.signals, o.wake) = (vec![10], vec![Kind::Signal]);
+    let Some(mut kernel) = load(Object::Events, &["signal_generate", "process_exec"], only) else { return };
+    kernel.detach("process_exit");
+    let mut events = kernel.take_events().unwrap();
+    let mut child =
+        std::process::Command::new("/bin/sh").args(["-c", "trap '' USR1; kill -STOP $$"]).spawn().unwrap();
+    let pid = child.id();
+    for round in 0..3 {
+        std::thread::sleep(Duration::from_millis(100));
+        while events.next_event().is_some() {}
+        let sender = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(100));
+            std::process::Command::new("/bin/true").status().unwrap();
+            // SAFETY: two signals to our own child, which ignores them.
+            unsafe {
+                libc::kill(pid as i32, libc::SIGUSR1);
+                libc::kill(pid as i32, libc::SIGUSR1);
+            }
+        });
+        let begin = Instant::now();
+        events.wait(3_000).unwrap();
+        assert!(begin.elapsed() < Duration::from_millis(2_900), "not woken in round {round}");
+        sender.join().unwrap();
+        let seen: Vec<_> = std::iter::from_fn(|| events.next_event()).map(|one| one.kind()).collect();
+        assert!(seen.contains(&Some(Kind::Exec)) && seen.contains(&Some(Kind::Signal)), "{seen:?}");
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
 fn an_urgent_event_wakes_and_a_quiet_one_does_not() {
     let Some(_one) = kernel_lock() else { return };
     let Some(urgent) = waited_for_a_signal(vec![Kind::Signal]) else { return };

@@ -39,7 +39,6 @@ pub struct KernelDeriver {
     memory_victims: Recent<MemoryVictim>,
     programs: Arc<Vec<BpfProgram>>,
     seen: Option<BTreeMap<ProcessId, Seen>>,
-    delays: BTreeMap<ProcessId, u64>,
     disks: BTreeMap<Arc<str>, DiskSample>,
     block: Vec<BlockLatency>,
 }
@@ -69,7 +68,10 @@ impl KernelDeriver {
     fn take(&mut self, kernel: &KernelSample, snapshot: &mut Snapshot) {
         // Whoever ended within the tick has no row: nothing can be done for it any more.
         let of = |one: &WaitSample| Some(waits(one, snapshot.process(one.id)?));
-        let runq_latency = kernel.waits.iter().filter_map(of).collect();
+        let runq_latency = match kernel.are_waits_counted {
+            true => kernel.waits.iter().filter_map(of).collect(),
+            false => sums(snapshot, &kernel.waits),
+        };
         let of = |one: &FsSample| Some(fs(one, snapshot.process(one.id)?));
         snapshot.fs_latency = kernel.fs.iter().filter_map(of).collect();
         snapshot.runq_latency = runq_latency;
@@ -81,17 +83,7 @@ impl KernelDeriver {
 
     /// Without programs in the kernel: sums of waits, requests of disks, processes that came and went.
     fn compare(&mut self, sample: &Sample, snapshot: &mut Snapshot) {
-        let mut delays = BTreeMap::new();
-        for stat in &sample.processes {
-            let Some(now) = stat.run_delay_ns else { continue };
-            delays.insert(stat.id(), now);
-            let waited = self.delays.get(&stat.id()).and_then(|before| now.checked_sub(*before)).unwrap_or(0);
-            if let Some(process) = snapshot.process(stat.id()).filter(|_| waited > 0) {
-                let row = RunqLatency { waited_us: waited / 1_000, ..bare(process) };
-                snapshot.runq_latency.push(row);
-            }
-        }
-        self.delays = delays;
+        snapshot.runq_latency = sums(snapshot, &[]);
         self.compare_disks(sample);
         snapshot.block_latency.clone_from(&self.block);
         self.compare_processes(sample, snapshot);
@@ -205,6 +197,23 @@ fn bare(process: &Process) -> RunqLatency {
         memory_stall_us: None,
         reclaim_us: None,
     }
+}
+
+/// What /proc says of waits, where nobody counted them: their sum. What was counted of reclaim stands in `counted`.
+fn sums(snapshot: &Snapshot, counted: &[WaitSample]) -> Vec<RunqLatency> {
+    let row = |process: &Process| {
+        let waited_us = process.run_delay_pct.map_or(0.0, |percent| percent * snapshot.interval_s * 1e4);
+        let one =
+            counted.binary_search_by_key(&process.id(), |one| one.id).ok().and_then(|at| counted.get(at));
+        let reclaim_us = one.map(|one| one.reclaim_ns / 1_000);
+        let waited_us = waited_us.round() as u64;
+        (waited_us > 0 || reclaim_us.is_some()).then(|| RunqLatency {
+            waited_us,
+            reclaim_us,
+            ..bare(process)
+        })
+    };
+    snapshot.processes.iter().filter_map(row).collect()
 }
 
 fn micros(ns: &Hist, percent: f64) -> Option<f64> {

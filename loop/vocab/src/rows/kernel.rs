@@ -7,7 +7,7 @@ use crate::kernel::Hist;
 use crate::{Entity, Timestamp};
 
 table! {
-    /// How long the threads of a process waited in the last tick, one row a process that ran.
+    /// How long the threads of a process waited in the last tick, one row a process that ran. In ticks in which nobody counted (no program in the kernel, or it rests, see bpf_programs) only the sum is known.
     runq_latency => RunqLatency {
         /// Process id.
         pid: u32 => None,
@@ -249,7 +249,7 @@ table! {
         name: Arc<str> => None,
         /// Where it is attached.
         hook: Arc<str> => None,
-        /// Whether it runs.
+        /// Whether it runs, if only in some ticks.
         is_attached: bool => Boolean,
         /// Calls while the kernel measured (sysctl kernel.bpf_stats_enabled=1), since loaded.
         calls: u64 => Count,
@@ -261,7 +261,7 @@ table! {
         memory_bytes: u64 => Bytes,
         /// What could not be counted or delivered since loaded, in the row of an object's first program.
         lost: u64 => Count,
-        /// Why it does not run.
+        /// Why it does not run, or only in some ticks.
         reason: Option<String> => None,
     }
 }

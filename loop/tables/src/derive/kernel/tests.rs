@@ -39,8 +39,12 @@ fn what_the_kernel_counted_is_a_row_of_who_still_lives() {
     let waits = |id| WaitSample { id, run_queue, blocked_ns: 9_000, ..WaitSample::default() };
     let gone = ProcessId { pid: 9, start_ticks: 1 };
     let fs = FsSample { id: ID, fsync: run_queue, errors: 1 };
-    let kernel =
-        KernelSample { waits: vec![waits(ID), waits(gone)], fs: vec![fs], ..KernelSample::default() };
+    let kernel = KernelSample {
+        waits: vec![waits(ID), waits(gone)],
+        are_waits_counted: true,
+        fs: vec![fs],
+        ..KernelSample::default()
+    };
     let snapshot = last(&[Sample { kernel: Some(kernel), ..sample(1, &[7]) }]);
     assert_eq!(snapshot.runq_latency.len(), 1);
     let row = &snapshot.runq_latency[0];
@@ -65,6 +69,23 @@ fn without_it_proc_gives_the_sums_and_says_nothing_of_the_rest() {
     assert_eq!(of(snapshot.exits.iter().map(|row| row.pid).collect()), [8]);
     assert_eq!(snapshot.exits.last().map(|row| (row.code, row.signal)), Some((None, None)));
     assert!(snapshot.bpf_programs.is_empty() && snapshot.signals.is_empty());
+}
+
+#[test]
+fn in_a_tick_that_nobody_counted_only_the_sums_are_known_and_what_was_counted_elsewhere() {
+    let reclaims = WaitSample { id: ID, reclaim_ns: 7_000, ..WaitSample::default() };
+    let rests = |second| {
+        let kernel = KernelSample { waits: vec![reclaims.clone()], ..KernelSample::default() };
+        Sample { kernel: Some(kernel), ..sample(second, &[7, 8]) }
+    };
+    let snapshot = last(&[rests(1), rests(2)]);
+    let rows: Vec<_> =
+        snapshot.runq_latency.iter().map(|row| (row.pid, row.waited_us, row.reclaim_us)).collect();
+    assert_eq!(rows, [(7, 5_000, Some(7)), (8, 5_000, None)]);
+    let unknown = |row: &vocab::rows::RunqLatency| {
+        row.waits.is_none() && row.p99_us.is_none() && row.histogram.is_none() && row.blocked_us.is_none()
+    };
+    assert!(snapshot.runq_latency.iter().all(unknown), "{:?}", snapshot.runq_latency);
 }
 
 #[test]
