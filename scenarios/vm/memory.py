@@ -36,8 +36,10 @@ def check(name, holds, detail=""):
 
 def number(name):
     """A figure of the unit's cgroup; 0 once that is gone."""
-    file = FOLDER / name
-    return int(file.read_text()) if file.exists() else 0
+    try:
+        return int((FOLDER / name).read_text())
+    except OSError:
+        return 0
 
 
 def lives(pid):
@@ -61,7 +63,7 @@ class Room:
         taker.write_text(TAKER)
         script = f"python3 {taker} {rate} {most} {self.go} & echo $! > {told}; exec python3 {taker} 1000 {LIMIT_MIB // 3} /"
         call("systemd-run", "--quiet", f"--unit={UNIT}", "-p", f"MemoryMax={LIMIT_MIB}M",
-             "-p", f"MemorySwapMax={swap_mib}M", "/bin/sh", "-c", script)
+             "-p", f"MemorySwapMax={swap_mib}M", "-p", "OOMPolicy=continue", "/bin/sh", "-c", script)
         where = f"SELECT path FROM cgroups WHERE path = '/system.slice/{UNIT}' AND memory_max IS NOT NULL"
         self.is_seen = until(60, lambda: homeostat.rows(where))
         time.sleep(2)

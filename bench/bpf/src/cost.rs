@@ -11,7 +11,7 @@ use bpfload::{Events, Kernel, Object, Options, RunTimeStats, State, Tick};
 use crate::figure::{About, Failure, Figures};
 use crate::governed;
 use crate::loads::{self, Load};
-use crate::measure::{Slice, median, quantile, slice};
+use crate::measure::{Slice, error_of, median, quantile, slice};
 
 const SLICE: Duration = Duration::from_millis(50);
 /// Pairs of slices in the time of one pair of blocks of `governed`.
@@ -178,16 +178,6 @@ fn compare(
     figures.add(about, "p99_loss_percent", longer(0.99), "%");
     figures.add(about, "cpu_per_op_percent", median(&mut cpus), "%");
     Ok(())
-}
-
-/// Standard error of a median, from the spread between the quartiles of sorted values.
-pub(crate) fn error_of(sorted: &[f64]) -> f64 {
-    let n = sorted.len();
-    if n < 4 {
-        return f64::NAN;
-    }
-    // The spread is 1.349 deviations of a normal distribution; a median's error is 1.253 of a mean's.
-    (sorted[n * 3 / 4] - sorted[n / 4]) / 1.349 * 1.253 / (n as f64).sqrt()
 }
 
 /// The loaded programs of an object, or of all.

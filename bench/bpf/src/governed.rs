@@ -11,7 +11,7 @@ use kernfs::{CpuStat, ProcFs};
 
 use crate::figure::{About, Failure, Figures};
 use crate::loads::Load;
-use crate::measure::{Slice, median, quantile, slice};
+use crate::measure::{Slice, error_of, median, quantile, slice};
 
 const TURN: Duration = Duration::from_millis(50);
 /// Turns of which the sums are compared: some rounds of rest.
@@ -97,9 +97,9 @@ pub(crate) fn run(
     figures.add(about, "p50_loss_percent", longer(0.5), "%");
     figures.add(about, "p99_loss_percent", longer(0.99), "%");
     figures.add(about, "cpu_per_op_percent", median(&mut cpu), "%");
-    figures.add(about, "cpu_per_op_error_percent", crate::cost::error_of(&cpu), "%");
+    figures.add(about, "cpu_per_op_error_percent", error_of(&cpu), "%");
     figures.add(about, "throughput_loss_percent", median(&mut rates), "%");
-    figures.add(about, "throughput_loss_error_percent", crate::cost::error_of(&rates), "%");
+    figures.add(about, "throughput_loss_error_percent", error_of(&rates), "%");
     figures.add(about, "runs_percent", 100.0 * f64::from(ran) / (blocks * TURNS) as f64, "%");
     Ok(())
 }
