@@ -15,7 +15,7 @@ pub const MAX_FILE_BYTES: usize = 64 << 20;
 const FIRST_BYTES: usize = 16 << 10;
 
 /// A buffer that grew beyond this is given back before the next read, bytes.
-const KEPT_BYTES: usize = 1 << 20;
+const KEPT_BYTES: usize = 256 << 10;
 
 /// When the end of the file is known.
 #[derive(Clone, Copy, PartialEq, Eq)]

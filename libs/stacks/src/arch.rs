@@ -30,7 +30,7 @@ impl Registers {
 }
 
 /// The unwinder.
-pub(crate) type Unwinder = framehop::x86_64::UnwinderX86_64<crate::region::Region>;
+pub(crate) type Unwinder = framehop::x86_64::UnwinderX86_64<Vec<u8>>;
 /// What it keeps between frames.
 pub(crate) type Cache = framehop::x86_64::CacheX86_64;
 

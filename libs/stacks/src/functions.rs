@@ -10,9 +10,8 @@ use crate::space::{path_of, refused};
 
 /// The mappings of code from files that a process has.
 pub(crate) fn code(proc: &mut ProcFs, pid: u32) -> Result<Vec<Map>, Refusal> {
-    let mut maps = Vec::new();
-    proc.maps(pid, &mut maps).map_err(|error| refused(pid, &error))?;
-    maps.retain(|one| one.perms[2] == b'x' && one.inode != 0);
+    let mut maps = proc.code_maps(pid).map_err(|error| refused(pid, &error))?;
+    maps.retain(|one| one.inode != 0);
     Ok(maps)
 }
 

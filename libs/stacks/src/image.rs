@@ -1,25 +1,28 @@
 //! A program file as it was mapped: its segments, its call frame information and its symbols, read piece by piece.
 //!
 //! Nothing is mapped, because a file that is cut short while it is mapped would end this process; and nothing is kept
-//! but its headers: a symbol table is read through once for all addresses that are asked for.
+//! but its headers: tables are read through piece by piece, once for all that is asked for.
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use object::LittleEndian as Little;
-use object::elf::{FileHeader64, ProgramHeader64, SHF_ALLOC, SHT_DYNSYM, SHT_SYMTAB, SectionHeader64, Sym64};
+use object::elf::{
+    FileHeader64, ProgramHeader64, SHF_ALLOC, SHT_DYNSYM, SHT_STRTAB, SHT_SYMTAB, SectionHeader64, Sym64,
+};
 use object::pod::{from_bytes, slice_from_bytes};
-
-use crate::region::Region;
 
 /// Sections and segments of a file that are looked at.
 const HEADERS_MAX: usize = 4_096;
-/// Largest section that is read as a whole. Unit: bytes.
-const SECTION_BYTES_MAX: u64 = 32 << 20;
+/// Sections by which what is asked for is found, beside symbols and their names.
+const SECTIONS: [&str; 3] = [".eh_frame", ".eh_frame_hdr", BUILD_ID];
+const BUILD_ID: &str = ".note.gnu.build-id";
 /// Longest name of a symbol that is read. Unit: bytes.
 const NAME_BYTES_MAX: usize = 1_024;
-/// Symbols that are read at a time.
+/// Symbols that are read at a time, and bytes of their names.
 const SYMBOLS_AT_ONCE: usize = 2_048;
+const NAMES_AT_ONCE: usize = 32 << 10;
 
 /// Where the bytes of a program are.
 #[derive(Debug)]
@@ -59,7 +62,8 @@ struct Segment {
 /// A section of the file.
 #[derive(Clone, Debug)]
 struct Section {
-    name: String,
+    /// One of [`SECTIONS`], or empty.
+    name: &'static str,
     kind: u32,
     link: u32,
     is_loaded: bool,
@@ -81,7 +85,8 @@ pub(crate) struct Found {
 pub(crate) struct Image {
     source: Source,
     segments: Vec<Segment>,
-    sections: Vec<Section>,
+    /// Those that are of use, each by its number in the file.
+    sections: BTreeMap<u32, Section>,
 }
 
 impl Image {
@@ -117,39 +122,11 @@ impl Image {
         Some(one.address..one.address.checked_add(one.bytes)?)
     }
 
-    /// The bytes of a loaded section, unless it is beyond all measure.
-    pub(crate) fn section(&self, name: &str) -> Option<Region> {
-        let one = self.loaded(name).filter(|one| one.bytes <= SECTION_BYTES_MAX)?;
-        Region::filled(usize::try_from(one.bytes).ok()?, |into| self.source.read(one.offset, into))
-    }
-
-    /// Size of a loaded section. Unit: bytes.
-    pub(crate) fn section_bytes(&self, name: &str) -> u64 {
-        self.loaded(name).map_or(0, |one| one.bytes)
-    }
-
-    /// The start of the function with the code at `address`, by the index of the call frame information; of the usual
-    /// encoding only: 32-bit offsets from the section.
-    pub(crate) fn function_start(&self, address: u64) -> Option<u64> {
-        const USUAL: [u8; 4] = [1, 0x1b, 0x03, 0x3b];
-        let index = self.loaded(".eh_frame_hdr")?;
-        let word = |at: u64| {
-            let mut word = [0; 4];
-            self.source.read(index.offset.checked_add(at)?, &mut word).map(|()| word)
-        };
-        if word(0)? != USUAL {
-            return None;
-        }
-        let start = |n: u64| {
-            let offset = i32::from_le_bytes(word(12 + 8 * n)?);
-            Some(index.address.wrapping_add_signed(i64::from(offset)))
-        };
-        let (mut low, mut high) = (0, u64::from(u32::from_le_bytes(word(8)?)));
-        while high - low > 1 {
-            let middle = low + (high - low) / 2;
-            if start(middle)? <= address { low = middle } else { high = middle }
-        }
-        start(low).filter(|start| *start <= address)
+    /// Bytes of a loaded section from `at` on; `None` unless all of them lie in it.
+    pub(crate) fn bytes_of(&self, name: &str, at: u64, into: &mut [u8]) -> Option<()> {
+        let one = self.loaded(name)?;
+        let end = at.checked_add(into.len() as u64)?;
+        (end <= one.bytes).then(|| self.source.read(one.offset.checked_add(at)?, into)).flatten()
     }
 
     /// Code at `address`, which the file states.
@@ -158,12 +135,12 @@ impl Image {
     }
 
     fn loaded(&self, name: &str) -> Option<&Section> {
-        self.sections.iter().find(|one| one.name == name && one.is_loaded)
+        self.sections.values().find(|one| one.name == name && one.is_loaded)
     }
 
     /// The build id, in hexadecimal: the name of the file's debug information.
     pub(crate) fn build_id(&self) -> Option<String> {
-        let note = self.sections.iter().find(|one| one.name == ".note.gnu.build-id")?;
+        let note = self.sections.values().find(|one| one.name == BUILD_ID)?;
         let bytes = self.source.bytes(note.offset, usize::try_from(note.bytes).ok().filter(|n| *n < 256)?)?;
         // Three words of header, the name `GNU` and its end, then the id.
         let id = bytes.get(16..).filter(|id| id.len() >= 8)?;
@@ -172,14 +149,14 @@ impl Image {
 
     /// Whether it has the table of all its symbols, not of the exported ones only.
     pub(crate) fn has_all_symbols(&self) -> bool {
-        self.sections.iter().any(|one| one.kind == SHT_SYMTAB)
+        self.sections.values().any(|one| one.kind == SHT_SYMTAB)
     }
 
     /// The names of the functions at `addresses`, which ascend; `None` where no symbol covers one.
     pub(crate) fn functions(&self, addresses: &[u64]) -> Vec<Option<String>> {
         let kind = if self.has_all_symbols() { SHT_SYMTAB } else { SHT_DYNSYM };
         let mut found = vec![None; addresses.len()];
-        let table = self.sections.iter().find(|one| one.kind == kind);
+        let table = self.sections.values().find(|one| one.kind == kind);
         if let Some(table) = table {
             // A torn table names what was read of it.
             let _ = self.search(table, addresses, &mut found);
@@ -189,7 +166,21 @@ impl Image {
     }
 
     fn search(&self, table: &Section, addresses: &[u64], found: &mut [Option<Found>]) -> Option<()> {
-        let names = self.sections.get(usize::try_from(table.link).ok()?)?;
+        let names = self.sections.get(&table.link)?;
+        self.each_symbol(table, |symbol| {
+            let one = Found {
+                start: symbol.st_value.get(Little),
+                bytes: symbol.st_size.get(Little),
+                name_at: names.offset.saturating_add(u64::from(symbol.st_name.get(Little))),
+            };
+            if is_function(symbol) {
+                cover(&one, addresses, found);
+            }
+        })
+    }
+
+    /// Shows every symbol of a table that the file itself has; `None` where the table is torn.
+    fn each_symbol(&self, table: &Section, mut each: impl FnMut(&Sym64<Little>)) -> Option<()> {
         let size = size_of::<Sym64<Little>>();
         let mut left = usize::try_from(table.bytes).ok()? / size;
         let mut offset = table.offset;
@@ -197,14 +188,7 @@ impl Image {
             let count = left.min(SYMBOLS_AT_ONCE);
             let bytes = self.source.bytes(offset, count * size)?;
             let (symbols, _) = slice_from_bytes::<Sym64<Little>>(&bytes, count).ok()?;
-            for symbol in symbols.iter().filter(|one| is_function(one)) {
-                let one = Found {
-                    start: symbol.st_value.get(Little),
-                    bytes: symbol.st_size.get(Little),
-                    name_at: names.offset.saturating_add(u64::from(symbol.st_name.get(Little))),
-                };
-                cover(&one, addresses, found);
-            }
+            symbols.iter().filter(|one| is_defined(one)).for_each(&mut each);
             left -= count;
             offset = offset.checked_add((count * size) as u64)?;
         }
@@ -214,52 +198,58 @@ impl Image {
     /// Where in the file the exported functions of these names begin; `None` for those that it does not export.
     pub(crate) fn offsets_of(&self, names: &[&str]) -> Vec<Option<u64>> {
         let mut found = vec![None; names.len()];
-        if let Some(table) = self.sections.iter().find(|one| one.kind == SHT_DYNSYM) {
-            // A torn table gives what was read of it.
-            let _ = self.look_up(table, names, &mut found);
-        }
+        self.each_exported(names, |index, symbol| {
+            let is_first = |seat: &&mut Option<u64>| seat.is_none() && is_function(symbol);
+            if let Some(seat) = found.get_mut(index).filter(is_first) {
+                *seat = self.offset_of(symbol.st_value.get(Little));
+            }
+        });
         found
     }
 
     /// Where the file says that the exported functions and objects of these names lie.
     pub(crate) fn exported(&self, names: &[&str]) -> Vec<Option<Range<u64>>> {
         let mut found = vec![None; names.len()];
-        if let Some(table) = self.sections.iter().find(|one| one.kind == SHT_DYNSYM) {
-            // A torn table gives what was read of it.
-            let _ = self.each_exported(table, |name, symbol| {
-                if let Some(index) = names.iter().position(|one| one.as_bytes() == name) {
-                    let start = symbol.st_value.get(Little);
-                    found[index] = Some(start..start.saturating_add(symbol.st_size.get(Little)));
-                }
-            });
-        }
+        self.each_exported(names, |index, symbol| {
+            if let Some(seat) = found.get_mut(index) {
+                let start = symbol.st_value.get(Little);
+                *seat = Some(start..start.saturating_add(symbol.st_size.get(Little)));
+            }
+        });
         found
     }
 
-    fn look_up(&self, table: &Section, names: &[&str], found: &mut [Option<u64>]) -> Option<()> {
-        self.each_exported(table, |name, symbol| {
-            let index = names.iter().position(|one| one.as_bytes() == name);
-            if let Some(index) = index.filter(|_| is_function(symbol)) {
-                found[index] = found[index].or(self.offset_of(symbol.st_value.get(Little)));
+    /// Shows every exported symbol that has one of these names, with the index of the name; of a torn table those that
+    /// could be read.
+    fn each_exported(&self, names: &[&str], mut each: impl FnMut(usize, &Sym64<Little>)) {
+        let Some(table) = self.sections.values().find(|one| one.kind == SHT_DYNSYM) else { return };
+        let Some(places) = self.sections.get(&table.link).and_then(|texts| self.places_of(texts, names)) else {
+            return;
+        };
+        let _ = self.each_symbol(table, |symbol| {
+            if let Some(index) = places.get(&symbol.st_name.get(Little)) {
+                each(*index, symbol);
             }
-        })
+        });
     }
 
-    /// Every symbol of a table that this file has, by its name.
-    fn each_exported(&self, table: &Section, mut each: impl FnMut(&[u8], &Sym64<Little>)) -> Option<()> {
-        let whole = |one: &Section| {
-            let bytes = usize::try_from(one.bytes).ok().filter(|_| one.bytes <= SECTION_BYTES_MAX)?;
-            self.source.bytes(one.offset, bytes)
-        };
-        let texts = whole(self.sections.get(usize::try_from(table.link).ok()?)?)?;
-        let bytes = whole(table)?;
-        let (symbols, _) =
-            slice_from_bytes::<Sym64<Little>>(&bytes, bytes.len() / size_of::<Sym64<Little>>()).ok()?;
-        for symbol in symbols.iter().filter(|one| one.st_shndx.get(Little) != object::elf::SHN_UNDEF) {
-            let rest = texts.get(symbol.st_name.get(Little) as usize..).unwrap_or_default();
-            each(rest.split(|byte| *byte == 0).next().unwrap_or_default(), symbol);
+    /// Where each of `names` stands in a section of names: the end of a longer one is a name, too.
+    fn places_of(&self, texts: &Section, names: &[&str]) -> Option<BTreeMap<u32, usize>> {
+        let longest = names.iter().map(|name| name.len()).max().unwrap_or(0) as u64;
+        let (mut places, mut at) = (BTreeMap::new(), 0);
+        while at < texts.bytes {
+            let length = (texts.bytes - at).min(NAMES_AT_ONCE as u64);
+            let bytes = self.source.bytes(texts.offset.checked_add(at)?, usize::try_from(length).ok()?)?;
+            for end in (0..bytes.len()).filter(|end| bytes[*end] == 0) {
+                let is_here = |name: &&str| bytes[..end].ends_with(name.as_bytes());
+                for (index, name) in names.iter().enumerate().filter(|(_, name)| is_here(name)) {
+                    places.insert(u32::try_from(at + (end - name.len()) as u64).ok()?, index);
+                }
+            }
+            // The next piece begins with as much of this one as a name could need that ends in it.
+            at += if at + length < texts.bytes { length - longest } else { length };
         }
-        Some(())
+        Some(places)
     }
 
     /// Where in the file the code at `address` lies, which the file states.
@@ -305,7 +295,7 @@ fn segment(one: &ProgramHeader64<Little>) -> Segment {
     }
 }
 
-fn sections_of(source: &Source, all: &[SectionHeader64<Little>], names: usize) -> Vec<Section> {
+fn sections_of(source: &Source, all: &[SectionHeader64<Little>], names: usize) -> BTreeMap<u32, Section> {
     let names = all.get(names).and_then(|one| {
         let bytes = usize::try_from(one.sh_size.get(Little)).ok().filter(|bytes| *bytes < 1 << 20)?;
         source.bytes(one.sh_offset.get(Little), bytes)
@@ -314,7 +304,7 @@ fn sections_of(source: &Source, all: &[SectionHeader64<Little>], names: usize) -
     let name = |at: u32| {
         let rest = names.get(at as usize..).unwrap_or_default();
         let end = rest.iter().position(|byte| *byte == 0).unwrap_or(rest.len());
-        String::from_utf8_lossy(&rest[..end]).into_owned()
+        SECTIONS.into_iter().find(|one| one.as_bytes() == &rest[..end]).unwrap_or_default()
     };
     let section = |one: &SectionHeader64<Little>| Section {
         name: name(one.sh_name.get(Little)),
@@ -325,14 +315,19 @@ fn sections_of(source: &Source, all: &[SectionHeader64<Little>], names: usize) -
         offset: one.sh_offset.get(Little),
         bytes: one.sh_size.get(Little),
     };
-    all.iter().map(section).collect()
+    let is_of_use =
+        |one: &Section| !one.name.is_empty() || matches!(one.kind, SHT_SYMTAB | SHT_DYNSYM | SHT_STRTAB);
+    (0..).zip(all.iter().map(section)).filter(|(_, one)| is_of_use(one)).collect()
 }
 
-/// A function that this file has; those it only asks for have no section.
+/// What this file has; what it only asks for has no section.
+fn is_defined(symbol: &Sym64<Little>) -> bool {
+    symbol.st_shndx.get(Little) != object::elf::SHN_UNDEF && symbol.st_value.get(Little) != 0
+}
+
 fn is_function(symbol: &Sym64<Little>) -> bool {
     let kind = symbol.st_info & 0xf;
-    let is_code = kind == object::elf::STT_FUNC || kind == object::elf::STT_GNU_IFUNC;
-    is_code && symbol.st_shndx.get(Little) != object::elf::SHN_UNDEF && symbol.st_value.get(Little) != 0
+    kind == object::elf::STT_FUNC || kind == object::elf::STT_GNU_IFUNC
 }
 
 /// Takes the symbol for every address in it that had none, or a wider one.

@@ -10,6 +10,7 @@
 //! the one that keeps it, as [`Kind::MemoryKept`] tells: a heap hands room that one gave back to the next, and the callers that both have are what is sure; a
 //! thread that sleeps where only its frame pointer tells the caller may have a stack that ends early.
 mod arch;
+mod call_frames;
 mod counts;
 mod functions;
 pub mod gpu;
@@ -20,7 +21,6 @@ mod names;
 mod perf;
 mod profile;
 mod python;
-mod region;
 mod request;
 mod ring;
 mod sampler;

@@ -46,11 +46,10 @@ pub(crate) struct Space {
 impl Space {
     /// Reads what is mapped now.
     pub(crate) fn read(proc: &mut ProcFs, pid: u32) -> Result<Self, Refusal> {
-        let mut maps = Vec::new();
-        proc.maps(pid, &mut maps).map_err(|error| refused(pid, &error))?;
+        let maps = proc.code_maps(pid).map_err(|error| refused(pid, &error))?;
         let mut space = Self { modules: Vec::new(), images: Vec::new(), interpreted: Vec::new() };
         let mut known: Vec<((u32, u32, u64), usize)> = Vec::new();
-        for map in maps.iter().filter(|one| one.perms[2] == b'x').take(MODULES_MAX) {
+        for map in maps.iter().take(MODULES_MAX) {
             let key = (map.dev_major, map.dev_minor, map.inode);
             let image = match known.iter().find(|(other, _)| *other == key && map.inode != 0) {
                 Some((_, index)) => Some(*index),

@@ -1,19 +1,19 @@
 //! From registers and a copy of the stack to the addresses of the calls that led there.
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
-use framehop::{FrameAddress, Module, ModuleSectionInfo, Unwinder as _};
+use framehop::{FrameAddress, Module as Unwound, ModuleSectionInfo, Unwinder as _};
 use kernfs::ProcFs;
 
 use crate::arch::{Cache, Registers, Unwinder, frame_bytes};
-use crate::image::Image;
-use crate::region::Region;
+use crate::call_frames::{CallFrames, function_start};
 use crate::space::Space;
 
 /// Frames of one stack at most, from the innermost on.
 pub(crate) const FRAMES_MAX: usize = 64;
-/// Call frame information that is held for one process at most. Unit: bytes.
-const TABLES_BYTES_MAX: u64 = 48 << 20;
+/// Functions whose call frame information is held for one process, and what it may take. Unit: bytes.
+const FUNCTIONS_MAX: usize = 4_096;
+const TABLES_BYTES_MAX: usize = 1 << 20;
 /// What is read at a time of a stack beyond its copy. Unit: bytes.
 const BLOCK_BYTES: u64 = 512;
 
@@ -27,12 +27,13 @@ pub(crate) struct StackCopy<'a> {
     pub(crate) rest: Option<(&'a mut ProcFs, u32)>,
 }
 
-/// The unwinder of one process: tables of a file are read when the first frame in it is met.
+/// The unwinder of one process: what a file says of a function is read when the first frame in it is met.
 pub(crate) struct Walker {
     unwinder: Unwinder,
     cache: Cache,
-    known: BTreeSet<u64>,
-    left_bytes: u64,
+    /// Start and end of what was asked for.
+    known: BTreeMap<u64, u64>,
+    left_bytes: usize,
     /// Where the part of the stack begins that belongs to each frame of the last walk.
     pub(crate) parts: Vec<u64>,
 }
@@ -42,7 +43,7 @@ impl Walker {
         Self {
             unwinder: Unwinder::new(),
             cache: Cache::new(),
-            known: BTreeSet::new(),
+            known: BTreeMap::new(),
             left_bytes: TABLES_BYTES_MAX,
             parts: Vec::new(),
         }
@@ -85,18 +86,24 @@ impl Walker {
         }
     }
 
-    /// Hands the unwinder the tables of the code at `address`.
+    /// Hands the unwinder what is said of the code at `address`.
     fn prepare(&mut self, space: &Space, address: u64) {
-        let Some(module) = space.module(address) else { return };
-        if !self.known.insert(module.start) {
+        let is_known = self.known.range(..=address).next_back().is_some_and(|(_, end)| address < *end);
+        let Some(module) = space.module(address).filter(|_| !is_known && self.known.len() < FUNCTIONS_MAX)
+        else {
             return;
-        }
-        let Some(image) = module.image.and_then(|index| space.images.get(index)) else { return };
-        let bytes = TABLES.iter().map(|name| image.section_bytes(name)).sum();
-        let Some(left) = self.left_bytes.checked_sub(bytes) else { return };
-        self.left_bytes = left;
-        let range = module.start..module.end;
-        self.unwinder.add_module(Module::new(module.name.clone(), range, module.bias, Tables(image)));
+        };
+        let image = module.image.and_then(|index| space.images.get(index));
+        let stated = address.wrapping_sub(module.bias);
+        let found = image.and_then(|image| CallFrames::of(image, stated));
+        let found = found.filter(|one| one.bytes.len() <= self.left_bytes);
+        let Some((range, found)) = found.and_then(|one| Some((one.within(module, address)?, one))) else {
+            self.known.insert(address, address + 1);
+            return;
+        };
+        self.left_bytes -= found.bytes.len();
+        self.known.insert(range.start, range.end);
+        self.unwinder.add_module(Unwound::new(String::new(), range, module.bias, Tables(found)));
     }
 }
 
@@ -105,35 +112,27 @@ impl Walker {
 fn frame_pointer(space: &Space, address: u64, sp: u64) -> Option<u64> {
     let module = space.module(address)?;
     let image = space.images.get(module.image?)?;
-    let start = image.function_start(address.wrapping_sub(module.bias))?;
+    let start = function_start(image, address.wrapping_sub(module.bias))?;
     let mut code = [0; 48];
     image.code(start, &mut code)?;
     sp.checked_add(frame_bytes(&code)?)
 }
 
-/// Call frame information and its index.
-const TABLES: [&str; 2] = [".eh_frame", ".eh_frame_hdr"];
+/// What is said of a function, as the unwinder asks for it. What code is in it need not be known.
+struct Tables(CallFrames);
 
-/// The tables of a file, as the unwinder asks for them. What code is in them it need not know.
-struct Tables<'a>(&'a Image);
-
-impl Tables<'_> {
-    fn known(name: &[u8]) -> Option<&'static str> {
-        TABLES.into_iter().find(|one| one.as_bytes() == name)
-    }
-}
-
-impl ModuleSectionInfo<Region> for Tables<'_> {
+impl ModuleSectionInfo<Vec<u8>> for Tables {
     fn base_svma(&self) -> u64 {
         0
     }
 
     fn section_svma_range(&mut self, name: &[u8]) -> Option<Range<u64>> {
-        self.0.section_range(Self::known(name)?)
+        let end = self.0.address.checked_add(self.0.bytes.len() as u64)?;
+        (name == b".eh_frame").then_some(self.0.address..end)
     }
 
-    fn section_data(&mut self, name: &[u8]) -> Option<Region> {
-        self.0.section(Self::known(name)?)
+    fn section_data(&mut self, name: &[u8]) -> Option<Vec<u8>> {
+        (name == b".eh_frame").then(|| std::mem::take(&mut self.0.bytes))
     }
 }
 

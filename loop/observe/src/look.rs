@@ -187,7 +187,7 @@ fn open_file(pid: u32, fd: &Fd, tcp: impl Fn(u64) -> Option<Tcp>) -> OpenFile {
 pub(crate) fn maps(root: &Path, pid: u32) -> std::io::Result<Vec<MapProbe>> {
     let mut sums: BTreeMap<String, (u32, u64, u64)> = BTreeMap::new();
     smaps::each(root, pid, |map| {
-        let sum = sums.entry(map.name.to_owned()).or_default();
+        let sum = sums.entry(map.name).or_default();
         sum.0 += 1;
         sum.1 = sum.1.saturating_add(map.rss_bytes);
         sum.2 = sum.2.saturating_add(map.anon_bytes);

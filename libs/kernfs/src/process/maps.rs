@@ -60,6 +60,12 @@ impl ProcFs {
     pub fn maps(&mut self, pid: u32, maps: &mut Vec<Map>) -> Result<usize> {
         Ok(parse_maps(self.all_of_pid(pid, "maps")?, maps))
     }
+
+    /// Those with code only: of a process that leaks mappings all of them would be megabytes.
+    pub fn code_maps(&mut self, pid: u32) -> Result<Vec<Map>> {
+        let all = lines(self.all_of_pid(pid, "maps")?).filter_map(parse_line);
+        Ok(all.filter(|map| map.perms[2] == b'x').collect())
+    }
 }
 
 #[cfg(test)]
@@ -102,5 +108,7 @@ mod tests {
         let skipped = ProcFs::open("/proc".as_ref()).unwrap().maps(std::process::id(), &mut maps);
         assert_eq!(skipped, Ok(0));
         assert!(maps.iter().any(|m| m.path.as_ref().is_some_and(|p| p.as_os_str() == "[stack]")));
+        maps.retain(|one| one.perms[2] == b'x');
+        assert_eq!(ProcFs::open("/proc".as_ref()).unwrap().code_maps(std::process::id()), Ok(maps));
     }
 }
