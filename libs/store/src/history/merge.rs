@@ -13,7 +13,7 @@ use crate::medium::{Medium, MediumFile};
 
 /// A block is closed at this many series or bytes; either keeps a look-up of one series cheap.
 const BLOCK_SERIES: u32 = 4096;
-const BLOCK_BYTES: usize = 1 << 20;
+const BLOCK_BYTES: usize = 512 << 10;
 /// Names and directories of the inputs that are merged together. An ordinary hour is all of it; where thousands of
 /// processes came and went, it becomes several rows of blocks.
 const OPEN_BYTES: usize = if cfg!(test) { 16 << 10 } else { 4 << 20 };
@@ -364,7 +364,7 @@ impl<'a> Sink<'a> {
         let full = std::mem::replace(&mut self.builder, fresh);
         match full.series() {
             0 => Ok(()),
-            _ => self.file.push(&full.finish(self.generations, 0)),
+            _ => full.parts(self.generations, 0).iter().try_for_each(|part| self.file.push(part)),
         }
     }
 

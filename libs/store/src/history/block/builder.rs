@@ -156,7 +156,12 @@ impl Builder {
     }
 
     /// The finished block.
-    pub fn finish(mut self, generations: (u64, u64), first_tick: u32) -> Vec<u8> {
+    pub fn finish(self, generations: (u64, u64), first_tick: u32) -> Vec<u8> {
+        self.parts(generations, first_tick).concat()
+    }
+
+    /// The finished block in parts, for who writes them one after the other: the payload is most of it, and not copied.
+    pub fn parts(mut self, generations: (u64, u64), first_tick: u32) -> [Vec<u8>; 3] {
         if self.group_series > 0 {
             self.end_group();
         }
@@ -191,10 +196,7 @@ impl Builder {
             key_bytes: self.first_key.len() as u32,
             key_crc: crc32fast::hash(&self.first_key),
         };
-        let mut out = header.write();
-        out.extend_from_slice(&meta);
-        out.extend_from_slice(&self.payload);
-        out
+        [header.write(), meta, self.payload]
     }
 }
 
