@@ -132,7 +132,7 @@ mod tests {
             recurrences: 0,
             muted_until,
         };
-        Ledger { incidents: vec![row].into(), ..Ledger::default() }
+        Ledger { incidents: vec![row.into()].into(), ..Ledger::default() }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::Instant;
 use act::{Act, ActConfig, GuardConfig, Ring};
 use cycle::cycle::Turn;
 use cycle::film::Filmed;
-use cycle::models::{decode, newest_sound};
+use cycle::models::{is_whole, newest_sound};
 use cycle::recording::Header;
 use cycle::replay::Recorder;
 use cycle::{Cycle, Models, Start, World, rules};
@@ -40,6 +40,7 @@ use crate::live::Live;
 use crate::oneshot::OneShot;
 use crate::options::RunOptions;
 use crate::paths::Paths;
+use crate::saving::Saving;
 use crate::signals::Signals;
 use crate::wire::{RING_ENV, Request, SOCKET_ENV};
 use crate::{banner, clock};
@@ -47,8 +48,10 @@ use crate::{banner, clock};
 /// Turns between two writes of what was learnt.
 const LEARNT_EVERY: u64 = 60;
 
-/// Turns after which memory is given back that was used once: program text of a question, pages of the heap.
+/// Turns after which memory is given back that was used once: program text of a question; pages of the heap, which cost
+/// less to look for and come back sooner.
 const TRIM_EVERY: u64 = 20;
+const TRIM_HEAP_EVERY: u64 = 5;
 
 /// All a run needs to know.
 pub struct Settings {
@@ -110,6 +113,7 @@ pub fn run(settings: &Settings) -> Result<ExitCode, UserError> {
     };
     let mut after = After {
         store: &mut store,
+        saving: Saving::default(),
         history: &mut history,
         films: Films::new(&settings.paths.state_dir),
         doors: &doors,
@@ -197,6 +201,7 @@ const MODEL_BLOBS: [&str; 2] = ["models", "models.before"];
 /// What happens with a turn after it was thought.
 struct After<'a> {
     store: &'a mut Store,
+    saving: Saving,
     history: &'a mut History,
     films: Films,
     doors: &'a Arc<Doors>,
@@ -209,17 +214,20 @@ struct After<'a> {
 }
 
 impl After<'_> {
-    fn take(&mut self, turn: Turn, mode: Mode) {
-        let turn = Arc::new(turn);
+    fn take(&mut self, mut turn: Turn, mode: Mode) {
         self.between.prepare(&turn.snapshot, mode);
         self.announcer.tell(&turn.change.incidents, &turn.ledger);
         let noted = turn.snapshot.events.iter().chain(&turn.change.events).filter(|event| is_of_note(event));
         let noted = noted.map(event_row).collect::<Vec<_>>();
         // A store that cannot be written keeps its rows in memory.
-        let saved = self.store.save(&turn.change.rows, &noted);
+        let rows = self.saving.due(&turn.change.rows, turn.snapshot.at);
+        let saved = self.store.save(&rows, &noted);
         self.tell_of_store(saved);
         let view = View::new(turn.snapshot.clone(), turn.ledger.clone(), turn.events.clone());
         self.history.note(&view.with_learnt(turn.learnt.clone()));
+        // The doors show the rows of it, which the last turn and this one share; there may be many.
+        turn.change.incidents = Vec::new();
+        let turn = Arc::new(turn);
         self.doors.publish(turn.clone(), mode);
         if turn.snapshot.turn == 1 {
             // Only now does everything that the banner promises answer.
@@ -227,8 +235,10 @@ impl After<'_> {
             // The keeper only wants to know that we came up; if it is gone, its end of the socket tells us.
             let _ = self.link.ask(&Request::Ready);
         }
-        if turn.snapshot.turn % TRIM_EVERY == 1 {
-            let _ = crate::trim::trim();
+        match turn.snapshot.turn {
+            turn if turn % TRIM_EVERY == 1 => drop(crate::trim::trim()),
+            turn if turn % TRIM_HEAP_EVERY == 1 => crate::trim::trim_heap(),
+            _ => {}
         }
     }
 }
@@ -272,10 +282,10 @@ fn turn_until_end<W: World>(
         let Some(turn) = cycle.turn() else { break };
         keep(&mut cycle.world, &turn)?;
         for reel in filmed(&mut cycle.world).keep(&turn) {
-            after.films.take(reel, |begin| Header {
+            after.films.take(reel, |mind| Header {
                 start: of_films.clone(),
                 capabilities: cycle.world.capabilities(),
-                mind: Some(begin.mind.clone()),
+                mind: Some(mind),
             });
         }
         let (number, models) = (turn.snapshot.turn, turn.models.clone());
@@ -287,6 +297,8 @@ fn turn_until_end<W: World>(
             save_learnt(after.store, cycle.baselines());
         }
     }
+    let saved = after.store.save(&after.saving.rest(), &[]);
+    after.tell_of_store(saved);
     save_learnt(after.store, cycle.baselines());
     save_models(after.store, &cycle.save_models());
     Ok(ExitCode::SUCCESS)
@@ -339,7 +351,7 @@ fn models(store: &Store) -> Models {
 /// Keeps a new version, and the one before it for the day on which the new one is damaged.
 fn save_models(store: &mut Store, models: &[u8]) {
     let [newest, before] = MODEL_BLOBS;
-    let sound = store.blob(newest).filter(|bytes| decode(bytes).is_ok());
+    let sound = store.blob(newest).filter(|bytes| is_whole(bytes));
     // What cannot be saved is learnt again.
     if let Some(bytes) = sound {
         let _ = store.save_blob(before, &bytes);

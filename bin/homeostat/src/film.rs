@@ -48,28 +48,27 @@ impl Films {
         Self { state_dir: state_dir.to_owned(), running: None }
     }
 
-    /// Takes what is to be written; `header` says under what the loop ran when a film begins.
-    pub fn take(&mut self, reel: Reel, header: impl FnOnce(&Begin) -> Header) {
+    /// Takes what is to be written; `header` says under what the loop ran when a film begins, and what it knew.
+    pub fn take(&mut self, reel: Reel, header: impl FnOnce(Vec<u8>) -> Header) {
         match reel {
-            Reel::Begin(begin) => self.begin(&begin, &header(&begin)),
+            Reel::Begin(Begin { incident, mind, frames }) => self.begin(incident, &header(mind), frames),
             Reel::Also(incident) => self.send(Piece::Also(incident)),
             Reel::More(frame) => self.send(Piece::More(frame)),
             Reel::End => self.running = None,
         }
     }
 
-    fn begin(&mut self, begin: &Begin, header: &Header) {
+    fn begin(&mut self, incident: u64, header: &Header, frames: Vec<u8>) {
         let mut first = Vec::new();
         if Writer::new(&mut first, header).is_err() {
             return;
         }
-        first.extend_from_slice(&begin.frames);
         let (sender, pieces) = sync_channel(WAITING_MAX);
-        let (state_dir, incident) = (self.state_dir.clone(), begin.incident);
+        let state_dir = self.state_dir.clone();
         // A thread as long as the film: a disk that hangs holds up nothing else.
         let thread =
             std::thread::Builder::new().name("film".to_owned()).stack_size(128 << 10).spawn(move || {
-                if let Err(error) = write(&state_dir, incident, first, &pieces) {
+                if let Err(error) = write(&state_dir, incident, [first, frames], &pieces) {
                     eprintln!("homeostat: the film of incident {incident} ends early: {error}");
                 }
             });
@@ -84,15 +83,17 @@ impl Films {
     }
 }
 
-fn write(state_dir: &Path, incident: u64, first: Vec<u8>, pieces: &Receiver<Piece>) -> io::Result<()> {
+fn write(state_dir: &Path, incident: u64, first: [Vec<u8>; 2], pieces: &Receiver<Piece>) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder(state_dir))?;
     prune(&folder(state_dir), ROOM_BYTES - FILM_BYTES_MAX, FILMS_MAX - 1);
     let path = path_of(state_dir, incident);
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&path)?;
-    file.write_all(&first)?;
-    let mut bytes = first.len() as u64;
+    let mut bytes = 0;
     // The minutes that follow need no copy of the one before.
-    drop(first);
+    for part in first {
+        file.write_all(&part)?;
+        bytes += part.len() as u64;
+    }
     while let Ok(piece) = pieces.recv() {
         match piece {
             // Two names of one file: it goes when both are gone.

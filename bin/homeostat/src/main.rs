@@ -34,6 +34,7 @@ mod paths;
 mod record;
 mod reflex;
 mod rescue;
+mod saving;
 mod service_file;
 mod shared;
 mod signals;

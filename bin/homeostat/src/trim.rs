@@ -43,7 +43,8 @@ pub fn unmap(ranges: &[(usize, usize)]) {
     }
 }
 
-fn trim_heap() {
+/// Gives back pages of the heap in which nothing stands.
+pub fn trim_heap() {
     // SAFETY: gives free memory of the heap back to the kernel; what is in use is not touched.
     #[cfg(target_env = "gnu")]
     unsafe {

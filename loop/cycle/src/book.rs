@@ -1,5 +1,5 @@
 //! The books of the loop: its nouns as rows of its own tables.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -62,6 +62,7 @@ impl Book {
 
     /// Notes incidents that were opened, changed or closed.
     pub fn note_incidents(&mut self, snapshot: &Snapshot, incidents: &[Incident], rows: &mut Ledger) {
+        let mut evidence = Vec::new();
         for incident in incidents {
             let mut row = incident_row(snapshot, incident, self.muted_until.get(&incident.id).copied());
             let earlier = self.ledger.incidents.iter().rev().find(|one| one.id == row.id);
@@ -71,12 +72,16 @@ impl Book {
                 // A culprit that is gone keeps the name it had.
                 row.name.clone_from(&earlier.name);
             }
+            let row = Arc::new(row);
             put(&mut self.ledger.incidents, row.clone(), |one| one.id == row.id);
             put(&mut rows.incidents, row.clone(), |one| one.id == row.id);
-            let evidence = evidence_rows(incident);
+            evidence.extend(evidence_rows(incident).map(Arc::new));
+        }
+        if !incidents.is_empty() {
+            let new = incidents.iter().map(|one| one.id).collect::<BTreeSet<_>>();
             for list in [&mut self.ledger.evidence, &mut rows.evidence] {
                 let list = Arc::make_mut(list);
-                list.retain(|one| one.incident_id != incident.id);
+                list.retain(|one| !new.contains(&one.incident_id));
                 list.extend(evidence.iter().cloned());
             }
         }
@@ -93,7 +98,7 @@ impl Book {
         if let Some(row) =
             Arc::make_mut(&mut self.ledger.incidents).iter_mut().find(|row| row.id == incident_id)
         {
-            row.muted_until = Some(until);
+            Arc::make_mut(row).muted_until = Some(until);
             let row = row.clone();
             put(&mut rows.incidents, row.clone(), |one| one.id == row.id);
         }
@@ -235,8 +240,8 @@ fn culprit_name(snapshot: &Snapshot, culprit: &Entity, process: Option<ProcessId
     program.unwrap_or_else(|| culprit.to_string())
 }
 
-fn evidence_rows(incident: &Incident) -> Vec<EvidenceRow> {
-    let row = |position: usize, role: &str, entity: &Entity, weight, sentence: &str| EvidenceRow {
+fn evidence_rows(incident: &Incident) -> impl Iterator<Item = EvidenceRow> {
+    let row = move |position: usize, role: &str, entity: &Entity, weight, sentence: &str| EvidenceRow {
         incident_id: incident.id,
         position: position as u32,
         role: role.to_owned(),
@@ -249,22 +254,21 @@ fn evidence_rows(incident: &Incident) -> Vec<EvidenceRow> {
         weight,
         sentence: sentence.to_owned(),
     };
-    let causes = incident.tree.iter().enumerate().map(|(position, node)| EvidenceRow {
+    let causes = incident.tree.iter().enumerate().map(move |(position, node)| EvidenceRow {
         parent: node.parent,
         ..row(position, "cause", &node.entity, Some(node.weight), &node.sentence)
     });
-    let cells = incident.evidence.iter().enumerate().map(|(position, cell)| EvidenceRow {
+    let cells = incident.evidence.iter().enumerate().map(move |(position, cell)| EvidenceRow {
         source_table: Some(cell.table.clone()),
         source_column: Some(cell.column.clone()),
         value: Some(cell.value.to_string()),
         normal: cell.normal.as_ref().map(ToString::to_string),
         ..row(position, "cell", &cell.entity, None, &cell.sentence)
     });
-    let others =
-        incident.alternatives.iter().enumerate().map(|(position, one)| {
-            row(position, "alternative", &one.culprit, Some(one.weight), &one.sentence)
-        });
-    causes.chain(cells).chain(others).collect()
+    let others = incident.alternatives.iter().enumerate().map(move |(position, one)| {
+        row(position, "alternative", &one.culprit, Some(one.weight), &one.sentence)
+    });
+    causes.chain(cells).chain(others)
 }
 
 fn decision_row(decision: &Decision) -> DecisionRow {

@@ -16,9 +16,11 @@ use vocab::onnx::OnnxWishes;
 use vocab::probe::Probe;
 use vocab::sample::Sample;
 
+use crate::book::Change;
 use crate::cycle::Turn;
 use crate::mind::Mind;
-use crate::recording::{self, Thought};
+use crate::packing;
+use crate::recording;
 use crate::world::{Command, Deeds, Recheck, World};
 
 /// Turns of a part; two are kept.
@@ -114,11 +116,12 @@ impl<W: World> Filmed<W> {
 
     /// Ends the turn that was just thought; what is to be written of it.
     pub fn keep(&mut self, turn: &Turn) -> Vec<Reel> {
-        encode(&mut self.record, &Thought::of(&turn.change));
+        // What is written of it is a thought, its fields one after the other.
+        let Change { incidents, decisions, outcomes, events, .. } = &turn.change;
+        encode(&mut self.record, &(incidents, decisions, outcomes, events));
         encode(&mut self.record, &Some(Told::between(&self.learnt, &turn.learnt)));
         self.learnt.clone_from(&turn.learnt);
-        let mut frame = Vec::new();
-        recording::push_frame(&mut frame, &self.record);
+        let frame = recording::frame(&self.record);
         let mut reels = Vec::new();
         for id in turn.change.incidents.iter().map(|one| one.id) {
             if id < self.next_incident {
@@ -141,7 +144,7 @@ impl<W: World> Filmed<W> {
     /// A film that begins with the parts in memory.
     fn begin_film(&mut self, incident: u64) -> Option<Reel> {
         let first = self.parts.front()?;
-        let frames = self.parts.iter().flat_map(|part| &part.frames).copied().collect();
+        let frames = self.parts.iter().map(|part| part.frames.as_slice()).collect::<Vec<_>>().concat();
         self.running = Some(Running { turns: 0, left: AFTER_TURNS });
         Some(Reel::Begin(Begin { incident, mind: first.mind.clone(), frames }))
     }
@@ -171,7 +174,7 @@ impl<W: World> Filmed<W> {
 
 /// Appends a value as postcard writes it: fields one after the other are the struct of them.
 fn encode(to: &mut Vec<u8>, value: &impl Serialize) {
-    let written = postcard::to_extend(value, std::mem::take(to));
+    let written = packing::append(value, std::mem::take(to));
     // Plain data always serialises; what does not leaves a frame that a reader refuses.
     *to = written.unwrap_or_default();
 }

@@ -8,7 +8,7 @@ use vocab::snapshot::Snapshot;
 
 use crate::Mind;
 use crate::models::{decode_parcel, encode_parcel, sealed};
-use crate::recording::{Header, Reader, Recorded, Writer, push_frame};
+use crate::recording::{Header, Reader, Recorded, Writer, frame};
 use crate::replay::replay;
 
 /// Any bytes as a recording: as they are, or, by the first of them, behind a whole head as the frame of a turn.
@@ -20,7 +20,7 @@ pub fn recording(bytes: &[u8]) {
         _ => {
             // Memory can be written.
             let _ = Writer::new(&mut file, &Header::default());
-            push_frame(&mut file, body);
+            file.extend(frame(body));
         }
     }
     let count = || {
@@ -132,7 +132,7 @@ mod tests {
         let world = Recorded::new(reader, header.capabilities);
         let cycle = crate::Cycle::new(world, Start::default()).unwrap();
         let packed = cycle.mind.pack();
-        let plain = crate::recording::unpack(&packed).unwrap();
+        let plain = crate::packing::unpack(&packed).unwrap();
         damaged(mind, &[with(0, &packed), with(1, &plain)]);
     }
 

@@ -12,6 +12,7 @@ mod judge;
 mod mind;
 pub mod models;
 mod orders;
+mod packing;
 mod recheck;
 pub mod recording;
 pub mod replay;

@@ -17,6 +17,7 @@ use vocab::recent::Recent;
 use vocab::rows::EventRow;
 
 use crate::book::Book;
+use crate::packing;
 use crate::start::Start;
 
 /// The stages with what they remember.
@@ -73,12 +74,11 @@ impl Mind {
 
     /// As bytes, packed.
     pub fn pack(&self) -> Vec<u8> {
-        // Plain data always serialises; what does not is refused by its reader.
-        lz4_flex::block::compress_prepend_size(&postcard::to_allocvec(self).unwrap_or_default())
+        packing::pack(self)
     }
 
     /// What [`Mind::pack`] wrote; `None` of anything else.
     pub fn unpack(packed: &[u8]) -> Option<Self> {
-        postcard::from_bytes(&crate::recording::unpack(packed)?).ok()
+        postcard::from_bytes(&packing::unpack(packed)?).ok()
     }
 }

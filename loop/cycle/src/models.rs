@@ -10,8 +10,12 @@ pub use learn::{CALLS, Loss, Parcel};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::packing;
+
 const MODELS: &[u8; 8] = b"HOMEOMOD";
 const PARCEL: &[u8; 8] = b"HOMEOPCL";
+/// Bytes in front of what is checked.
+const HEAD: usize = 16;
 
 /// Layout of the models in either; raised whenever a field changes its meaning.
 const LAYOUT: u32 = 4;
@@ -83,6 +87,11 @@ pub fn decode(bytes: &[u8]) -> Result<Models, ModelsError> {
     unseal(MODELS, bytes)
 }
 
+/// Whether these are models that were saved, whole, without making them: that takes as much memory as they do.
+pub fn is_whole(bytes: &[u8]) -> bool {
+    payload(MODELS, bytes).is_ok()
+}
+
 /// A parcel as a file.
 pub fn encode_parcel(parcel: &Parcel) -> Vec<u8> {
     seal(PARCEL, parcel).0
@@ -102,21 +111,34 @@ pub fn decode_parcel(bytes: &[u8]) -> Result<Parcel, ModelsError> {
 
 /// Any bytes as the file of a parcel that is whole.
 pub(crate) fn sealed(payload: &[u8]) -> Vec<u8> {
-    head(PARCEL, payload).0
+    let mut bytes = head(PARCEL);
+    bytes.extend_from_slice(payload);
+    finish(bytes).0
 }
 
 fn seal(magic: &[u8; 8], what: &impl Serialize) -> (Vec<u8>, u32) {
     // Plain data always serialises.
-    head(magic, &postcard::to_allocvec(what).unwrap_or_default())
+    finish(packing::append(what, head(magic)).unwrap_or_else(|_| head(magic)))
 }
 
-fn head(magic: &[u8; 8], payload: &[u8]) -> (Vec<u8>, u32) {
-    let crc = crc32fast::hash(payload);
-    let head = magic.iter().copied().chain(LAYOUT.to_le_bytes()).chain(crc.to_le_bytes());
-    (head.chain(payload.iter().copied()).collect(), crc)
+/// The head, with room for the checksum.
+fn head(magic: &[u8; 8]) -> Vec<u8> {
+    [magic.as_slice(), &LAYOUT.to_le_bytes(), &[0; 4]].concat()
+}
+
+/// Puts the checksum of what follows it in its place.
+fn finish(mut bytes: Vec<u8>) -> (Vec<u8>, u32) {
+    let crc = crc32fast::hash(bytes.get(HEAD..).unwrap_or_default());
+    bytes.iter_mut().skip(HEAD - 4).zip(crc.to_le_bytes()).for_each(|(place, byte)| *place = byte);
+    (bytes, crc)
 }
 
 fn unseal<T: DeserializeOwned>(magic: &[u8; 8], bytes: &[u8]) -> Result<T, ModelsError> {
+    postcard::from_bytes(payload(magic, bytes)?).map_err(|_| ModelsError::Damaged)
+}
+
+/// What stands behind the head, if it is what the head says.
+fn payload<'a>(magic: &[u8; 8], bytes: &'a [u8]) -> Result<&'a [u8], ModelsError> {
     let rest = bytes.strip_prefix(magic).ok_or(ModelsError::Foreign)?;
     let (layout, rest) = rest.split_first_chunk::<4>().ok_or(ModelsError::Damaged)?;
     let layout = u32::from_le_bytes(*layout);
@@ -127,7 +149,7 @@ fn unseal<T: DeserializeOwned>(magic: &[u8; 8], bytes: &[u8]) -> Result<T, Model
     if crc32fast::hash(payload) != u32::from_le_bytes(*crc) {
         return Err(ModelsError::Damaged);
     }
-    postcard::from_bytes(payload).map_err(|_| ModelsError::Damaged)
+    Ok(payload)
 }
 
 /// The newest of some saved versions that is sound, and what is wrong with those before it, in words.
@@ -165,6 +187,7 @@ mod tests {
     fn models_come_back_as_they_were() {
         let (bytes, crc) = encode(&models("web"));
         assert_eq!(decode(&bytes), Ok(models("web")));
+        assert!(is_whole(&bytes) && !is_whole(&bytes[..bytes.len() - 1]));
         assert_eq!(bytes.get(12..16), Some(crc.to_le_bytes().as_slice()));
     }
 

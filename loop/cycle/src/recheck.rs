@@ -54,7 +54,7 @@ pub(crate) fn still_stands(
     }
     let Some(condition) = &decision.rung.only_if else { return Ok(()) };
     let incident = ledger.incidents.iter().find(|row| Some(row.id) == decision.incident_id);
-    let Some(IncidentRow { id, culprit, exhaustion_s, .. }) = incident else {
+    let Some(IncidentRow { id, culprit, exhaustion_s, .. }) = incident.map(AsRef::as_ref) else {
         return Err(format!("the incident of decision {} is not known any more", decision.id));
     };
     let (process, exhaustion_s) = (decision.process, *exhaustion_s);

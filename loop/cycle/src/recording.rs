@@ -20,6 +20,7 @@ use vocab::probe::Probe;
 use vocab::sample::Sample;
 
 use crate::book::Change;
+use crate::packing;
 use crate::start::Start;
 use crate::world::{Command, Deeds, Recheck, World};
 use act::Order;
@@ -28,9 +29,6 @@ const MAGIC: &[u8; 8] = b"HOMEOREC";
 
 /// Version of the format; a reader refuses any other.
 const VERSION: u32 = 8;
-
-/// Longest frame a reader accepts: far beyond a tick of the largest machine we bound ourselves to.
-const FRAME_MAX: u32 = 64 << 20;
 
 /// A recording that cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -133,30 +131,33 @@ impl<W: Write> Writer<W> {
     }
 
     fn frame(&mut self, payload: &impl Serialize) -> Result<(), RecordingError> {
-        let bytes = postcard::to_allocvec(payload).map_err(io::Error::other)?;
+        let bytes = packing::append(payload, Vec::new()).map_err(io::Error::other)?;
         u32::try_from(bytes.len()).map_err(io::Error::other)?;
-        let mut frame = Vec::new();
-        push_frame(&mut frame, &bytes);
-        self.to.write_all(&frame)?;
+        let (head, payload) = framed(&bytes);
+        // What a recording begins with may be long: it stands in memory no more often than it must.
+        drop(bytes);
+        self.to.write_all(&head)?;
+        self.to.write_all(&payload)?;
         self.to.flush()?;
         Ok(())
     }
 }
 
-/// Appends a frame that holds these bytes.
-pub fn push_frame(to: &mut Vec<u8>, bytes: &[u8]) {
+/// A frame that holds these bytes.
+pub fn frame(bytes: &[u8]) -> Vec<u8> {
+    let (head, payload) = framed(bytes);
+    [head.as_slice(), &payload].concat()
+}
+
+/// Head and payload of a frame that holds these bytes.
+fn framed(bytes: &[u8]) -> ([u8; 8], Vec<u8>) {
     let payload = lz4_flex::block::compress_prepend_size(bytes);
     // No turn comes near 4 GiB; one that did would end the recording for its reader, nothing else.
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-    to.extend_from_slice(&length.to_le_bytes());
-    to.extend_from_slice(&crc32fast::hash(&payload).to_le_bytes());
-    to.extend_from_slice(&payload);
-}
-
-/// What was packed, unless it is longer than any turn can be or no such bytes.
-pub(crate) fn unpack(payload: &[u8]) -> Option<Vec<u8>> {
-    let length = payload.first_chunk().map(|length| u32::from_le_bytes(*length))?;
-    (length <= FRAME_MAX).then(|| lz4_flex::block::decompress_size_prepended(payload).ok()).flatten()
+    let mut head = [0; 8];
+    head[..4].copy_from_slice(&length.to_le_bytes());
+    head[4..].copy_from_slice(&crc32fast::hash(&payload).to_le_bytes());
+    (head, payload)
 }
 
 /// Reads a recording.
@@ -200,7 +201,7 @@ impl<R: Read> Reader<R> {
 
     fn frame<T: DeserializeOwned>(&mut self) -> Result<Option<T>, RecordingError> {
         let (Some(length), Some(crc)) = (self.number()?, self.number()?) else { return Ok(None) };
-        if length > FRAME_MAX {
+        if length > packing::WHOLE_MAX {
             return Err(self.damaged("a frame is longer than any turn can be"));
         }
         let mut bytes = Vec::new();
@@ -211,7 +212,8 @@ impl<R: Read> Reader<R> {
         if crc32fast::hash(&bytes) != crc {
             return Err(self.damaged("a frame does not match its checksum"));
         }
-        let bytes = unpack(&bytes).ok_or_else(|| self.damaged("a frame cannot be unpacked"))?;
+        let bytes =
+            packing::unpack_whole(&bytes).ok_or_else(|| self.damaged("a frame cannot be unpacked"))?;
         postcard::from_bytes(&bytes).map(Some).map_err(|error| self.damaged(&error.to_string()))
     }
 

@@ -65,10 +65,12 @@ impl Explain {
         outcomes: &[Outcome],
         pending: &BTreeSet<u64>,
     ) -> Vec<Incident> {
-        let before = self.open.clone();
         for root in graph::roots(findings) {
             self.take(snapshot, &root);
         }
+        // One that was seen in this turn has changed by that alone, and there may be many with much to compare.
+        let is_seen = |incident: &Incident| incident.last_seen_at == snapshot.at;
+        let before = self.open.iter().filter(|one| !is_seen(one)).cloned().collect::<Vec<_>>();
         self.profiles.remember(snapshot);
         self.gpu_calls.remember(snapshot);
         for incident in &mut self.open {
@@ -79,8 +81,7 @@ impl Explain {
             self.judge(outcome);
         }
         self.let_subside(snapshot.at, pending);
-        let changed =
-            self.open.iter().filter(|incident| !before.contains(incident)).cloned().collect::<Vec<_>>();
+        let changed = self.open.iter().filter(|one| is_seen(one) || !before.contains(one)).cloned().collect();
         self.open.retain(Incident::is_open);
         changed
     }

@@ -1,4 +1,6 @@
 //! Where the rows of each declared table come from.
+use std::sync::Arc;
+
 use vocab::Value;
 use vocab::capability::Capability;
 use vocab::rows::*;
@@ -95,7 +97,7 @@ macro_rules! in_ledger {
     )*};
 }
 in_ledger!(
-    FindingRow: findings, IncidentRow: incidents, EvidenceRow: evidence, DecisionRow: decisions,
+    FindingRow: findings, Arc<IncidentRow>: incidents, Arc<EvidenceRow>: evidence, DecisionRow: decisions,
     ActionRow: actions, OutcomeRow: outcomes, LeaseRow: leases, Capability: capabilities, SelfRow: own
 );
 
@@ -162,8 +164,8 @@ pub static SOURCES: &[Source] = &[
     in_view::<GpuCallRow>(None, &[]),
     in_view::<EventRow>(None, &["at", "kind", "entity", "message"]),
     in_view::<FindingRow>(None, &[]),
-    in_view::<IncidentRow>(None, &["id"]),
-    in_view::<EvidenceRow>(None, &["incident_id", "role", "position"]),
+    in_view::<Arc<IncidentRow>>(None, &["id"]),
+    in_view::<Arc<EvidenceRow>>(None, &["incident_id", "role", "position"]),
     in_view::<DecisionRow>(None, &["id"]),
     in_view::<ActionRow>(None, &["id"]),
     in_view::<OutcomeRow>(None, &["action_id"]),

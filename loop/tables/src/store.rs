@@ -18,6 +18,7 @@ mod tests;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension, params};
 use serde::Serialize;
@@ -30,6 +31,9 @@ use stored::Stored;
 
 /// Rows that wait while the file cannot be written; older ones are dropped beyond, and counted.
 const PENDING_MAX: usize = 5_000;
+
+/// Rows written between two looks at the bounds of the tables, which count all rows.
+const PRUNE_EVERY: usize = 500;
 
 /// Why there is no store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,6 +85,8 @@ pub struct Store {
     notices: Vec<String>,
     pending: Vec<Pending>,
     dropped: u64,
+    /// Rows written since the tables were last held to their bounds.
+    unpruned: usize,
     _lock: Option<Lock>,
 }
 
@@ -98,6 +104,7 @@ impl Store {
             notices: opened.notices,
             pending: Vec::new(),
             dropped: 0,
+            unpruned: 0,
             _lock: opened.lock,
         })
     }
@@ -151,7 +158,7 @@ impl Store {
     }
 
     /// Evidence that still waits is out of date once newer comes.
-    fn replace_evidence(&mut self, evidence: &[EvidenceRow]) {
+    fn replace_evidence(&mut self, evidence: &[Arc<EvidenceRow>]) {
         let newer: BTreeSet<String> =
             evidence.iter().map(|row| stored::incident_of(&row.key()).to_owned()).collect();
         self.pending.retain(|row| row.kind != "evidence" || !newer.contains(stored::incident_of(&row.key)));
@@ -191,8 +198,14 @@ impl Store {
                 }
             }
         }
-        stored::prune(&transaction, &self.pending.iter().map(|row| row.kind).collect())?;
-        transaction.commit()
+        let unpruned = self.unpruned + self.pending.len();
+        let is_due = unpruned >= PRUNE_EVERY;
+        if is_due {
+            stored::prune(&transaction)?;
+        }
+        transaction.commit()?;
+        self.unpruned = if is_due { 0 } else { unpruned };
+        Ok(())
     }
 
     /// The newest rows of the loop's own tables, oldest first, each list at most [`Ledger::ROWS_MAX`].

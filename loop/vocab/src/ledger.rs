@@ -10,15 +10,15 @@ use crate::rows::{
 
 /// Rows of the loop's own tables as of one turn, oldest first; each list bounded by [`Ledger::ROWS_MAX`].
 ///
-/// The long lists are shared by all turns until they change.
+/// The long lists are shared by all turns until they change; of those that change in nearly every turn, so are the rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Ledger {
     /// `findings`: those that hold now.
     pub findings: Vec<FindingRow>,
     /// `incidents`.
-    pub incidents: Arc<Vec<IncidentRow>>,
+    pub incidents: Arc<Vec<Arc<IncidentRow>>>,
     /// `evidence`, including the nodes of the fault trees.
-    pub evidence: Arc<Vec<EvidenceRow>>,
+    pub evidence: Arc<Vec<Arc<EvidenceRow>>>,
     /// `decisions`.
     pub decisions: Arc<Vec<DecisionRow>>,
     /// `actions`.

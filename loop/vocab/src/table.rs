@@ -1,5 +1,7 @@
 //! Tables declared as data: from one declaration come the row struct, the SQL columns, the documentation
 //! and the sanity tests.
+use alloc::sync::Arc;
+
 use crate::value::Value;
 
 /// The unit of a column, in SQL's documentation and in tests.
@@ -72,6 +74,14 @@ pub trait Row {
     const SPEC: TableSpec;
     /// The cell in the column of that index; [`Value::Null`] beyond the last one.
     fn cell(&self, column: usize) -> Value;
+}
+
+impl<R: Row> Row for Arc<R> {
+    const SPEC: TableSpec = R::SPEC;
+
+    fn cell(&self, column: usize) -> Value {
+        (**self).cell(column)
+    }
 }
 
 /// The SQL type a Rust type is stored as.

@@ -37,7 +37,7 @@ pub async fn incidents(State(shared): State<Arc<Shared>>, Query(which): Query<Wh
 
 fn named<'a>(ledger: &'a Ledger, id: &str) -> core::result::Result<&'a IncidentRow, Refusal> {
     let found = id.parse().ok().and_then(|id: u64| ledger.incidents.iter().find(|row| row.id == id));
-    found.ok_or_else(|| unknown(id))
+    found.map(AsRef::as_ref).ok_or_else(|| unknown(id))
 }
 
 fn unknown(id: &str) -> Refusal {
@@ -87,7 +87,7 @@ pub async fn incident(
 
 /// An incident with its causes, evidence, alternatives, stacks, and what was decided and done.
 fn whole(ledger: &Ledger, row: &IncidentRow, caller: Caller, stacks: Json) -> Answer {
-    let is_for_caller = |row: &&EvidenceRow| caller == Caller::Owner || scope::is_public_evidence(row);
+    let is_for_caller = |row: &&Arc<EvidenceRow>| caller == Caller::Owner || scope::is_public_evidence(row);
     let evidence = ledger.evidence.iter().filter(|one| one.incident_id == row.id).filter(is_for_caller);
     let evidence = evidence.collect::<Vec<_>>();
     Answer(json!({
@@ -101,7 +101,7 @@ fn whole(ledger: &Ledger, row: &IncidentRow, caller: Caller, stacks: Json) -> An
     }))
 }
 
-fn with_role(evidence: &[&EvidenceRow], role: &str) -> Json {
+fn with_role(evidence: &[&Arc<EvidenceRow>], role: &str) -> Json {
     json::array(evidence.iter().copied().filter(|one| one.role == role))
 }
 

@@ -43,7 +43,7 @@ pub fn view(now: &Published) -> View {
 pub fn view_for(caller: Caller, entry: &Entry, now: &Published) -> View {
     let Caller::Stranger { uid } = caller else { return view(now) };
     let mut ledger = (**now.ledger()).clone();
-    Arc::make_mut(&mut ledger.evidence).retain(is_public_evidence);
+    Arc::make_mut(&mut ledger.evidence).retain(|row| is_public_evidence(row));
     let events = now.events().iter().filter(|row| is_public_event(row)).cloned().collect();
     let snapshot = snapshot_for(uid, entry.proc_hides, now.snapshot());
     let view = View::new(Arc::new(snapshot), Arc::new(ledger), events);

@@ -90,7 +90,8 @@ fn bands(learnt: &Learnt) -> Json {
 
 /// Incidents that need attention: open and not muted; the worst first, then the newest.
 pub fn open_incidents(ledger: &Ledger) -> Vec<&IncidentRow> {
-    let mut open = ledger.incidents.iter().rev().filter(|row| row.closed_at.is_none()).collect::<Vec<_>>();
+    let newest = ledger.incidents.iter().rev().map(AsRef::as_ref);
+    let mut open = newest.filter(|row: &&IncidentRow| row.closed_at.is_none()).collect::<Vec<_>>();
     open.retain(|row| !is_muted(ledger, row));
     open.sort_by_key(|row| rank(row));
     open

@@ -137,7 +137,7 @@ fn carry_out(command: &Command, turn: &mut Turn, mode: &mut Mode) {
         }
         Command::Mute(id, until) => {
             let rows = Arc::make_mut(&mut ledger.incidents).iter_mut().filter(|row| row.id == *id);
-            rows.for_each(|row| row.muted_until = Some(*until));
+            rows.for_each(|row| Arc::make_mut(row).muted_until = Some(*until));
         }
         Command::Judge(incident_id, opinion) => {
             let mut learn = learn::Learn::default();
@@ -348,9 +348,9 @@ fn an_incident_that_memory_holds_no_more_comes_from_the_store() {
     let mut old = (*turn.ledger).clone();
     let (incidents, evidence) = (Arc::make_mut(&mut old.incidents), Arc::make_mut(&mut old.evidence));
     incidents.retain(|row| row.id == 12);
-    incidents.iter_mut().for_each(|row| row.id = 3);
+    incidents.iter_mut().for_each(|row| Arc::make_mut(row).id = 3);
     evidence.retain(|row| row.incident_id == 12);
-    evidence.iter_mut().for_each(|row| row.incident_id = 3);
+    evidence.iter_mut().for_each(|row| Arc::make_mut(row).incident_id = 3);
     Arc::make_mut(&mut old.decisions).iter_mut().for_each(|row| row.incident_id = Some(3));
     Arc::make_mut(&mut old.actions).iter_mut().for_each(|row| row.incident_id = Some(3));
     store.save(&old, &[]).expect("writable");
@@ -438,7 +438,7 @@ fn a_stranger_sees_what_proc_shows_and_no_more() {
     assert!(seen.snapshot.gpu_calls.is_empty(), "nor these");
     let shown = seen.ledger.evidence.first().expect("some is for everybody").clone();
     for table in ["profiles", "gpu_calls", "syscalls"] {
-        let row = vocab::rows::EvidenceRow { source_table: Some(table.into()), ..shown.clone() };
+        let row = vocab::rows::EvidenceRow { source_table: Some(table.into()), ..(*shown).clone() };
         assert!(scope::is_public_evidence(&shown) && !scope::is_public_evidence(&row), "{table}");
         assert!(!seen.ledger.evidence.iter().any(|row| row.source_table.as_deref() == Some(table)));
     }

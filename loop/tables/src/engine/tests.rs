@@ -52,8 +52,8 @@ pub fn machine(count: u32) -> Arc<Snapshot> {
 }
 
 /// An incident of that number.
-pub fn incident(id: u64) -> IncidentRow {
-    IncidentRow {
+pub fn incident(id: u64) -> Arc<IncidentRow> {
+    Arc::new(IncidentRow {
         id,
         kind: "memory_leak".to_owned(),
         state: "open".to_owned(),
@@ -71,7 +71,7 @@ pub fn incident(id: u64) -> IncidentRow {
         suggestion: String::new(),
         recurrences: 0,
         muted_until: None,
-    }
+    })
 }
 
 /// An engine over `count` processes.

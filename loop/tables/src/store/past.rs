@@ -78,7 +78,7 @@ impl Past for Reader {
     fn incident(&mut self, id: u64) -> Option<Ledger> {
         let same = "kind = ?1 AND key = ?2";
         let key = params![IncidentRow::SPEC.name, number(id)];
-        let incidents: Vec<IncidentRow> = those(&self.connection, same, key);
+        let incidents: Vec<Arc<IncidentRow>> = those(&self.connection, same, key);
         let actions: Vec<ActionRow> = self.of_incident(id);
         let outcome = |action: &ActionRow| -> Vec<OutcomeRow> {
             those(&self.connection, same, params![OutcomeRow::SPEC.name, number(action.id)])

@@ -1,5 +1,5 @@
 //! How rows of the loop's own tables are kept: under which key, and how many.
-use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rusqlite::{Transaction, params};
 use vocab::Timestamp;
@@ -49,6 +49,16 @@ impl Stored for EvidenceRow {
     }
 }
 
+impl<R: Stored> Stored for Arc<R> {
+    fn key(&self) -> String {
+        (**self).key()
+    }
+
+    fn at(&self) -> Timestamp {
+        (**self).at()
+    }
+}
+
 impl Stored for EventRow {
     fn key(&self) -> String {
         // Of two equal events at one instant one is kept.
@@ -82,8 +92,8 @@ fn rows_max(kind: &str) -> i64 {
 }
 
 /// Forgets the oldest rows beyond the bound of their table.
-pub fn prune(transaction: &Transaction<'_>, kinds: &BTreeSet<&'static str>) -> rusqlite::Result<()> {
-    for kind in kinds {
+pub fn prune(transaction: &Transaction<'_>) -> rusqlite::Result<()> {
+    for kind in ["incidents", "evidence", "decisions", "actions", "outcomes", "events"] {
         let sql = "DELETE FROM rows WHERE kind = ?1 AND key <=
             (SELECT key FROM rows WHERE kind = ?1 ORDER BY key DESC LIMIT 1 OFFSET ?2)";
         transaction.execute(sql, params![kind, rows_max(kind)])?;

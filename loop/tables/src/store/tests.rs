@@ -50,12 +50,12 @@ fn incidents(ids: impl Iterator<Item = u64>) -> Ledger {
     Ledger { incidents: ids.map(incident).collect::<Vec<_>>().into(), ..Ledger::default() }
 }
 
-fn incident(id: u64) -> IncidentRow {
+fn incident(id: u64) -> Arc<IncidentRow> {
     crate::engine::tests::incident(id)
 }
 
-fn evidence(incident_id: u64, position: u32) -> EvidenceRow {
-    EvidenceRow {
+fn evidence(incident_id: u64, position: u32) -> Arc<EvidenceRow> {
+    Arc::new(EvidenceRow {
         incident_id,
         position,
         role: "cell".to_owned(),
@@ -67,7 +67,7 @@ fn evidence(incident_id: u64, position: u32) -> EvidenceRow {
         normal: None,
         weight: Some(0.1),
         sentence: "memory".to_owned(),
-    }
+    })
 }
 
 fn event(second: i64) -> EventRow {
@@ -89,7 +89,7 @@ fn what_is_saved_is_there_after_the_next_start_and_no_number_comes_twice() {
     rows.evidence = vec![evidence(7, 0), evidence(7, 1), evidence(8, 0)].into();
     store.save(&rows, &[event(1), event(2)]).unwrap();
     let mut changed = incidents(std::iter::once(7));
-    Arc::make_mut(&mut changed.incidents)[0].state = "repaired".to_owned();
+    Arc::make_mut(&mut Arc::make_mut(&mut changed.incidents)[0]).state = "repaired".to_owned();
     changed.evidence = vec![evidence(7, 0)].into();
     store.save(&changed, &[]).unwrap();
     store.save_blob("learned", b"abc").unwrap();

@@ -256,8 +256,8 @@ fn ledger() -> Ledger {
         sentence: "checkout waited less than 5 % of the time for 10 s".to_owned(),
     }];
     Ledger {
-        incidents: incidents().into(),
-        evidence: evidence().into(),
+        incidents: incidents().into_iter().map(Arc::new).collect::<Vec<_>>().into(),
+        evidence: evidence().into_iter().map(Arc::new).collect::<Vec<_>>().into(),
         decisions: vec![decision()].into(),
         actions: actions.into(),
         outcomes: outcomes.into(),
