@@ -47,6 +47,7 @@ impl Endings {
 
     /// Who of them has ended by now.
     pub(crate) fn read(&mut self, clocks: Clocks, into: &mut Vec<KernelEvent>, report: &mut Report) {
+        let first = into.len();
         self.watched.retain(|id, (watched, known)| match watched.ended() {
             Ok(None) => true,
             Ok(Some((code, signal))) => {
@@ -61,6 +62,8 @@ impl Endings {
                 false
             }
         });
+        // Children before their parents, as they end.
+        into[first..].sort_by_key(|one| std::cmp::Reverse(one.id.start_ticks));
     }
 }
 

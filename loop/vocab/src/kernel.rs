@@ -276,9 +276,9 @@ pub enum Happened {
 
 impl Happened {
     /// Whether it ended by a signal that a program brings on itself: SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV,
-    /// SIGSYS.
+    /// SIGXCPU, SIGXFSZ, SIGSYS.
     pub const fn is_crash(&self) -> bool {
-        matches!(self, Self::Exit { signal: Some(4 | 5 | 6 | 7 | 8 | 11 | 31), .. })
+        matches!(self, Self::Exit { signal: Some(4 | 5 | 6 | 7 | 8 | 11 | 24 | 25 | 31), .. })
     }
 
     /// Whether it ended otherwise than by exit code 0.

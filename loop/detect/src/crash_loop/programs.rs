@@ -1,15 +1,17 @@
 //! Programs that nobody supervises, or a supervisor that we do not know, seen to start and end badly over and over; so do
 //! the workers of a service whose main process lives.
 //!
-//! Programs in the kernel tell how a process ended; without them those that lived long enough to be seen. A run counts if a fault ended it (SIGSEGV,
-//! SIGABRT, …), if the kernel killed it for memory, or if it failed where the same parent had the program serve before, or
-//! its parent is such a server. One that says no by its exit code counts if it worked for a second first, and was started
-//! anew with the same arguments, with equal pauses or ever longer ones, as a supervisor does. Quiet twins: a tool that says
-//! no at once (`until grep …`), a build of which one file after the other fails, a person who tries again, a program that is
+//! Programs in the kernel tell how a process ended; without them those that lived long enough to be seen. A run counts if a
+//! fault ended it (SIGSEGV, SIGABRT, …), if it killed itself, if the kernel killed it for memory, or if it failed where the
+//! same parent had the program serve before, or its parent is such a server. One that says no by its exit code counts if it
+//! worked for a second first or the code is that of a panic, and if it was started anew with the same arguments, with equal
+//! pauses or ever longer ones, as a supervisor does; workers, which run the program of their parent, may die beside each
+//! other. What fails because its child did (a script around a program) counts as its child. Quiet twins: a tool that says no
+//! at once (`until grep …`), a build of which one file after the other fails, a person who tries again, a program that is
 //! server and client in one and says no to a script, while its server lives and while it starts, a test that crashes on
-//! purpose among others that do not, a build whose compiler was killed once. Known false positives: a fuzzer that crashes
-//! the same program in a row, a check that takes its time and fails each time. Known misses: one that fails by its exit code
-//! at once, or while its twin of the same parent serves.
+//! purpose among others that do not, a build whose compiler was killed once, children that their parent kills, itself with
+//! them or not. Known false positives: a fuzzer that crashes the same program in a row, a check that takes its time and
+//! fails each time. Known misses: one that fails by its exit code at once, or while its twin of the same parent serves.
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::format;
 use alloc::string::ToString;
@@ -35,6 +37,10 @@ const WORKED_S: f64 = 1.0;
 const WORKED_CPU_US: u64 = 15_000;
 /// The same where it is known to a clock tick only: one at least. Unit: us.
 const WORKED_TICK_US: u64 = 10_000;
+/// Its share of a CPU from which it worked all the while, though it was never seen asleep. Unit: ratio.
+const BUSY_MIN: f64 = 0.5;
+/// The exit code of a panic: no tool answers by it.
+const PANIC: i32 = 101;
 /// A pause between runs is as long as the one before if it differs by no more, or so many times as long. Unit: s, ratio.
 const PAUSE_SPREAD_S: f64 = 0.5;
 /// The same where ends are known to a tick only. Unit: s.
@@ -52,10 +58,12 @@ type Key = (Arc<str>, Arc<str>, u32);
 /// Why a bad end counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Sort {
-    /// A fault ended it, or the kernel for memory.
+    /// A fault ended it, its child or itself, or the kernel for memory.
     Fault,
     /// It was to serve, and said no or was told to end.
     Server,
+    /// It said that it panicked.
+    Panic,
     /// It worked for a while and said no.
     Work,
 }
@@ -72,6 +80,8 @@ struct End {
     /// Its instant is known to a tick only.
     is_rough: bool,
     sort: Sort,
+    /// Its parent runs the same program.
+    is_worker: bool,
     /// Its arguments, where it was seen alive.
     command: Option<Arc<str>>,
 }
@@ -94,6 +104,8 @@ struct Young {
     program: Arc<str>,
     command: Option<Arc<str>>,
     is_client: bool,
+    /// It was seen to wait for something other than a CPU.
+    has_slept: bool,
     cpu_us: u64,
 }
 
@@ -106,6 +118,9 @@ pub(super) struct Programs {
     /// What listened before it ended.
     servers: BTreeSet<Key>,
     killed: BTreeSet<ProcessId>,
+    /// Of this turn: who killed itself, and why the last bad end of a parent's children counts.
+    suicides: BTreeSet<ProcessId>,
+    bereaved: BTreeMap<u32, Sort>,
     young: BTreeMap<ProcessId, Young>,
 }
 
@@ -114,16 +129,18 @@ impl Programs {
     pub(super) fn run(&mut self, context: &Context<'_>, detected: &mut Detected) {
         let now_s = context.memory.now_s;
         self.killed.clear();
+        self.suicides = suicides(&context.snapshot.kernel_events);
+        self.bereaved.clear();
         for event in &context.snapshot.kernel_events {
             match event.what {
                 Happened::OomKill { .. } => drop(self.killed.insert(event.id)),
-                Happened::Exit { .. } if !is_main(context, event) => self.note(event, now_s),
+                Happened::Exit { .. } if !is_main(context, event) => self.note(context, event),
                 _ => {}
             }
         }
         let is_young = |one: &&Process| !one.is_kernel && one.age_s < RUN_MAX_S;
         let young = context.snapshot.processes.iter().filter(is_young);
-        self.young = young.map(|one| (one.id(), Young::of(one))).collect();
+        self.young = young.map(|one| (one.id(), Young::of(one, self.young.get(&one.id())))).collect();
         let listens = context.snapshot.processes.iter().filter(|one| one.listen_port.is_some());
         self.listening = listens.map(|one| (one.id(), (one.name.clone(), one.ppid))).collect();
         self.ends.retain(|_, ends| {
@@ -141,7 +158,8 @@ impl Programs {
         }
     }
 
-    fn note(&mut self, event: &KernelEvent, now_s: f64) {
+    fn note(&mut self, context: &Context<'_>, event: &KernelEvent) {
+        let now_s = context.memory.now_s;
         let Happened::Exit { code, signal, ran_s, cpu_us } = event.what else { return };
         let Some(program) = event.program.clone().filter(|path| !path.is_empty()) else { return };
         let key = (program, event.name.clone(), event.ppid);
@@ -155,12 +173,15 @@ impl Programs {
         }
         let young = self.young.remove(&event.id);
         let Some(sort) = self.sort(event, &key, is_oom, young.as_ref()) else { return };
+        let mut parents = context.snapshot.processes.iter().filter(|one| one.pid == event.ppid);
+        let is_worker = young.as_ref().is_some_and(|one| parents.any(|parent| parent.program == one.program));
+        self.bereaved.insert(event.ppid, sort);
         if self.ends.len() < PROGRAMS_MAX || self.ends.contains_key(&key) {
             let ends = self.ends.entry(key).or_default();
             ends.since_s.get_or_insert(now_s);
             ends.service.clone_from(&event.service);
-            ends.name = young.as_ref().map(|one| one.program.clone()).or(ends.name.take());
-            let command = young.and_then(|one| one.command);
+            let command = young.as_ref().and_then(|one| one.command.clone());
+            ends.name = young.map(|one| one.program).or(ends.name.take());
             push(
                 &mut ends.last,
                 End {
@@ -172,6 +193,7 @@ impl Programs {
                     is_oom,
                     is_rough: cpu_us.is_none(),
                     sort,
+                    is_worker,
                     command,
                 },
             );
@@ -184,13 +206,21 @@ impl Programs {
         // At its end the kernel looks at so many of its threads only.
         let worked_us = cpu_us.max(young.map(|one| one.cpu_us)).unwrap_or(0);
         let least_us = if cpu_us.is_some() { WORKED_CPU_US } else { WORKED_TICK_US };
-        let works = ran_s >= WORKED_S && worked_us >= least_us && code.is_some_and(|code| code != 0);
-        if event.what.is_crash() || is_oom {
+        // On a busy machine one that fails at once lasts longer, too.
+        let is_busy = worked_us as f64 >= BUSY_MIN * ran_s * 1e6;
+        let lives = ran_s >= WORKED_S && (is_busy || young.is_some_and(|one| one.has_slept));
+        let works = lives && worked_us >= least_us && code.is_some_and(|code| code != 0);
+        if event.what.is_crash() || is_oom || self.suicides.contains(&event.id) {
             Some(Sort::Fault)
         } else if event.what.is_failure() && self.is_server(key) {
             Some(Sort::Server)
+        } else if code == Some(PANIC) {
+            Some(Sort::Panic)
+        } else if works && young.is_some_and(|one| !one.is_client) {
+            Some(Sort::Work)
         } else {
-            (works && young.is_some_and(|one| !one.is_client)).then_some(Sort::Work)
+            // A script fails because what it ran has failed.
+            self.bereaved.get(&event.id.pid).copied().filter(|_| event.what.is_failure())
         }
     }
 
@@ -204,6 +234,21 @@ impl Programs {
     }
 }
 
+/// Who has killed itself and nobody else: what ends its group, as `timeout -s KILL` does, ends itself with it.
+fn suicides(events: &[KernelEvent]) -> BTreeSet<ProcessId> {
+    let kills = || {
+        events.iter().filter_map(|event| match event.what {
+            Happened::Signal { signal: 9, sender_pid, .. } => Some((sender_pid, event.id)),
+            _ => None,
+        })
+    };
+    let is_only = |sender: u32, target: ProcessId| kills().all(|(by, one)| by != sender || one == target);
+    kills()
+        .filter(|(sender, target)| *sender == target.pid && is_only(*sender, *target))
+        .map(|(_, target)| target)
+        .collect()
+}
+
 fn longest_s(ends: &VecDeque<End>) -> f64 {
     ends.iter().map(|end| end.ran_s).fold(0.0, f64::max)
 }
@@ -215,10 +260,12 @@ fn is_main(context: &Context<'_>, event: &KernelEvent) -> bool {
 }
 
 impl Young {
-    fn of(process: &Process) -> Self {
+    fn of(process: &Process, before: Option<&Self>) -> Self {
         let is_client = process.listen_port.is_none() && process.established.unwrap_or(0) > 0;
+        let has_slept = process.state == "S" || before.is_some_and(|one| one.has_slept);
         let cpu_us = (process.cpu_time_s.max(0.0) * 1e6) as u64;
-        Self { program: process.program.clone(), command: process.command.clone(), is_client, cpu_us }
+        let (program, command) = (process.program.clone(), process.command.clone());
+        Self { program, command, is_client, has_slept, cpu_us }
     }
 }
 
@@ -242,12 +289,20 @@ fn pauses(ends: &VecDeque<End>, count: usize) -> Vec<f64> {
     last().zip(last().skip(1)).map(|(end, next)| next.at.seconds_since(end.at) - next.ran_s).collect()
 }
 
-/// Whether the last runs had the same arguments and followed each other as a supervisor has them follow.
+/// Whether the last runs had the same arguments, as far as they are known, and followed each other as a supervisor has
+/// them follow.
 fn is_started_anew(ends: &VecDeque<End>) -> bool {
-    let command = ends.back().and_then(|end| end.command.as_ref());
-    let is_other = |end: &End| end.command.as_ref() != command;
-    if ends.len() < WORKS_MIN || command.is_none() || ends.iter().rev().take(WORKS_MIN).any(is_other) {
+    let last = || ends.iter().rev().take(WORKS_MIN);
+    let command = last().find_map(|end| end.command.as_ref());
+    let is_other = |end: &End| match &end.command {
+        Some(_) => end.command.as_ref() != command,
+        None => !matches!(end.sort, Sort::Fault | Sort::Panic),
+    };
+    if ends.len() < WORKS_MIN || last().any(is_other) {
         return false;
+    }
+    if last().all(|end| end.is_worker && end.sort == Sort::Work) {
+        return true;
     }
     let pauses = pauses(ends, WORKS_MIN);
     let is_rough = ends.iter().any(|end| end.is_rough);

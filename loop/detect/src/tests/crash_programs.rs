@@ -61,6 +61,10 @@ pub fn scenes() -> Vec<Scene> {
     all.push(server_that_fails("a server that exits with 1 twenty times a second", 20, fires(30)));
     all.push(worker_that_fails(fires(30)));
     all.push(worker_of_a_service());
+    all.extend(kills_itself());
+    all.push(script_around_a_program());
+    all.extend(panics());
+    all.extend(workers_beside_each_other());
     all.extend(started_anew());
     all.extend(known_to_a_tick());
     all.extend(twins());
@@ -110,13 +114,101 @@ fn says_no(name: &str, expect: Expect, pauses: &'static [u32], is_same: bool) ->
     })
 }
 
-fn started_anew() -> [Scene; 4] {
+/// Nobody else sends the signal.
+fn kills_itself() -> [Scene; 2] {
+    let kills = |sender_pid, pid| {
+        let sent = Happened::Signal { signal: 9, code: 0, sender_pid };
+        [sent, crashes(9)].map(|what| event(pid, "/opt/app", what))
+    };
+    let expect = Expect::Fires(Entity::Program("/opt/app".to_string()), 10..=24);
+    [
+        scene("a program that kills itself each 3 s", expect, move |turn| {
+            let is_one = turn >= 10 && turn.is_multiple_of(3);
+            if is_one { kills(100 + turn, 100 + turn).into() } else { Vec::new() }
+        }),
+        scene("a limit of time that ends its group", Expect::Silent, move |turn| {
+            let both = || [kills(100 + turn, 100 + turn), kills(100 + turn, 1_000 + turn)].concat();
+            if turn.is_multiple_of(3) { both() } else { Vec::new() }
+        }),
+    ]
+}
+
+/// Each run of the script has a pid of its own, and so has the parent of each run of the program.
+fn script_around_a_program() -> Scene {
+    let expect = Expect::Fires(Entity::Program("/opt/run".to_string()), 10..=24);
+    scene("a script that fails because its program faults", expect, |turn| {
+        let script = 1_000 + turn;
+        let child = KernelEvent { ppid: script, ..event(100 + turn, "/opt/app", crashes(11)) };
+        let both = || Vec::from([child, event(script, "/opt/run", ends(1))]);
+        if turn >= 10 && turn.is_multiple_of(3) { both() } else { Vec::new() }
+    })
+}
+
+/// A program that panics at once: started anew by a loop, and by a person.
+fn panics() -> [Scene; 2] {
+    let at = |turn: u32| vocab::Timestamp::from_secs(1_700_000_000 + i64::from(turn));
+    let panic = move |turn| KernelEvent { at: at(turn), ..event(100 + turn, "/opt/app", ends(101)) };
+    let fires = Expect::Fires(Entity::Program("/opt/app".to_string()), 14..=40);
+    let by_hand = [10, 17, 19, 31, 35, 44, 60, 62, 73, 100];
+    [
+        scene("a program that panics at once each 3 s", fires, move |turn| {
+            (turn >= 10 && turn.is_multiple_of(3)).then(|| panic(turn)).into_iter().collect()
+        }),
+        scene("a person whose tests panic", Expect::Silent, move |turn| {
+            by_hand.contains(&turn).then(|| panic(turn)).into_iter().collect()
+        }),
+    ]
+}
+
+/// Two at a time end by their code after 4 s, out of step: workers of one kind, and jobs.
+fn workers_beside_each_other() -> [Scene; 2] {
+    let beside = |name: &str, expect, command: fn(u32) -> Arc<str>| {
+        Scene::new(CrashLoop, name, 120, expect, move |turn, _| {
+            let parent = process(50, "app", turn);
+            let child = |birth: u32| Process {
+                start_ticks: 1,
+                ppid: 50,
+                age_s: f64::from(turn - birth),
+                cpu_time_s: 0.05,
+                command: Some(command(birth)),
+                ..process(100 + birth, "app", turn)
+            };
+            let births = (turn.saturating_sub(3)..=turn).filter(|birth| birth % 4 < 2 && *birth >= 8);
+            let processes = births.map(child).chain([parent]).collect();
+            let what = Happened::Exit { code: Some(1), signal: None, cpu_us: Some(50_000), ran_s: 4.0 };
+            let at = vocab::Timestamp::from_secs(1_700_000_000 + i64::from(turn));
+            let ended = (turn % 4 < 2 && turn >= 12)
+                .then(|| KernelEvent { at, ..event(100 + turn - 4, "/opt/app", what) });
+            Snapshot { kernel_events: ended.into_iter().collect(), ..with(turn, processes) }
+        })
+    };
+    let fires = Expect::Fires(Entity::Program("app".to_string()), 16..=30);
+    [
+        beside("workers that end by their code beside each other", fires, |_| "app --worker".into()),
+        beside("jobs that end by their code beside each other", Expect::Silent, |birth| {
+            format!("app job {birth}").into()
+        }),
+    ]
+}
+
+fn started_anew() -> [Scene; 5] {
+    let check = says_no("a check that says no at once, on a busy machine", Expect::Silent, &[1], true);
+    let make = check.make;
+    let busy = Scene {
+        make: Box::new(move |turn, asked| {
+            let mut snapshot = make(turn, asked);
+            snapshot.processes.iter_mut().for_each(|one| one.state = "R".to_string());
+            snapshot
+        }),
+        ..check
+    };
     let fires = |latest| Expect::Fires(Entity::Program("app".to_string()), 20..=latest);
     [
         says_no("a program that fails after two seconds, started each second", fires(30), &[1], true),
         says_no("the same with ever longer pauses", fires(60), &[1, 2, 4, 8, 16], true),
         says_no("a build of which one file after the other fails", Expect::Silent, &[1], false),
         says_no("a person who tries again", Expect::Silent, &[7, 2, 12, 4, 9], true),
+        busy,
     ]
 }
 
