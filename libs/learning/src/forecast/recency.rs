@@ -1,16 +1,26 @@
 //! Medians of the last values of a series, recent ones weighing more: kept sorted, several memories at once.
-use alloc::vec::Vec;
-
 use serde::{Deserialize, Serialize};
 
-use super::sorted::{count, replace};
+use super::sorted::{Blocks, Exchange, Sorted, WINDOW, replace};
 
-/// Values held.
-pub const WINDOW: usize = 128;
 /// Samples after which a value's weight has fallen to 1/e, for the memories that forget.
 pub const FADING: [f64; 2] = [12.0, 36.0];
 /// Memories: those that forget, and one that weighs all of the window alike.
 pub const MEMORIES: usize = FADING.len() + 1;
+/// What of a weight is left one sample later: `exp(-1 / memory)`.
+const KEPT: [f64; FADING.len()] = [0.920_044_414_629_323_3, 0.972_604_477_116_348_3];
+/// Weights by age, one row an age.
+static WEIGHTS: [[f64; FADING.len()]; WINDOW + 1] = weights();
+
+const fn weights() -> [[f64; FADING.len()]; WINDOW + 1] {
+    let mut rows = [[1.0; FADING.len()]; WINDOW + 1];
+    let mut age = 1;
+    while age <= WINDOW {
+        rows[age] = [rows[age - 1][0] * KEPT[0], rows[age - 1][1] * KEPT[1]];
+        age += 1;
+    }
+    rows
+}
 
 /// Where the median of one memory lies. A sample moves it by a few places.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,107 +34,71 @@ struct Cursor {
 }
 
 /// Window in order of size, with the cursors of the medians.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recency {
-    sorted: Vec<f32>,
+    window: Sorted,
     /// Slot in the order of arrival of each sorted value; of equal ones the older comes first.
-    slots: Vec<u8>,
-    arrived: Vec<f32>,
-    seen: usize,
-    /// Weights by age, one row an age.
-    weights: Vec<[f64; FADING.len()]>,
+    slots: Blocks<u8>,
+    newest: u8,
     cursors: [Cursor; FADING.len()],
-}
-
-impl Default for Recency {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl Recency {
     /// An empty window.
     pub fn new() -> Self {
-        let keep = FADING.map(|memory| libm::exp(-1.0 / memory));
-        let fade = |row: &[f64; FADING.len()]| Some(core::array::from_fn(|i| row[i] * keep[i]));
-        Recency {
-            sorted: Vec::with_capacity(WINDOW),
-            slots: Vec::with_capacity(WINDOW),
-            arrived: Vec::with_capacity(WINDOW),
-            seen: 0,
-            weights: core::iter::successors(Some([1.0; FADING.len()]), fade).take(WINDOW + 1).collect(),
-            cursors: [Cursor::default(); FADING.len()],
-        }
+        Self::default()
     }
 
     /// Takes one finite value in, and lets the oldest go.
     pub fn push(&mut self, value: f32) {
-        let slot = self.seen % WINDOW;
-        for (cursor, keep) in self.cursors.iter_mut().zip(self.weights[1]) {
-            cursor.below *= keep;
-            cursor.total *= keep;
-        }
-        let place = count(&self.sorted, |v| v <= value);
-        let place = if self.arrived.len() < WINDOW {
-            self.arrived.push(value);
-            self.sorted.insert(place, value);
-            self.slots.insert(place, slot as u8);
-            place
-        } else {
-            let oldest = core::mem::replace(&mut self.arrived[slot], value);
-            self.exchange(oldest, place, value, slot as u8)
-        };
-        self.seen += 1;
-        for i in 0..FADING.len() {
-            let cursor = &mut self.cursors[i];
-            let is_before = place <= cursor.at && self.sorted.len() > 1;
-            cursor.at += usize::from(is_before);
-            cursor.below += f64::from(u8::from(is_before));
-            cursor.total += 1.0;
-            self.settle(i);
+        let Exchange { is_full, gone, place, slot } = self.window.push(value);
+        replace(&mut self.slots, gone, place, slot as u8);
+        self.newest = slot as u8;
+        let is_alone = self.window.len() == 1;
+        for memory in 0..FADING.len() {
+            let Cursor { mut at, mut below, mut total } = self.cursors[memory];
+            (below, total) = (below * KEPT[memory], total * KEPT[memory]);
+            if is_full {
+                let weight = WEIGHTS[WINDOW][memory];
+                let was_before = gone < at;
+                total -= weight;
+                at -= usize::from(was_before);
+                below -= weight * f64::from(u8::from(was_before));
+            }
+            let is_before = place <= at && !is_alone;
+            let cursor = Cursor {
+                at: at + usize::from(is_before),
+                below: below + f64::from(u8::from(is_before)),
+                total: total + 1.0,
+            };
+            self.cursors[memory] = self.settled(memory, cursor);
         }
     }
 
-    /// Medians in all memories, that of the whole window last; 0 of nothing.
+    /// Medians in all memories, that of the whole window last; infinite of nothing.
     pub fn medians(&self) -> [f32; MEMORIES] {
-        let value = |at: usize| self.sorted.get(at).copied().unwrap_or(0.0);
-        let mut out = [value(self.sorted.len().saturating_sub(1) / 2); MEMORIES];
-        out.iter_mut().zip(&self.cursors).for_each(|(median, cursor)| *median = value(cursor.at));
+        let mut out = [self.window.at(self.window.len().saturating_sub(1) / 2); MEMORIES];
+        out.iter_mut().zip(&self.cursors).for_each(|(median, cursor)| *median = self.window.at(cursor.at));
         out
     }
 
     /// The value in the window that is nearest to this one; this one itself while the window is empty.
     pub fn nearest(&self, value: f32) -> f32 {
-        let at = count(&self.sorted, |v| v < value);
-        let Some(&upper) = self.sorted.get(at) else { return self.sorted.last().copied().unwrap_or(value) };
-        match at.checked_sub(1).map(|below| self.sorted[below]) {
-            Some(lower) if value - lower < upper - value => lower,
-            _ => upper,
-        }
+        let at = self.window.count(|v| v < value);
+        let upper = self.window.at(at);
+        let lower = if at > 0 { self.window.at(at - 1) } else { f32::NEG_INFINITY };
+        let nearest = if value - lower < upper - value { lower } else { upper };
+        if nearest.is_finite() { nearest } else { value }
     }
 
-    /// Takes the oldest value out, the first of its equals, and puts a new one before `place`; where it comes to lie.
-    fn exchange(&mut self, oldest: f32, place: usize, value: f32, slot: u8) -> usize {
-        let gone = count(&self.sorted, |v| v < oldest);
-        for (cursor, weight) in self.cursors.iter_mut().zip(self.weights[WINDOW]) {
-            cursor.total -= weight;
-            let was_before = gone < cursor.at;
-            cursor.at -= usize::from(was_before);
-            cursor.below -= weight * f64::from(u8::from(was_before));
-        }
-        replace(&mut self.slots, gone, place, slot);
-        replace(&mut self.sorted, gone, place, value)
-    }
-
-    /// Moves a cursor to the first value at which half of the weight is reached.
-    fn settle(&mut self, memory: usize) {
-        let Cursor { mut at, mut below, total } = self.cursors[memory];
-        let newest = self.seen - 1;
+    /// A cursor moved to the first value at which half of the weight is reached.
+    fn settled(&self, memory: usize, Cursor { mut at, mut below, total }: Cursor) -> Cursor {
+        let (slots, last) = (self.slots.as_flattened(), self.window.len() - 1);
         let weight = |at: usize| {
-            let age = newest.wrapping_sub(usize::from(self.slots[at])) % WINDOW;
-            self.weights[age][memory]
+            let age = usize::from(self.newest.wrapping_sub(slots[at])) % WINDOW;
+            WEIGHTS[age][memory]
         };
-        while at + 1 < self.sorted.len() && below + weight(at) < 0.5 * total {
+        while at < last && below + weight(at) < 0.5 * total {
             below += weight(at);
             at += 1;
         }
@@ -132,12 +106,14 @@ impl Recency {
             at -= 1;
             below -= weight(at);
         }
-        self.cursors[memory] = Cursor { at, below, total };
+        Cursor { at, below, total }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     /// By definition: sort with weights exp(-age / memory), go half way.
@@ -169,7 +145,8 @@ mod tests {
                 assert_eq!(window.medians(), slow, "row {i}");
             }
         }
-        assert_eq!(window.sorted.len(), WINDOW);
+        assert_eq!(window.window.len(), WINDOW);
+        assert_eq!(KEPT, FADING.map(|memory| libm::exp(-1.0 / memory)));
     }
 
     #[test]
