@@ -74,7 +74,10 @@ pub(crate) fn run(count: usize, figures: &mut Figures) -> Result<(), Failure> {
         let mut latencies = subjects.map(|_| Vec::new());
         while latencies[0].len() < count {
             for ((_, make), latencies) in subjects.iter().zip(&mut latencies) {
-                latencies.extend(turn(&victim, *make)?);
+                // A thread of its own: it stays on one CPU, and what is started later shall not.
+                let turn = || turn(&victim, *make).map_err(|error| error.to_string());
+                let lasted = thread::scope(|scope| scope.spawn(turn).join());
+                latencies.extend(lasted.map_err(|_| "a turn panicked")??);
             }
         }
         for ((subject, _), mut ns) in subjects.into_iter().zip(latencies) {
@@ -88,18 +91,20 @@ pub(crate) fn run(count: usize, figures: &mut Figures) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One turn: a thread in the FIFO class reacts, this thread causes.
+/// One turn: a thread in the FIFO class reacts on one CPU, this thread causes on another.
 fn turn(victim: &Victim, make: Make) -> Result<Vec<u64>, Failure> {
     let (pid, freeze, thaw) = (victim.child.id(), victim.freezer()?, victim.freezer()?);
     let signal = libc::SIGUSR1 as u32;
     let path = make(signal, pid)?;
     let (ready, is_ready) = mpsc::channel();
     let (done, is_done) = mpsc::channel();
+    let cpus = two_cpus()?;
     let reactor = thread::spawn(move || {
-        let lasted = react_all(path, &freeze, &ready, &done);
+        let lasted = stay_on(cpus[1]).and_then(|()| react_all(path, &freeze, &ready, &done));
         lasted.map_err(|e| e.to_string())
     });
     is_ready.recv()??;
+    stay_on(cpus[0])?;
     for _ in 0..TURN {
         // SAFETY: a signal that our own child ignores.
         unsafe { libc::kill(pid as i32, libc::SIGUSR1) };
@@ -130,6 +135,34 @@ fn react_all(
         done.send(())?;
     }
     Ok(latencies)
+}
+
+/// Two CPUs that this process may use; one of them twice where there is no other.
+///
+/// A thread wakes where it last ran. Left to luck, one subject would be woken on the CPU of the event, which takes a third of
+/// the time, and another one never.
+fn two_cpus() -> Result<[usize; 2], Failure> {
+    // SAFETY: the kernel fills the set, of which we say the size; the index stays within it.
+    unsafe {
+        let mut allowed: libc::cpu_set_t = std::mem::zeroed();
+        if libc::sched_getaffinity(0, size_of_val(&allowed), &raw mut allowed) < 0 {
+            return Err(std::io::Error::last_os_error().into());
+        }
+        let mut cpus = (0..libc::CPU_SETSIZE as usize).filter(|cpu| libc::CPU_ISSET(*cpu, &allowed));
+        let first = cpus.next().ok_or("no CPU may be used")?;
+        Ok([first, cpus.next().unwrap_or(first)])
+    }
+}
+
+/// Keeps the calling thread on one CPU.
+fn stay_on(cpu: usize) -> Result<(), Failure> {
+    // SAFETY: a set of our own, of which the kernel reads the size that we say.
+    let refused = unsafe {
+        let mut only: libc::cpu_set_t = std::mem::zeroed();
+        libc::CPU_SET(cpu, &mut only);
+        libc::sched_setaffinity(0, size_of_val(&only), &raw const only) < 0
+    };
+    if refused { Err(std::io::Error::last_os_error().into()) } else { Ok(()) }
 }
 
 /// SCHED_FIFO 1 for the calling thread, and locked memory for the process.

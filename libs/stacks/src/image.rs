@@ -223,7 +223,8 @@ impl Image {
     /// could be read.
     fn each_exported(&self, names: &[&str], mut each: impl FnMut(usize, &Sym64<Little>)) {
         let Some(table) = self.sections.values().find(|one| one.kind == SHT_DYNSYM) else { return };
-        let Some(places) = self.sections.get(&table.link).and_then(|texts| self.places_of(texts, names)) else {
+        let Some(places) = self.sections.get(&table.link).and_then(|texts| self.places_of(texts, names))
+        else {
             return;
         };
         let _ = self.each_symbol(table, |symbol| {

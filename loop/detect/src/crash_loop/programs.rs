@@ -256,7 +256,9 @@ fn longest_s(ends: &VecDeque<End>) -> f64 {
 /// Whether this is the main process of a service, whose supervisor tells how it ends.
 fn is_main(context: &Context<'_>, event: &KernelEvent) -> bool {
     let parent = || context.snapshot.processes.iter().find(|one| one.pid == event.ppid);
-    event.service.is_some() && parent().is_none_or(|parent| parent.service != event.service)
+    // One that was never seen alive has no service: ours are told by whoever started it.
+    context.snapshot.own.keeper_pid == Some(event.ppid)
+        || event.service.is_some() && parent().is_none_or(|parent| parent.service != event.service)
 }
 
 impl Young {

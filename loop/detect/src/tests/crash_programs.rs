@@ -145,7 +145,7 @@ fn script_around_a_program() -> Scene {
 }
 
 /// A program that panics at once: started anew by a loop, and by a person.
-fn panics() -> [Scene; 2] {
+fn panics() -> [Scene; 3] {
     let at = |turn: u32| vocab::Timestamp::from_secs(1_700_000_000 + i64::from(turn));
     let panic = move |turn| KernelEvent { at: at(turn), ..event(100 + turn, "/opt/app", ends(101)) };
     let fires = Expect::Fires(Entity::Program("/opt/app".to_string()), 14..=40);
@@ -157,6 +157,18 @@ fn panics() -> [Scene; 2] {
         scene("a person whose tests panic", Expect::Silent, move |turn| {
             by_hand.contains(&turn).then(|| panic(turn)).into_iter().collect()
         }),
+        Scene::new(
+            CrashLoop,
+            "a service of ours that panics at once",
+            120,
+            Expect::Silent,
+            move |turn, _| {
+                let kernel_events = turn.is_multiple_of(3).then(|| panic(turn)).into_iter().collect();
+                let mut snapshot = Snapshot { kernel_events, ..with(turn, Vec::new()) };
+                snapshot.own.keeper_pid = Some(50);
+                snapshot
+            },
+        ),
     ]
 }
 
