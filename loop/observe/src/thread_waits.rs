@@ -34,11 +34,10 @@ impl ThreadWaits {
     }
 
     /// The same, where all threads are told already, the main thread first.
-    pub(crate) fn sum_of(&mut self, threads: &[TaskRow], main_ns: u64, is_whole: bool) -> u64 {
-        let count = if is_whole { THREADS_MAX } else { 1 };
+    pub(crate) fn sum_of(&mut self, threads: &[TaskRow], main_ns: u64) -> u64 {
         self.now.clear();
-        self.now.extend(threads.iter().take(count).map(|one| (one.tid, one.run_delay_ns)));
-        self.add(main_ns, is_whole)
+        self.now.extend(threads.iter().take(THREADS_MAX).map(|one| (one.tid, one.run_delay_ns)));
+        self.add(main_ns, true)
     }
 
     fn add(&mut self, main_ns: u64, is_whole: bool) -> u64 {
@@ -81,6 +80,20 @@ mod tests {
             (&[(1, 130), (3, 7)], true),
         ];
         assert_eq!(sums(&reads), [100, 160, 170, 187]);
+    }
+
+    #[test]
+    fn a_thread_that_hardly_runs_shows_its_wait_where_all_are_told() {
+        let told = |waited_ns| {
+            [(1, 100), (2, waited_ns)].map(|(tid, run_delay_ns)| {
+                let mut row = TaskRow::default();
+                (row.tid, row.run_delay_ns) = (tid, run_delay_ns);
+                row
+            })
+        };
+        let mut waits = ThreadWaits::default();
+        let sums = [1_000, 951_000, 1_901_000].map(|waited_ns| waits.sum_of(&told(waited_ns), 100));
+        assert_eq!(sums, [100, 950_100, 1_900_100]);
     }
 
     #[test]

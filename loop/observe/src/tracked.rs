@@ -67,8 +67,8 @@ pub(crate) struct Tracked {
     is_newborn: bool,
     /// Whether it used the CPU or memory in this tick.
     is_moved: bool,
-    /// Whether it used notable CPU time in this tick.
-    is_busy: bool,
+    /// When it last used notable CPU time in a tick.
+    busy_at: Option<Timestamp>,
     moved_at: Timestamp,
     /// When the dearer counters are due, if it does not move before.
     detail_next: Timestamp,
@@ -100,7 +100,7 @@ impl Tracked {
             may_be_newborn && (began_s..began_s + NEWBORN_S).contains(&(boot_ns() / 1_000_000_000));
         if new.wants_times(at) {
             let times = times(threads).or_else(|| proc.schedstat(pid).ok());
-            new.note_times(proc, times, threads);
+            new.note_times(proc, times, threads, at);
         }
         Some(new)
     }
@@ -127,7 +127,7 @@ impl Tracked {
             }
             let comm = if self.info.is_kernel { self.comm } else { stat.comm };
             self.update(&Stat { comm, ..stat }, at);
-            self.note_times(proc, times(threads), threads);
+            self.note_times(proc, times(threads), threads, at);
             return Some(self);
         }
         self.read_files(proc, held, at)
@@ -154,7 +154,7 @@ impl Tracked {
             return Self::read(proc, pid, &[], at, true);
         }
         self.update(&stat, at);
-        self.note_times(proc, times, &[]);
+        self.note_times(proc, times, &[], at);
         Some(self)
     }
 
@@ -176,14 +176,22 @@ impl Tracked {
         self.info_due |= !self.info.is_kernel && is_reached(at, self.info_next);
     }
 
-    fn note_times(&mut self, proc: &mut ProcFs, times: Option<SchedStat>, threads: &[TaskRow]) {
+    fn note_times(
+        &mut self,
+        proc: &mut ProcFs,
+        times: Option<SchedStat>,
+        threads: &[TaskRow],
+        at: Timestamp,
+    ) {
         self.times = times;
         if !self.info.is_kernel {
-            let is_whole = self.stat.threads > 1 && (self.is_busy || self.is_of_service());
+            // One that wants a CPU and gets little of it is not busy in each tick.
+            let was_busy = self.busy_at.is_some_and(|then| at.seconds_since(then) <= ACTIVE_S);
+            let is_whole = self.stat.threads > 1 && (was_busy || self.is_of_service());
             let (pid, waits) = (self.stat.pid, &mut self.waits);
             self.stat.run_delay_ns = times.map(|main| match threads {
                 [] => waits.sum(proc, pid, main.run_delay_ns, is_whole),
-                all => waits.sum_of(all, main.run_delay_ns, is_whole),
+                all => waits.sum_of(all, main.run_delay_ns),
             });
         }
     }
@@ -211,7 +219,7 @@ impl Tracked {
             is_new: true,
             is_newborn: false,
             is_moved: true,
-            is_busy: false,
+            busy_at: None,
             moved_at: at,
             detail_next: next,
             info_due: true,
@@ -227,7 +235,9 @@ impl Tracked {
         self.is_moved = (now.user_ticks, now.system_ticks, now.rss_bytes, now.minor_faults)
             != (before.user_ticks, before.system_ticks, before.rss_bytes, before.minor_faults);
         let ticks = |one: &ProcessStat| one.user_ticks.saturating_add(one.system_ticks);
-        self.is_busy = ticks(now).saturating_sub(ticks(&before)) >= BUSY_TICKS;
+        if ticks(now).saturating_sub(ticks(&before)) >= BUSY_TICKS {
+            self.busy_at = Some(at);
+        }
         if self.is_moved {
             self.moved_at = at;
             self.is_unscanned = true;
