@@ -13,33 +13,64 @@ use vocab::{Entity, ProcessId, Timestamp};
 use crate::door::{self, ServiceControl, ServiceOp};
 use crate::wire::{self, Answer, NEWS_ENV, Request, Told, ToldKind};
 
-/// An answer later than this is none: the keeper waits for nothing, so it is dead or stopped.
-const TIMEOUT_MS: i32 = 500;
+/// An answer later than this is none: the keeper waits for nothing, so it is dead or stopped. Unit: ms.
+const ANSWER_MS: i32 = 500;
+/// The same of an order: whoever starts a program waits until that has a turn on a crowded CPU. Unit: ms.
+const ORDER_MS: i32 = 4_000;
 
 /// The line; cloned for whoever speaks over it.
 #[derive(Clone, Debug)]
-pub struct Link(Arc<Mutex<OwnedFd>>);
+pub struct Link(Arc<Mutex<Line>>);
+
+#[derive(Debug)]
+struct Line {
+    socket: OwnedFd,
+    /// Answers that are still to come; one that did not come in time comes before any other.
+    owed: u32,
+    /// What happened, by those of them that came since.
+    told: Vec<Told>,
+}
 
 impl Link {
     /// The line whose descriptor the keeper named in the environment variable.
     pub fn from_env(name: &str) -> Option<Self> {
-        Some(Self(Arc::new(Mutex::new(descriptor(name)?))))
+        descriptor(name).map(Self::over)
+    }
+
+    fn over(socket: OwnedFd) -> Self {
+        Self(Arc::new(Mutex::new(Line { socket, owed: 0, told: Vec::new() })))
     }
 
     /// Asks and waits for the answer.
     ///
     /// # Errors
-    /// The keeper does not answer.
+    /// The keeper does not answer in time ([`io::ErrorKind::TimedOut`]), or is gone.
     pub fn ask(&self, request: &Request) -> io::Result<Answer> {
-        let socket = self.0.lock().map_err(|_| io::Error::other("the line to the keeper is broken"))?;
-        // What was left by a request that timed out is not the answer to this one.
-        while wire::take::<Answer>(&socket, 0)?.is_some() {}
-        wire::put(socket.as_fd(), request)?;
-        wire::take(&socket, TIMEOUT_MS)?.ok_or_else(|| io::Error::other("the keeper does not answer"))
+        self.ask_within(ANSWER_MS, request)
+    }
+
+    fn ask_within(&self, timeout_ms: i32, request: &Request) -> io::Result<Answer> {
+        let mut line = self.0.lock().map_err(|_| io::Error::other("the line to the keeper is broken"))?;
+        wire::put(line.socket.as_fd(), request)?;
+        line.owed += 1;
+        loop {
+            let late = || io::Error::new(io::ErrorKind::TimedOut, "the keeper does not answer");
+            let answer = wire::take(&line.socket, timeout_ms)?.ok_or_else(late)?;
+            line.owed -= 1;
+            match answer {
+                Answer::Services(_, told) if line.owed > 0 => line.told.extend(told),
+                _ if line.owed > 0 => {}
+                Answer::Services(services, told) if *request == Request::Look => {
+                    let all = std::mem::take(&mut line.told).into_iter().chain(told);
+                    return Ok(Answer::Services(services, all.collect()));
+                }
+                answer => return Ok(answer),
+            }
+        }
     }
 
     fn order(&self, request: &Request) -> io::Result<()> {
-        match self.ask(request)? {
+        match self.ask_within(ORDER_MS, request)? {
             Answer::Refused(because) => Err(io::Error::other(because)),
             _ => Ok(()),
         }
@@ -118,7 +149,12 @@ impl ServiceSource for Source {
         }
         let looked = self.link.look();
         self.is_stale = looked.is_err();
-        let Ok((services, told)) = looked else { return Vec::new() };
+        let (services, told) = match looked {
+            Ok(found) => found,
+            // Late on a crowded machine: they go on as they were.
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => return self.services.clone(),
+            Err(_) => return Vec::new(),
+        };
         let (now, now_boot_ns) = (crate::clock::now(self.started_at), act::boot_ns());
         self.events.extend(told.into_iter().map(|one| event(one, now, now_boot_ns)));
         self.services = services.into_iter().map(|status| sample(status, now)).collect();
@@ -251,5 +287,75 @@ const fn state_of(state: State) -> ServiceState {
         State::Running => ServiceState::Running,
         State::BackingOff => ServiceState::BackingOff,
         State::Stopped => ServiceState::Stopped,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+
+    use super::*;
+
+    /// A keeper that answers each request after so long, and says that a line was written each time.
+    fn keeper(delays_ms: &'static [u64]) -> Source {
+        let (ours, theirs) =
+            socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None).unwrap();
+        std::thread::spawn(move || {
+            for delay_ms in delays_ms {
+                let request = wire::take::<Request>(&theirs, 10_000).unwrap().unwrap();
+                std::thread::sleep(std::time::Duration::from_millis(*delay_ms));
+                let what = ToldKind::Line(format!("after {delay_ms} ms"));
+                let told = Told { boot_ns: 0, service: "web".to_owned(), what };
+                let answer = match request {
+                    Request::Look => Answer::Services(vec![web()], vec![told]),
+                    _ => Answer::Done,
+                };
+                wire::put(theirs.as_fd(), &answer).unwrap();
+            }
+        });
+        let link = Link::over(ours);
+        Source {
+            link,
+            news: None,
+            started_at: Timestamp::default(),
+            events: Vec::new(),
+            services: Vec::new(),
+            is_stale: true,
+        }
+    }
+
+    fn web() -> Status {
+        Status {
+            name: "web".to_owned(),
+            state: State::Running,
+            pid: None,
+            cgroup: None,
+            starts: 1,
+            failures: 0,
+            last_exit: None,
+            back_off_s: 1.0,
+            back_off_min_s: 0.0,
+            is_healthy: None,
+        }
+    }
+
+    #[test]
+    fn services_of_a_keeper_that_is_late_go_on_and_nothing_that_happened_is_lost() {
+        let mut source = keeper(&[0, 700, 0]);
+        let mut look = || {
+            let services = source.services().len();
+            (services, source.events().into_iter().map(|one| one.message).collect::<Vec<_>>())
+        };
+        assert_eq!(look(), (1, vec!["after 0 ms".to_owned()]));
+        assert_eq!(look(), (1, vec![]), "it is late");
+        assert_eq!(look(), (1, vec!["after 700 ms".to_owned(), "after 0 ms".to_owned()]));
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        assert_eq!(look().0, 0, "it is gone");
+    }
+
+    #[test]
+    fn an_order_may_take_longer_than_a_look() {
+        let source = keeper(&[900]);
+        assert!(source.link.order(&Request::Stop("web".to_owned())).is_ok());
     }
 }

@@ -1,6 +1,7 @@
 //! What daemon and keeper say to each other: one message a packet, postcard inside.
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use serde::de::DeserializeOwned;
@@ -115,12 +116,16 @@ pub fn take<T: DeserializeOwned>(socket: &OwnedFd, wait_ms: i32) -> io::Result<O
 
 fn is_readable(socket: &OwnedFd, wait_ms: i32) -> io::Result<bool> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    let mut fds = [PollFd::new(socket, PollFlags::IN)];
-    let wait = Timespec { tv_sec: i64::from(wait_ms / 1000), tv_nsec: i64::from(wait_ms % 1000) * 1_000_000 };
-    match poll(&mut fds, Some(&wait)) {
-        Ok(count) => Ok(count > 0),
-        Err(rustix::io::Errno::INTR) => Ok(false),
-        Err(error) => Err(error.into()),
+    let until = Instant::now() + Duration::from_millis(wait_ms.max(0).unsigned_abs().into());
+    loop {
+        let mut fds = [PollFd::new(socket, PollFlags::IN)];
+        let wait = Timespec::try_from(until.saturating_duration_since(Instant::now())).ok();
+        match poll(&mut fds, wait.as_ref()) {
+            // A signal ends the wait for nothing.
+            Err(rustix::io::Errno::INTR) => {}
+            Ok(count) => return Ok(count > 0),
+            Err(error) => return Err(error.into()),
+        }
     }
 }
 
