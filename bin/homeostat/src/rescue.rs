@@ -121,10 +121,18 @@ struct Watched {
     judge: Exhaustion,
     trigger: Option<StallTrigger>,
     next: Instant,
+    /// How much earlier it may be looked at, where others are looked at anyway: one wake-up for many.
+    early: Duration,
     holders: VecDeque<(Instant, Vec<Holder>)>,
     rests_until: Option<Instant>,
     /// Whom it would have made yield: an advice that stands is not repeated.
     advised: Option<ProcessId>,
+}
+
+impl Watched {
+    fn is_due(&self) -> bool {
+        self.next <= Instant::now() + self.early
+    }
 }
 
 /// Who could yield, and in which order.
@@ -156,7 +164,7 @@ impl Watcher {
             let stalls = self.wait();
             for index in 0..self.watched.len() {
                 let is_stalling = stalls.contains(&index);
-                if is_stalling || self.watched.get(index).is_some_and(|one| one.next <= Instant::now()) {
+                if is_stalling || self.watched.get(index).is_some_and(Watched::is_due) {
                     self.look(index, is_stalling);
                 }
             }
@@ -205,6 +213,7 @@ impl Watcher {
         let before = one.judge.clone();
         let (verdict, wait_ms) = one.judge.see(Headroom { at_ns, available_bytes, total_bytes }, is_stalling);
         one.next = now + Duration::from_millis(wait_ms);
+        one.early = Duration::from_millis(wait_ms) / 4;
         let rests = one.rests_until.is_some_and(|until| now < until);
         match verdict {
             Verdict::Calm => one.holders.clear(),
@@ -383,6 +392,7 @@ fn watched(domain: Domain, limited: Option<Limited>) -> Watched {
         judge: Exhaustion::default(),
         trigger,
         next: Instant::now(),
+        early: Duration::ZERO,
         holders: VecDeque::new(),
         rests_until: None,
         advised: None,

@@ -17,6 +17,11 @@ const FALL_BYTES_PER_S: f64 = 1024.0 * 1024.0 * 1024.0;
 /// Bounds of the wait until the next look. Unit: ms.
 const LOOK_MIN_MS: f64 = 5.0;
 const LOOK_MAX_MS: f64 = 1_000.0;
+/// Memory that has not moved by more than this share of the whole for so long stands still, and is looked at no more often
+/// than this: of many small containers most stand still. Unit: ratio, ns, ms.
+const STILL: f64 = 0.001;
+const STILL_NS: u64 = 10_000_000_000;
+const STILL_LOOK_MS: f64 = 100.0;
 /// A fall fades by this factor from look to look.
 const FADE: f64 = 0.7;
 
@@ -47,6 +52,8 @@ pub enum Verdict {
 pub struct Exhaustion {
     before: Option<Headroom>,
     fall_bytes_per_s: f64,
+    /// The last reading that had moved.
+    moved: Option<Headroom>,
 }
 
 impl Exhaustion {
@@ -68,6 +75,12 @@ impl Exhaustion {
             self.fall_bytes_per_s = fall.max(FADE * self.fall_bytes_per_s);
         }
         self.before = Some(now);
+        let moved = *self.moved.get_or_insert(now);
+        if available.max(moved.available_bytes as f64) - available.min(moved.available_bytes as f64)
+            > STILL * total
+        {
+            self.moved = Some(now);
+        }
         let left_s =
             if self.fall_bytes_per_s > 0.0 { available / self.fall_bytes_per_s } else { f64::INFINITY };
         let share = available / total;
@@ -79,8 +92,10 @@ impl Exhaustion {
         };
         let fall = (2.0 * self.fall_bytes_per_s).max(FALL_BYTES_PER_S);
         let until_low_ms = 1e3 * (available - LOW * total).max(0.0) / fall;
+        let is_still = self.moved.is_some_and(|moved| now.at_ns.saturating_sub(moved.at_ns) >= STILL_NS);
+        let least_ms = if is_still && verdict == Verdict::Calm { STILL_LOOK_MS } else { LOOK_MIN_MS };
         // Capped first: the conversion cannot overflow.
-        (verdict, until_low_ms.clamp(LOOK_MIN_MS, LOOK_MAX_MS) as u64)
+        (verdict, until_low_ms.clamp(least_ms, LOOK_MAX_MS) as u64)
     }
 }
 
@@ -189,6 +204,31 @@ mod tests {
         assert_eq!(look(12_000 * MIB), 1_000);
         assert!(look(1_200 * MIB) < 500);
         assert_eq!(look(100 * MIB), 5);
+    }
+
+    #[test]
+    fn what_stands_still_is_looked_at_less_often_until_it_moves() {
+        let mut judge = Exhaustion::default();
+        let mut wait = |at_s: u64, available: u64| {
+            judge
+                .see(
+                    Headroom {
+                        at_ns: at_s * 1_000_000_000,
+                        available_bytes: available * MIB,
+                        total_bytes: 64 * MIB,
+                    },
+                    false,
+                )
+                .1
+        };
+        let first = wait(0, 44);
+        assert!((30..60).contains(&first), "{first} ms");
+        assert_eq!((wait(5, 44), wait(9, 44)), (first, first));
+        assert_eq!((wait(10, 44), wait(60, 44)), (100, 100));
+        let moved = wait(61, 40);
+        assert!(moved < first, "{moved} ms");
+        // What is tight is watched, however still it stands.
+        assert!((62..90).all(|at_s| wait(at_s, 10) < 20));
     }
 
     #[test]
