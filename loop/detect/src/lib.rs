@@ -21,6 +21,7 @@ mod envelope;
 mod escalate;
 mod families;
 mod futex;
+mod guests;
 mod io_thrash;
 mod looks;
 mod memory;

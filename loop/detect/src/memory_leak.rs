@@ -6,7 +6,7 @@
 //! level and idle, 80 s for one that has grown as long as we know it; down to 40 s as memory runs out sooner. A job
 //! that computes is accused only by that: once it has run a fair share of the way to exhaustion.
 //! Quiet twins: a cache that fills and stops or slows down, a collector's saw-tooth, one step, a compile job,
-//! memory that grows with the connections served. Known blind spot: a cache that fills steadily for longer.
+//! memory that grows with the connections served, a virtual machine whose guest fills it. Known blind spot: a cache that fills steadily for longer.
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
@@ -19,6 +19,7 @@ use vocab::rows::Process;
 use vocab::{Entity, ProcessId, Value};
 
 use crate::envelope::{Envelope, Growth};
+use crate::guests::Guests;
 use crate::memory::Track;
 use crate::ring::Point;
 use crate::{Context, Detected, Detector, say};
@@ -143,6 +144,7 @@ struct Headroom {
 #[derive(Default, Serialize, Deserialize)]
 pub struct MemoryLeak {
     held: BTreeMap<ProcessId, Held>,
+    guests: Guests,
     #[serde(skip)]
     envelope: Envelope,
 }
@@ -154,6 +156,7 @@ impl Detector for MemoryLeak {
 
     fn run(&mut self, context: &Context<'_>, detected: &mut Detected) {
         self.held.retain(|id, _| context.memory.tracks.contains_key(id));
+        self.guests.remember(context.snapshot);
         for (id, track) in &context.memory.tracks {
             let Some(process) = context.snapshot.process(*id) else { continue };
             let Some(bytes) = anon_bytes(track) else { continue };
@@ -161,6 +164,10 @@ impl Detector for MemoryLeak {
                 self.keep(*id, track, bytes, context.memory.now_s);
             } else if may_grow(track, bytes) {
                 if let Some((growth, class)) = self.accuse(context, process, track) {
+                    let now_s = context.memory.now_s;
+                    if is_reserved(track, &growth) && !self.guests.may_accuse(*id, now_s, detected) {
+                        continue;
+                    }
                     self.held.insert(*id, Held::new(&growth, class, bytes, context.memory.now_s));
                 } else if self.is_suspect(context, process, track) {
                     detected.suspect(*id, FindingKind::MemoryLeak);

@@ -1,9 +1,11 @@
 //! Scenes of memory that leaks, and of memory that only looks so.
 use alloc::format;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use vocab::finding::FindingKind::MemoryLeak;
-use vocab::rows::Process;
+use vocab::probe::{Probe, ProbeAnswer, ProbeKind, ProbeResult};
+use vocab::rows::{OpenFile, Process};
 
 use crate::testkit::*;
 
@@ -60,6 +62,7 @@ pub fn scenes() -> Vec<Scene> {
         if t < 3.0 { 90.0 * MB * t } else { leak(1.0, 45.0)(t) }
     }));
     scenes.extend(shared());
+    scenes.extend(guests());
     scenes.extend(twins());
     scenes.extend(jobs());
     scenes
@@ -91,6 +94,42 @@ fn shared() -> [Scene; 5] {
         ),
         of("frames that are given back", Expect::Silent, |t| 10.0 * (t % 15.0), |t| 10.0 * (t % 15.0)),
     ]
+}
+
+/// Memory that was mapped at once and fills for ever, of a process that has such descriptors, beside a file.
+fn guests() -> [Scene; 3] {
+    let of = |name: &str, expect, kind: Option<&'static str>| {
+        Scene::new(MemoryLeak, name, 200, expect, move |turn, asked: &[Probe]| {
+            let anon_bytes = Some((300.0 * MB + 4.0 * MB * f64::from(turn)) as u64);
+            let monitor = Process { anon_bytes, virtual_bytes: 6_000_000_000, ..process(100, "qemu", turn) };
+            let mut snapshot = with(turn, Vec::from([born(monitor, 0, turn)]));
+            let files = |kind: &str| ["file", kind].map(|kind| open_file(100, kind)).into();
+            let answers = asked.iter().filter(|one| one.kind == ProbeKind::Descriptors).filter_map(|probe| {
+                let result = Ok(ProbeResult::Descriptors(files(kind?)));
+                Some(ProbeAnswer { probe: probe.clone(), at: snapshot.at, result })
+            });
+            snapshot.answers = answers.collect();
+            snapshot
+        })
+    };
+    let fires = || Expect::Fires(of_process(100), 75..=100);
+    [
+        of("a virtual machine whose guest fills it", Expect::Silent, Some("kvm-vm")),
+        of("a reserved heap of one without a virtual machine", fires(), Some("eventfd")),
+        of("a reserved heap of one that may not be asked", fires(), None),
+    ]
+}
+
+fn open_file(pid: u32, kind: &str) -> OpenFile {
+    OpenFile {
+        pid,
+        descriptor: 0,
+        kind: kind.to_string(),
+        target: "x".into(),
+        inode: None,
+        tcp_state: None,
+        is_outgoing: None,
+    }
 }
 
 fn twins() -> Vec<Scene> {
