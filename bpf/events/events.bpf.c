@@ -21,13 +21,21 @@ struct {
 	__uint(max_entries, 262144);
 } events SEC(".maps");
 
-/* Position up to which the reader has been woken to read. */
+/* What the reader was woken for last, and when. */
+struct woken {
+	u64 position; /* up to which there was something to read */
+	u64 at_ns;
+};
+
 struct {
 	__uint(type, MAP_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, u64);
+	__type(value, struct woken);
 } events_woken SEC(".maps");
+
+/* A reader that has not read by then stopped before a record that was not yet sent: it is woken again. */
+#define READS_WITHIN_NS 10000000
 
 INLINE struct event *event_new(u32 kind)
 {
@@ -57,21 +65,22 @@ INLINE void event_about(struct event *e, struct task_struct *task)
  * Whether the reader was woken and has not come so far yet. It falls asleep only when there is nothing left to read, so
  * one wake-up is enough; in a storm each further one would cost the sender more than its record.
  */
-INLINE u32 is_awake(void)
+INLINE u32 is_awake(u64 now_ns)
 {
 	u32 only = 0;
-	u64 *woken = bpf_map_lookup_elem(&events_woken, &only);
+	struct woken *woken = bpf_map_lookup_elem(&events_woken, &only);
 	if (!woken)
 		return 0;
-	if (bpf_ringbuf_query(&events, RING_CONSUMED) < *woken)
+	if (bpf_ringbuf_query(&events, RING_CONSUMED) < woken->position && now_ns < woken->at_ns + READS_WITHIN_NS)
 		return 1;
-	*woken = bpf_ringbuf_query(&events, RING_PRODUCED);
+	woken->position = bpf_ringbuf_query(&events, RING_PRODUCED);
+	woken->at_ns = now_ns;
 	return 0;
 }
 
 INLINE void event_send(struct event *e, u32 urgent)
 {
-	bpf_ringbuf_submit(e, urgent && !is_awake() ? RING_FORCE_WAKEUP : RING_NO_WAKEUP);
+	bpf_ringbuf_submit(e, urgent && !is_awake(e->at_ns) ? RING_FORCE_WAKEUP : RING_NO_WAKEUP);
 }
 
 INLINE u32 wakes(u32 kind)
