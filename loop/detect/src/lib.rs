@@ -28,6 +28,7 @@ mod memory;
 mod memory_leak;
 mod memory_thrash;
 mod normal;
+mod open_files;
 mod own_trouble;
 mod remember;
 mod ring;

@@ -3,17 +3,16 @@
 //! Symptom: clients give up, one after the other, nobody closes behind them, and the process does a fraction of what it
 //! did while it answered. To the kernel it waits for events, as a service without work does. Quiet twins: one that
 //! forgets to close but answers (it works as before), one that waits for another service (it has a connection to it).
-use alloc::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
-use vocab::probe::{Probe, ProbeKind, ProbeResult, ThreadProbe};
+use vocab::ProcessId;
+use vocab::probe::ThreadProbe;
 use vocab::rows::OpenFile;
 use vocab::snapshot::Snapshot;
-use vocab::{Entity, ProcessId};
 
 use crate::Detected;
 use crate::calls::{self, Waits};
 use crate::looks::Look;
+use crate::open_files::OpenFiles;
 use crate::standing::is_for_orders;
 
 /// Clients that must have given up.
@@ -23,22 +22,14 @@ const AGAIN_S: f64 = 20.0;
 /// Sockets that are no TCP connections: an event loop wakes itself over a pair.
 const OWN_SOCKETS_MAX: usize = 2;
 
-/// Whether a process is connected to a service of which it may wait for an answer; `None` until that is known.
+/// Processes that were asked whether they are connected to a service of which they may wait for an answer.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Unanswered(BTreeMap<ProcessId, (f64, Option<bool>)>);
+pub struct Unanswered(OpenFiles);
 
 impl Unanswered {
-    /// Takes the answers of this turn and forgets who is gone.
+    /// Takes the answers of this turn.
     pub fn remember(&mut self, snapshot: &Snapshot) {
-        for answer in &snapshot.answers {
-            if let (Entity::Process(id), ProbeKind::Descriptors, Ok(ProbeResult::Descriptors(files))) =
-                (&answer.probe.entity, answer.probe.kind, &answer.result)
-                && let Some((_, asks)) = self.0.get_mut(id)
-            {
-                *asks = Some(asks_others(files));
-            }
-        }
-        self.0.retain(|id, _| snapshot.process(*id).is_some());
+        self.0.remember(snapshot, asks_others);
     }
 
     /// Whether it could answer and does not; asks what it has open.
@@ -47,12 +38,11 @@ impl Unanswered {
         if !has_loop || latest.threads.iter().any(works) {
             return false;
         }
-        let known = self.0.get(&id).copied();
-        if known.is_none_or(|(asked_s, _)| now_s - asked_s >= AGAIN_S) {
-            self.0.insert(id, (now_s, known.and_then(|(_, asks)| asks)));
-            detected.ask(Probe::descriptors(id));
+        let known = self.0.known(id);
+        if known.is_none_or(|known| now_s - known.asked_s >= AGAIN_S) {
+            self.0.ask(id, now_s, detected);
         }
-        known.and_then(|(_, asks)| asks) == Some(false)
+        known.and_then(|known| known.fact) == Some(false)
     }
 }
 
