@@ -2,7 +2,8 @@
 //!
 //! What a thread waits for is told by its stack: the functions by which the run-times of Java and Python enter a lock,
 //! where a pool without work waits in others. Asked for once when at least two threads of a process have come to rest
-//! and nobody is seen who could open a lock. Known blind spot: the locks of java.util.concurrent, which wait as queues do.
+//! and nobody is seen who could open a lock. Known blind spots: the locks of java.util.concurrent, which wait as queues
+//! do; a monitor of Java at which one thread waits alone, for HotSpot has that one wake each second to look again.
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 
