@@ -134,7 +134,7 @@ fn net() -> Result<Load, Failure> {
 }
 
 /// Ties the calling thread to one CPU, where there is one of that number.
-fn pin(cpu: usize) {
+pub(crate) fn pin(cpu: usize) {
     // SAFETY: a zeroed set is an empty one, and the kernel reads exactly its size.
     unsafe {
         let mut set: libc::cpu_set_t = std::mem::zeroed();

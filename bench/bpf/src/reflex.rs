@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::armed::Armed;
 use crate::figure::{About, Failure, Figures};
+use crate::loads;
 use crate::measure::quantile;
 use crate::reactor::Path;
 use crate::stress::Stress;
@@ -74,10 +75,9 @@ pub(crate) fn run(count: usize, figures: &mut Figures) -> Result<(), Failure> {
         let mut latencies = subjects.map(|_| Vec::new());
         while latencies[0].len() < count {
             for ((_, make), latencies) in subjects.iter().zip(&mut latencies) {
-                // A thread of its own: it stays on one CPU, and what is started later shall not.
-                let turn = || turn(&victim, *make).map_err(|error| error.to_string());
-                let lasted = thread::scope(|scope| scope.spawn(turn).join());
-                latencies.extend(lasted.map_err(|_| "a turn panicked")??);
+                let lasted = turn(&victim, *make);
+                loads::unpin();
+                latencies.extend(lasted?);
             }
         }
         for ((subject, _), mut ns) in subjects.into_iter().zip(latencies) {
@@ -98,13 +98,15 @@ fn turn(victim: &Victim, make: Make) -> Result<Vec<u64>, Failure> {
     let path = make(signal, pid)?;
     let (ready, is_ready) = mpsc::channel();
     let (done, is_done) = mpsc::channel();
-    let cpus = two_cpus()?;
     let reactor = thread::spawn(move || {
-        let lasted = stay_on(cpus[1]).and_then(|()| react_all(path, &freeze, &ready, &done));
+        // A thread wakes where it last ran. Left to luck, one subject would be woken on the CPU of the event, which takes
+        // a third of the time, and another one never.
+        loads::pin(1);
+        let lasted = react_all(path, &freeze, &ready, &done);
         lasted.map_err(|e| e.to_string())
     });
     is_ready.recv()??;
-    stay_on(cpus[0])?;
+    loads::pin(0);
     for _ in 0..TURN {
         // SAFETY: a signal that our own child ignores.
         unsafe { libc::kill(pid as i32, libc::SIGUSR1) };
@@ -135,34 +137,6 @@ fn react_all(
         done.send(())?;
     }
     Ok(latencies)
-}
-
-/// Two CPUs that this process may use; one of them twice where there is no other.
-///
-/// A thread wakes where it last ran. Left to luck, one subject would be woken on the CPU of the event, which takes a third of
-/// the time, and another one never.
-fn two_cpus() -> Result<[usize; 2], Failure> {
-    // SAFETY: the kernel fills the set, of which we say the size; the index stays within it.
-    unsafe {
-        let mut allowed: libc::cpu_set_t = std::mem::zeroed();
-        if libc::sched_getaffinity(0, size_of_val(&allowed), &raw mut allowed) < 0 {
-            return Err(std::io::Error::last_os_error().into());
-        }
-        let mut cpus = (0..libc::CPU_SETSIZE as usize).filter(|cpu| libc::CPU_ISSET(*cpu, &allowed));
-        let first = cpus.next().ok_or("no CPU may be used")?;
-        Ok([first, cpus.next().unwrap_or(first)])
-    }
-}
-
-/// Keeps the calling thread on one CPU.
-fn stay_on(cpu: usize) -> Result<(), Failure> {
-    // SAFETY: a set of our own, of which the kernel reads the size that we say.
-    let refused = unsafe {
-        let mut only: libc::cpu_set_t = std::mem::zeroed();
-        libc::CPU_SET(cpu, &mut only);
-        libc::sched_setaffinity(0, size_of_val(&only), &raw const only) < 0
-    };
-    if refused { Err(std::io::Error::last_os_error().into()) } else { Ok(()) }
 }
 
 /// SCHED_FIFO 1 for the calling thread, and locked memory for the process.

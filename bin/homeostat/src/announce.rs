@@ -114,23 +114,13 @@ mod tests {
 
     fn row(incident: &Incident, muted_until: Option<Timestamp>) -> Ledger {
         let row = IncidentRow {
-            id: incident.id,
             kind: incident.kind.to_string(),
             state: incident.state.to_string(),
             culprit: incident.culprit.clone(),
-            name: String::new(),
-            pid: None,
-            victims: String::new(),
             severity: incident.severity.to_string(),
-            confidence: incident.confidence,
-            opened_at: incident.opened_at,
-            last_seen_at: incident.last_seen_at,
             closed_at: incident.closed_at,
-            exhaustion_s: None,
-            sentence: String::new(),
-            suggestion: String::new(),
-            recurrences: 0,
             muted_until,
+            ..kit::incident_row(incident.id)
         };
         Ledger { incidents: vec![row.into()].into(), ..Ledger::default() }
     }

@@ -75,23 +75,11 @@ mod tests {
     fn rows(id: u64, severity: &str, second: i64, is_closed: bool) -> Ledger {
         let at = Timestamp::from_secs(second);
         let row = IncidentRow {
-            id,
-            kind: "memory_leak".to_owned(),
-            state: "open".to_owned(),
-            culprit: Entity::Machine,
-            name: "x".to_owned(),
-            pid: None,
-            victims: String::new(),
             severity: severity.to_owned(),
-            confidence: 0.9,
-            opened_at: Timestamp::from_secs(1),
             last_seen_at: at,
             closed_at: is_closed.then_some(at),
-            exhaustion_s: None,
             sentence: format!("at {second}"),
-            suggestion: String::new(),
-            recurrences: 0,
-            muted_until: None,
+            ..vocab::kit::incident_row(id)
         };
         let evidence = EvidenceRow {
             incident_id: id,

@@ -135,8 +135,9 @@ fn add_interpreted(
 ) {
     let calls = usize::from(one.call.is_some());
     let Some(at) = frames.iter().position(|address| python.runs(*address)) else { return };
-    let Some(from) = walker.parts.get(at - calls) else { return };
-    let until = walker.parts.get(at - calls + 1).copied().unwrap_or(from + INTERPRETER_BYTES_MAX);
+    let mut parts = walker.parts.iter().skip(at.saturating_sub(calls));
+    let Some(from) = parts.next() else { return };
+    let until = parts.next().copied().unwrap_or(from.saturating_add(INTERPRETER_BYTES_MAX));
     let index =
         |address: u64| usize::try_from(address.saturating_sub(one.registers.sp)).unwrap_or(usize::MAX);
     let part = one.stack.get(index(*from)..index(until).min(one.stack.len())).unwrap_or_default();

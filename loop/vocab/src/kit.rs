@@ -7,7 +7,7 @@ use crate::action::Intent;
 use crate::decision::{Decision, Verdict};
 use crate::finding::{Finding, FindingKind, Severity};
 use crate::incident::{Incident, IncidentState};
-use crate::rows::{ActionRow, Process, Service};
+use crate::rows::{ActionRow, IncidentRow, Process, Service};
 use crate::rule::{ActuatorKind, Proves, Rung};
 use crate::{Entity, Timestamp};
 
@@ -99,6 +99,29 @@ pub fn intent(action_id: u64, decision_id: u64, kind: ActuatorKind) -> Intent {
     let target = service_entity("a");
     let (process, amount) = (None, None);
     Intent { action_id, decision_id, kind, target, process, amount, lease_s: 60.0, undo_on_death: false }
+}
+
+/// The row of a leak of the machine that is open since its first second.
+pub fn incident_row(id: u64) -> IncidentRow {
+    IncidentRow {
+        id,
+        kind: FindingKind::MemoryLeak.as_str().into(),
+        state: "open".into(),
+        culprit: Entity::Machine,
+        name: "x".into(),
+        pid: None,
+        victims: String::new(),
+        severity: "warning".into(),
+        confidence: 0.9,
+        opened_at: Timestamp::from_secs(1),
+        last_seen_at: Timestamp::from_secs(1),
+        closed_at: None,
+        exhaustion_s: None,
+        sentence: "memory".into(),
+        suggestion: String::new(),
+        recurrences: 0,
+        muted_until: None,
+    }
 }
 
 /// A row of `actions` about service `a`.

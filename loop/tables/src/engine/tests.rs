@@ -10,7 +10,7 @@ use vocab::ledger::Ledger;
 use vocab::rows::{IncidentRow, Map, OpenFile, Process, Thread};
 use vocab::sample::{CgroupSample, MachineSample, ProcessInfo, ProcessStat, Sample};
 use vocab::snapshot::Snapshot;
-use vocab::{Entity, ProcessId, Timestamp, Value};
+use vocab::{ProcessId, Timestamp, Value};
 
 use super::{Cells, Engine, Live, Past};
 use crate::Deriver;
@@ -53,25 +53,8 @@ pub fn machine(count: u32) -> Arc<Snapshot> {
 
 /// An incident of that number.
 pub fn incident(id: u64) -> Arc<IncidentRow> {
-    Arc::new(IncidentRow {
-        id,
-        kind: "memory_leak".to_owned(),
-        state: "open".to_owned(),
-        culprit: Entity::Machine,
-        name: "x".to_owned(),
-        pid: None,
-        victims: String::new(),
-        severity: "warning".to_owned(),
-        confidence: 0.9,
-        opened_at: Timestamp::from_secs(id as i64),
-        last_seen_at: Timestamp::from_secs(id as i64),
-        closed_at: None,
-        exhaustion_s: None,
-        sentence: "memory".to_owned(),
-        suggestion: String::new(),
-        recurrences: 0,
-        muted_until: None,
-    })
+    let at = Timestamp::from_secs(id as i64);
+    Arc::new(IncidentRow { opened_at: at, last_seen_at: at, ..vocab::kit::incident_row(id) })
 }
 
 /// An engine over `count` processes.

@@ -178,9 +178,7 @@ fn our_service(name: &str, is_healthy: bool) -> Service {
 
 fn incident(id: u64, kind: &str, name: &str, severity: &str, sentence: &str) -> IncidentRow {
     IncidentRow {
-        id,
         kind: kind.to_owned(),
-        state: "open".to_owned(),
         culprit: service(name),
         name: name.to_owned(),
         pid: Some(4242),
@@ -189,12 +187,9 @@ fn incident(id: u64, kind: &str, name: &str, severity: &str, sentence: &str) -> 
         confidence: 0.93,
         opened_at: ago(96.0),
         last_seen_at: AT,
-        closed_at: None,
-        exhaustion_s: None,
         sentence: sentence.to_owned(),
         suggestion: "throttle its memory now, then restart service checkout".to_owned(),
-        recurrences: 0,
-        muted_until: None,
+        ..vocab::kit::incident_row(id)
     }
 }
 
